@@ -1,0 +1,34 @@
+# Each target sets up the environment .venv by itself, once, and again when the pins change.
+VENV := .venv
+PY := $(VENV)/bin/python
+READY := $(VENV)/.ready
+JOBS ?= 2
+BOOK_FLAGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help train book execute test clean
+
+help:            ## show this list
+	@sed -n 's/^\([a-z]*:\)[^#]*## \(.*\)/  make \1 \2/p' $(MAKEFILE_LIST) | tr -d ':'
+
+train: $(READY)  ## train the model on the embedded digits (options in ARGS="…"); goes on where it stopped
+	$(PY) -m flowlib train $(ARGS)
+
+book: $(READY)   ## build the site from the committed outputs into _build/html
+	OMP_NUM_THREADS=1 $(VENV)/bin/jupyter-book build . --quiet $(BOOK_FLAGS)
+	@$(PY) book/_tools/check_pages.py
+
+execute: $(READY)  ## run every notebook afresh (or those in NOTEBOOKS="…") and keep the outputs
+	$(PY) book/_tools/execute.py $(or $(NOTEBOOKS),--all)
+
+test: $(READY)   ## run the unit tests, then validate every output of the book
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(JOBS) --dist loadfile
+	OMP_NUM_THREADS=1 $(PY) -m pytest --nbval book/ -n $(JOBS) --dist loadfile
+
+clean:           ## remove what the commands wrote, but not the environment
+	rm -rf _build build *.egg-info .pytest_cache
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+$(READY): requirements.txt pyproject.toml
+	@sh book/_tools/environment.sh $(VENV)
+	@touch $@
