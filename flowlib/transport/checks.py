@@ -1,0 +1,67 @@
+"""Checks of what the user passes in; each raises FlowlibError with the value and the remedy."""
+
+import torch
+from torch import Tensor
+
+from flowlib.errors import FlowlibError
+
+
+def check_points(z: Tensor, name: str = "z", dimensions: str = "B d") -> None:
+    """z is a finite or infinite floating-point array with the named dimensions."""
+    if z.ndim != len(dimensions.split()) or not z.is_floating_point():
+        raise FlowlibError(
+            f"{name} has shape {tuple(z.shape)} and dtype {z.dtype}; pass a floating-point tensor of shape "
+            f"({dimensions.replace(' ', ', ')}), e.g. {name}[:, None] for points on a line."
+        )
+
+
+def check_shape(value: Tensor, shape: tuple[int, ...], name: str) -> None:
+    """value has exactly this shape."""
+    if tuple(value.shape) != tuple(shape):
+        raise FlowlibError(f"{name} has shape {tuple(value.shape)}, expected {tuple(shape)}; return or pass one that fits.")
+
+
+def check_finite(value: Tensor, name: str) -> None:
+    """value has neither nan nor infinity."""
+    if not bool(torch.isfinite(value).all()):
+        bad = int((~torch.isfinite(value)).sum())
+        raise FlowlibError(f"{name} has {bad} non-finite values of {value.numel()}; check its formula at these points and times.")
+
+
+def check_positive(value: int | float | Tensor, name: str) -> None:
+    """value > 0 (everywhere)."""
+    if not bool((torch.as_tensor(value) > 0).all()):
+        raise FlowlibError(f"{name} is {value}; it has to be positive.")
+
+
+def check_times(times: Tensor) -> None:
+    """times (S,), S ≥ 2, finite and strictly increasing."""
+    if times.ndim != 1 or len(times) < 2:
+        raise FlowlibError(f"times has shape {tuple(times.shape)}; pass at least two times in one row, e.g. torch.linspace(0, 1, 11).")
+    if not bool(torch.isfinite(times).all() and (times.diff() > 0).all()):
+        raise FlowlibError(
+            f"times {times.tolist()} do not increase strictly; sort them, and to run backwards from time e "
+            "follow the velocity -v(z, e - s) over increasing s."
+        )
+
+
+def check_symmetric(matrix: Tensor, name: str, *, sign: int = 1) -> None:
+    """matrix (d, d) equals its transpose (sign = 1) or minus its transpose (sign = -1), up to rounding."""
+    kind = "symmetric" if sign == 1 else "antisymmetric"
+    square = matrix.ndim == 2 and matrix.shape[0] == matrix.shape[1]
+    if not square or not matrix.is_floating_point():
+        raise FlowlibError(f"{name} has shape {tuple(matrix.shape)} and dtype {matrix.dtype}; pass a floating-point (d, d) matrix.")
+    error = (matrix - sign * matrix.mT).abs().max()
+    if not bool(error <= torch.finfo(matrix.dtype).eps ** 0.5 * matrix.abs().max()):
+        other = "+" if sign == 1 else "-"
+        raise FlowlibError(f"{name} is not {kind} (off by {float(error):.3g}); use (M {other} M.T) / 2.\n{name} = {matrix.tolist()}")
+
+
+def cholesky_factor(matrix: Tensor, name: str) -> Tensor:
+    """Lower triangular L with L Lᵀ = matrix, which has to be symmetric and positive definite."""
+    check_symmetric(matrix, name)
+    factor, failed = torch.linalg.cholesky_ex(matrix)
+    if bool(failed):
+        least = float(torch.linalg.eigvalsh(matrix.detach())[0])
+        raise FlowlibError(f"{name} is not positive definite (smallest eigenvalue {least:.3g}); add a small multiple of the identity.")
+    return factor

@@ -1,0 +1,144 @@
+"""Optimal transport between Gaussians in closed form (M3–M5): the book's exact answers."""
+
+from dataclasses import dataclass, field
+from math import log, pi
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor
+
+from flowlib.errors import FlowlibError
+from flowlib.transport.checks import check_points, check_shape, cholesky_factor
+from flowlib.transport.types import Time
+
+
+@dataclass(frozen=True, eq=False)
+class Gaussian:
+    """N(mean, covariance); the covariance is symmetric and positive definite, else FlowlibError."""
+
+    mean: Float[Tensor, "d"]
+    covariance: Float[Tensor, "d d"]
+    scale_tril: Float[Tensor, "d d"] = field(init=False, repr=False)
+
+    def __post_init__(self):
+        if self.mean.ndim != 1 or self.mean.dtype != self.covariance.dtype:
+            raise FlowlibError(
+                f"mean has shape {tuple(self.mean.shape)} and dtype {self.mean.dtype}, the covariance {self.covariance.dtype}; "
+                "pass a mean (d,) of the covariance's dtype."
+            )
+        object.__setattr__(self, "scale_tril", cholesky_factor(self.covariance, "covariance"))
+        check_shape(self.covariance, 2 * self.mean.shape, "covariance")
+
+    def sample(self, n: int, generator: Generator) -> Float[Tensor, "n d"]:
+        """n independent draws."""
+        noise = torch.randn(n, len(self.mean), generator=generator, dtype=self.mean.dtype, device=generator.device)
+        return self.mean + noise.to(self.mean.device) @ self.scale_tril.mT
+
+    def log_prob(self, z: Float[Tensor, "B d"]) -> Float[Tensor, "B"]:
+        """log p(z) = −½ (z − m)ᵀΣ⁻¹(z − m) − ½ log det(2πΣ)."""
+        white = torch.linalg.solve_triangular(self.scale_tril, self._centred(z).mT, upper=False).mT
+        log_normaliser = self.scale_tril.diagonal().log().sum() + 0.5 * len(self.mean) * log(2 * pi)
+        return -0.5 * white.square().sum(-1) - log_normaliser
+
+    def score(self, z: Float[Tensor, "B d"]) -> Float[Tensor, "B d"]:
+        """∇log p(z) = −Σ⁻¹(z − m)."""
+        return -torch.cholesky_solve(self._centred(z).mT, self.scale_tril).mT
+
+    def _centred(self, z):
+        check_points(z)
+        check_shape(z, (len(z), len(self.mean)), "z")
+        return z - self.mean
+
+
+@dataclass(frozen=True, eq=False)
+class AffineMap:
+    """z ↦ M z + b for points z (B, d)."""
+
+    matrix: Float[Tensor, "d d"]
+    offset: Float[Tensor, "d"]
+
+    def __call__(self, z: Float[Tensor, "B d"]) -> Float[Tensor, "B d"]:
+        """The image of each point."""
+        return z @ self.matrix.mT + self.offset
+
+
+def gaussian_map(source: Gaussian, target: Gaussian) -> AffineMap:
+    """The OT map z ↦ m₁ + A (z − m₀), A = Σ₀^{-½}(Σ₀^{½}Σ₁Σ₀^{½})^{½}Σ₀^{-½}, symmetric and positive definite (M3, Bures–Wasserstein)."""
+    check_shape(target.mean, source.mean.shape, "the target's mean")
+    root, inverse_root = _power(source.covariance, 0.5), _power(source.covariance, -0.5)
+    matrix = inverse_root @ _power(root @ target.covariance @ root, 0.5) @ inverse_root
+    matrix = (matrix + matrix.mT) / 2
+    return AffineMap(matrix, target.mean - matrix @ source.mean)
+
+
+def gaussian_w2(source: Gaussian, target: Gaussian) -> Float[Tensor, ""]:
+    """W₂² (squared) = E‖T(z) − z‖² = ‖m₁ − m₀‖² + tr[(A − I) Σ₀ (A − I)] for the OT map T (M3).
+
+    Equal to ‖m₁ − m₀‖² + tr[Σ₀ + Σ₁ − 2(Σ₀^{½}Σ₁Σ₀^{½})^{½}], but never negative and exact to rounding when the two are close.
+    """
+    excess = gaussian_map(source, target).matrix - torch.eye(len(source.mean)).to(source.mean)
+    return (target.mean - source.mean).square().sum() + ((excess @ source.covariance) * excess).sum()
+
+
+def interpolate(source: Gaussian, target: Gaussian, s: Time) -> Gaussian:
+    """Displacement interpolation (M4): the law of (1 − s) z + s T(z), z ~ source, T the OT map; 0 ≤ s ≤ 1."""
+    if not 0 <= s <= 1:
+        raise FlowlibError(f"s is {s}; the displacement interpolation is defined for 0 ≤ s ≤ 1.")
+    step = (1 - s) * torch.eye(len(source.mean)).to(source.mean) + s * gaussian_map(source, target).matrix
+    covariance = step @ source.covariance @ step
+    return Gaussian((1 - s) * source.mean + s * target.mean, (covariance + covariance.mT) / 2)
+
+
+@dataclass(frozen=True, eq=False)
+class GaussianPotential:
+    """The potential whose T = `steps` unit Euler steps z ← z + ∇u(z, t), t = 1 … T, carry source to target optimally (MATH exact case 1).
+
+        s = (t − 1)/T,  δ = m₁ − m₀,  y = z − m₀ − sδ,  S = (A − I)((1 − s)I + sA)⁻¹,
+        u(z, t) = [½ yᵀS y + δ·y + ½ s‖δ‖²] / T,
+
+    with A the matrix of `gaussian_map`. It solves Hamilton–Jacobi, ∂_t u + ½‖∇u‖² = 0 (M5), for 1 ≤ t ≤ T + 1; as an ODE the same
+    velocity goes from source at t = 1 to target at t = T + 1.
+    """
+
+    source: Gaussian
+    target: Gaussian
+    steps: int = 1
+    stretch: Float[Tensor, "d"] = field(init=False, repr=False)  # eigenvalues of A
+    axes: Float[Tensor, "d d"] = field(init=False, repr=False)  # its eigenvectors, as columns
+
+    def __post_init__(self):
+        if self.steps < 1:
+            raise FlowlibError(f"steps is {self.steps}; take at least one.")
+        stretch, axes = torch.linalg.eigh(gaussian_map(self.source, self.target).matrix)
+        object.__setattr__(self, "stretch", stretch)
+        object.__setattr__(self, "axes", axes)
+
+    def __call__(self, z: Float[Tensor, "B d"], t: Time) -> Float[Tensor, "B"]:
+        """u(z, t)."""
+        s, shift = (t - 1) / self.steps, self.target.mean - self.source.mean
+        y = z - self.source.mean - s * shift
+        quadratic = 0.5 * (y * (y @ self._curvature(t))).sum(-1)
+        return (quadratic + y @ shift + 0.5 * s * shift.square().sum()) / self.steps
+
+    def gradient(self, z: Float[Tensor, "B d"], t: Time) -> Float[Tensor, "B d"]:
+        """∇u(z, t) = (S y + δ)/T."""
+        s, shift = (t - 1) / self.steps, self.target.mean - self.source.mean
+        return ((z - self.source.mean - s * shift) @ self._curvature(t) + shift) / self.steps
+
+    def time_derivative(self, z: Float[Tensor, "B d"], t: Time) -> Float[Tensor, "B"]:
+        """∂_t u(z, t) = −½‖S y + δ‖²/T², from dS/ds = −S² and dy/ds = −δ."""
+        return -0.5 * self.gradient(z, t).square().sum(-1)
+
+    def hessian(self, z: Float[Tensor, "B d"], t: Time) -> Float[Tensor, "B d d"]:
+        """∇²u(z, t) = S/T, the same at every z."""
+        return (self._curvature(t) / self.steps).expand(len(z), -1, -1)
+
+    def _curvature(self, t: Time) -> Float[Tensor, "d d"]:
+        s = (t - 1) / self.steps
+        return (self.axes * ((self.stretch - 1) / (1 - s + s * self.stretch))) @ self.axes.mT
+
+
+def _power(matrix: Tensor, exponent: float) -> Tensor:
+    """A real power of a symmetric positive definite matrix."""
+    values, vectors = torch.linalg.eigh(matrix)
+    return (vectors * values.clamp_min(0) ** exponent) @ vectors.mT

@@ -1,0 +1,97 @@
+"""Diffusion as a potential flow (M9) and as noise, and the kinetic energy in the KL between the two (M14)."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor
+
+from flowlib.errors import FlowlibError
+from flowlib.transport.checks import check_points, check_positive, check_shape, check_times
+from flowlib.transport.continuity import gradient_of
+from flowlib.transport.gaussian import Gaussian
+from flowlib.transport.types import Potential, Time, Velocity
+
+Diffusion = int | float | Tensor  # D > 0
+
+
+@dataclass(frozen=True)
+class BrownianPath:
+    """z (S, B, d) at times (S,), with the drift b and the standard noise ε (S−1, B, d) of each step."""
+
+    times: Float[Tensor, "S"]
+    z: Float[Tensor, "S B d"]
+    drift: Float[Tensor, "steps B d"]
+    noise: Float[Tensor, "steps B d"]
+
+
+def heat_marginal(source: Gaussian, diffusion: Diffusion, t: Time) -> Gaussian:
+    """p_t of the heat equation ∂_t p = D ∇²p from p_0 = N(m, Σ): N(m, Σ + 2Dt I), t ≥ 0 (M9)."""
+    check_positive(diffusion, "diffusion")
+    if not t >= 0:
+        raise FlowlibError(f"t is {t}; the heat equation runs forwards, t ≥ 0.")
+    spread = 2 * diffusion * t * torch.eye(len(source.mean)).to(source.mean)
+    return Gaussian(source.mean, source.covariance + spread)
+
+
+def probability_flow_velocity(log_density: Potential, diffusion: Diffusion) -> Velocity:
+    """v = −D ∇log p, the potential flow that moves p exactly as the heat equation does (M9); log_density(z, t) is p_t's own."""
+    check_positive(diffusion, "diffusion")
+    score = gradient_of(log_density)
+    return lambda z, t: -diffusion * score(z, t)
+
+
+def brownian_path(
+    z: Float[Tensor, "B d"],
+    diffusion: Diffusion,
+    times: Float[Tensor, "S"],
+    generator: Generator,
+    *,
+    drift: Velocity | None = None,
+) -> BrownianPath:
+    """z_{s+1} = z_s + b(z_s, t_s) Δt + √(2DΔt) ε_s (M14's noisy chain; Brownian motion without a drift).
+
+    times (S,) increase strictly; the drift is taken at the start of each step. Without a drift the marginals are exact for any Δt.
+    """
+    check_points(z)
+    check_positive(diffusion, "diffusion")
+    check_times(times)
+    path, drifts, noises = [z], [], []
+    for t, length in zip(times[:-1], times.diff()):
+        b = torch.zeros_like(z) if drift is None else drift(path[-1], t)
+        check_shape(b, z.shape, "the drift's result")
+        noise = torch.randn(z.shape, generator=generator, dtype=z.dtype, device=generator.device).to(z.device)
+        path.append(path[-1] + b * length + (2 * diffusion * length) ** 0.5 * noise)
+        drifts.append(b)
+        noises.append(noise)
+    return BrownianPath(times, torch.stack(path), torch.stack(drifts), torch.stack(noises))
+
+
+def path_kl(drift: Float[Tensor, "steps B d"], times: Float[Tensor, "S"], diffusion: Diffusion) -> Float[Tensor, ""]:
+    """KL of the chain with drift b from the chain without, same noise: Σ_s E‖b_s‖² Δt / (4D), a kinetic action (M14).
+
+    E is the mean over B particles of the chain *with* drift.
+    """
+    lengths = _step_lengths(drift, times, diffusion)
+    return (drift.square().sum(-1).mean(-1) * lengths).sum() / (4 * diffusion)
+
+
+def path_log_weight(
+    drift: Float[Tensor, "steps B d"], noise: Float[Tensor, "steps B d"], times: Float[Tensor, "S"], diffusion: Diffusion
+) -> Float[Tensor, "B"]:
+    """log of (density without drift / density with drift) at each path drawn with drift (M17):
+
+        log w = Σ_s −⟨b_s, ε_s⟩ √(Δt/2D) − ‖b_s‖² Δt/(4D),     E w = 1,  E log w = −KL.
+    """
+    check_shape(noise, drift.shape, "noise")
+    lengths = _step_lengths(drift, times, diffusion)[:, None]
+    scaled = drift * (lengths / (2 * diffusion)).sqrt()[..., None]
+    return -(scaled * noise + 0.5 * scaled.square()).sum((0, -1))
+
+
+def _step_lengths(drift: Tensor, times: Tensor, diffusion: Diffusion) -> Tensor:
+    check_points(drift, "drift", "steps B d")
+    check_times(times)
+    check_positive(diffusion, "diffusion")
+    check_shape(drift, (len(times) - 1, *drift.shape[1:]), "drift")
+    return times.diff().to(drift)

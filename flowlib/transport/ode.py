@@ -1,0 +1,101 @@
+"""Particles and their log-density along a velocity field (M1, M2), with the solvers of torchdiffeq."""
+
+from dataclasses import dataclass
+from math import ceil
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from flowlib.errors import FlowlibError
+from flowlib.transport.checks import check_finite, check_points, check_positive, check_shape, check_times
+from flowlib.transport.continuity import divergence
+from flowlib.transport.types import Number, Velocity
+
+METHODS = ("euler", "rk4", "dopri5")
+
+
+@dataclass(frozen=True)
+class Path:
+    """Positions z (S, B, d) of B particles at times (S,), and their log-density (S, B) where it was asked for."""
+
+    times: Float[Tensor, "S"]
+    z: Float[Tensor, "S B d"]
+    log_density: Float[Tensor, "S B"] | None = None
+
+
+def integrate(
+    velocity: Velocity,
+    z: Float[Tensor, "B d"],
+    times: Float[Tensor, "S"],
+    *,
+    method: str = "dopri5",
+    log_density: Float[Tensor, "B"] | None = None,
+    rtol: Number = 1e-7,
+    atol: Number = 1e-9,
+    step_size: Number | None = None,
+) -> Path:
+    """Follow particles and, where log_density (B,) of the start is given, their density (M1, M2):
+
+        dz/dt = v(z, t),        d/dt log q(z(t), t) = −∇·v(z(t), t).
+
+    velocity(z, t) -> (B, d) gets t as a 0-d tensor. times (S,) increase strictly, S ≥ 2; the path starts at times[0].
+    `euler` and `rk4` take equal steps of at most `step_size` between neighbouring times (one step where it is None);
+    `dopri5` adapts its steps to rtol and atol, which are raised to what z's dtype resolves. Differentiable in z and in
+    the parameters of the velocity; use `torch.no_grad()` where that is not wanted.
+    Raises FlowlibError for a wrong shape, times that do not increase, an unknown method, or a non-finite velocity.
+    """
+    _check_request(z, times, method, step_size, log_density)
+    from torchdiffeq import odeint
+
+    field = _checked(velocity)
+    times = times.to(z)
+    options = {} if method == "dopri5" else {"grid_constructor": lambda _f, _y, t: _refine(t, step_size)}
+    floor = 10 * torch.finfo(z.dtype).eps
+    solver = dict(method=method, rtol=max(rtol, floor), atol=max(atol, floor), options=options)
+    try:
+        if log_density is None:
+            return Path(times, odeint(lambda t, x: field(x, t), z, times, **solver))
+        path, log_density = odeint(
+            lambda t, state: (field(state[0], t), -divergence(velocity, state[0], t)), (z, log_density), times, **solver
+        )
+    except AssertionError as error:  # dopri5 gives up: its step vanished or there were too many
+        raise FlowlibError(f"dopri5 stopped ({error}); the velocity is stiff or singular here: loosen rtol, or take rk4.") from error
+    return Path(times, path, log_density)
+
+
+def _check_request(z, times, method, step_size, log_density):
+    check_points(z)
+    check_finite(z, "z")
+    check_times(times)
+    if method not in METHODS:
+        raise FlowlibError(f"unknown method {method!r}; choose one of {', '.join(METHODS)}.")
+    if step_size is not None:
+        check_positive(step_size, "step_size")
+        if method == "dopri5":
+            raise FlowlibError(f"step_size {step_size} has no effect with dopri5, which adapts; set rtol and atol, or take rk4.")
+    if log_density is not None:
+        check_shape(log_density, z.shape[:1], "log_density")
+
+
+def _checked(velocity: Velocity) -> Velocity:
+    """The velocity, with each result checked: a wrong shape broadcasts, and a nan makes an adaptive solver run forever."""
+
+    def field(z: Tensor, t: Tensor) -> Tensor:
+        value = velocity(z, t)
+        check_shape(value, z.shape, "the velocity's result")
+        check_finite(value, f"the velocity at t = {float(t):.6g}")
+        return value
+
+    return field
+
+
+def _refine(times: Tensor, step_size: Number | None) -> Tensor:
+    """times with every interval cut into equal steps of at most step_size, so that each time is met exactly."""
+    if step_size is None:
+        return times
+    cuts = []
+    for start, length in zip(times[:-1], times.diff()):
+        steps = max(1, ceil(float(length) / step_size - 1e-6))
+        cuts.append(start + torch.arange(steps).to(times) * (length / steps))
+    return torch.cat([*cuts, times[-1:]])
