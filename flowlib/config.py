@@ -1,0 +1,131 @@
+"""Every option of a run in one frozen dataclass, the named presets, and the JSON file beside each checkpoint."""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from flowlib.errors import FlowlibError
+
+
+@dataclass(frozen=True)
+class Config:
+    """Options of a training run. Symbols as in the notation page; lengths in pixels, losses in nats."""
+
+    # data
+    data: Literal["digits", "mnist"] = "digits"
+    """digits: the 10 000 embedded in the repository; mnist: all 70 000, downloaded once and verified."""
+    factors: tuple[str, ...] = ("scale", "rotation", "hue")
+    """The K transformations, one potential each."""
+    horizon: int = 8
+    """T, the number of transformation steps in a sequence."""
+    batch_size: int = 128
+    """B, sequences per training step; rounded down to a multiple of K, so that each factor has equally many."""
+    frames_per_step: int = 1
+    """How many of the frames x_1 … x_T are decoded in a training step, reweighted by T/n (x_0 always is)."""
+
+    # model
+    latent_dim: int = 16
+    """d, the size of a latent code."""
+    network: Literal["conv", "mlp"] = "conv"
+    """Encoder and decoder: convolutional, or plain fully connected."""
+    width: int = 32
+    """Channels of the convolutional networks' finest layer, or an eighth of the hidden units of the plain ones."""
+    potential_width: int = 64
+    """Hidden units of each potential u^k."""
+    potential_depth: int = 2
+    """Hidden layers of each potential."""
+    bounded_potential: bool = False
+    """An output tanh on the potential, as in the paper's code."""
+    diffusion: float = 0.01
+    """Initial D_k of the prior's diffusion (M9)."""
+    learn_diffusion: bool = True
+    """Let D_k follow the gradient of the objective."""
+
+    # objective
+    objective: Literal["marginal", "path"] = "marginal"
+    """marginal: M13, a composite likelihood of the frames; path: M14, the ELBO of the sequence."""
+    log_det: Literal["exact", "series"] = "exact"
+    """log|det(I + H)| of a step in the marginal objective: exact, or the power series (large d, ‖H‖ < 1)."""
+    hj_penalty: Literal["zero", "paper", "none"] = "zero"
+    """Hamilton–Jacobi penalty (M12): residual to zero, the paper's driving force, or none."""
+    hj_weight: float = 1.0
+    """Weight of that penalty against the objective in nats."""
+
+    # optimisation
+    steps: int = 8000
+    """Optimiser steps."""
+    learning_rate: float = 2e-3
+    """Adam's peak learning rate."""
+    schedule: Literal["cosine", "constant"] = "cosine"
+    """cosine: 5 % warm-up, then a cosine decay to 1 % of the peak; constant: as in the paper's code."""
+    seed: int = 0
+    """Seeds the weights and every random number of the run."""
+    checkpoint_every: int = 500
+    """Steps between checkpoints: the most that an interruption can lose."""
+
+    @property
+    def batch(self):
+        """The batch size in use: a multiple of K."""
+        return self.batch_size // len(self.factors) * len(self.factors)
+
+    def __post_init__(self):
+        object.__setattr__(self, "factors", tuple(self.factors))
+        _validate(self)
+
+
+def _validate(config):
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if field.type is int and field.name != "seed" and value <= 0:
+            raise FlowlibError(f"{field.name} = {value}: give a positive whole number")
+        allowed = getattr(field.type, "__args__", None)
+        if getattr(field.type, "__origin__", None) is Literal and value not in allowed:
+            raise FlowlibError(f"{field.name} = {value!r}: choose one of {', '.join(allowed)}")
+    if not config.factors or len(set(config.factors)) < len(config.factors):
+        raise FlowlibError(f"factors = {config.factors}: name one or more different transformations")
+    for name, low in (("diffusion", 0.0), ("learning_rate", 0.0), ("hj_weight", -1e-300)):
+        value = getattr(config, name)
+        if not low < value < float("inf"):
+            raise FlowlibError(f"{name} = {value}: give a finite number {'≥' if low < 0 else '>'} 0")
+    if config.frames_per_step > config.horizon:
+        raise FlowlibError(f"frames_per_step = {config.frames_per_step} is more than the horizon {config.horizon}")
+    if config.batch_size < len(config.factors):
+        raise FlowlibError(f"batch_size = {config.batch_size}: a batch holds each of {len(config.factors)} factors")
+
+
+PRESETS = {
+    # Finishes in under ten minutes on two CPU cores.
+    "tutorial-mnist": Config(),
+    # The settings of the paper's code: all widths tied to d, every frame decoded, constant learning rate.
+    "paper-mnist": Config(
+        data="mnist", latent_dim=324, potential_width=324, bounded_potential=True, frames_per_step=8,
+        hj_penalty="paper", steps=90_000, learning_rate=1e-4, schedule="constant",
+    ),
+}  # fmt: skip
+
+
+def preset(name: str) -> Config:
+    """A named preset; raises for a name that is not there."""
+    if name not in PRESETS:
+        raise FlowlibError(f"unknown preset {name!r}: choose one of {', '.join(PRESETS)}")
+    return PRESETS[name]
+
+
+def to_json(config: Config) -> str:
+    """The configuration as it is saved beside a checkpoint."""
+    return json.dumps(dataclasses.asdict(config), indent=2) + "\n"
+
+
+def from_json(path) -> Config:
+    """Read a saved configuration; raises for unknown or missing options and for a file that is no JSON."""
+    try:
+        values = json.loads(Path(path).read_text())
+        known = {field.name for field in dataclasses.fields(Config)}
+        if not isinstance(values, dict) or set(values) != known:
+            odd = sorted(set(values) ^ known)
+            raise FlowlibError(f"{path} is not a configuration of this version of flowlib: options {odd} do not fit")
+        return Config(**values)
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise FlowlibError(f"{path} cannot be read as a configuration ({error})") from error

@@ -1,0 +1,54 @@
+"""What every model consumes: sequences of frames and the factor that moves each of them."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from flowlib.errors import FlowlibError
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B sequences under one transformation of growing strength each; all frames x_0 … x_T, or a random few of them.
+
+    frames : (B, F, C, H, W) in [0, 1]; frames[:, 0] is x_0
+    times : (B, F) the step t that each frame shows; times[:, 0] = 0
+    factor : (B,) integers in {0 … K−1}. Training batches are grouped by factor, with equally many of each, so that the
+        K potentials run as one batched matrix product (`flowlib.flows.posterior.group_by_factor`)
+    steps : T
+    """
+
+    frames: Float[Tensor, "B F C H W"]
+    times: Int[Tensor, "B F"]
+    factor: Int[Tensor, " B"]
+    steps: int
+
+    def __len__(self):
+        return len(self.frames)
+
+    @property
+    def weights(self):
+        """(F,) weights that make a sum over the frames present an unbiased estimate of the sum over all T+1.
+
+        x_0 is always there and counts once; the F − 1 others, drawn uniformly, stand for T frames.
+        """
+        others = self.frames.shape[1] - 1
+        return torch.tensor([1.0] + [self.steps / others] * others).to(self.frames)
+
+    def check(self):
+        """Raise FlowlibError unless the frames are finite and in [0, 1]; return the batch."""
+        low, high = self.frames.aminmax()
+        if not (low >= 0 and high <= 1):  # NaN fails both
+            raise FlowlibError(
+                f"frames range from {low:g} to {high:g}: divide bytes by 255, and look for NaN in the images"
+            )
+        return self
+
+
+def grouped_factors(batch_size, factors, device=None):
+    """(B,) factor labels 0…0 1…1 … K−1…K−1, equally many of each; B must be a multiple of K."""
+    if batch_size % factors:
+        raise FlowlibError(f"batch size {batch_size} is no multiple of the {factors} factors")
+    return torch.arange(factors, device=device).repeat_interleave(batch_size // factors)

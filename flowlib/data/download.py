@@ -1,0 +1,69 @@
+"""Verified, resumable downloads: several mirrors, an MD5 for every file, nothing left half-written."""
+
+import hashlib
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from flowlib.errors import FlowlibError
+
+CHUNK = 1 << 20
+
+
+def fetch(name: str, md5: str, mirrors, folder, timeout: float = 30.0) -> Path:
+    """The path of `name` in `folder`, downloaded from the first mirror that has it intact.
+
+    A file already there is verified, not downloaded again. An interrupted download goes on from its `.part` file. A file whose
+    MD5 differs is thrown away and the next mirror is tried. Raises FlowlibError when no mirror delivers.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / name
+    if path.is_file() and file_md5(path) == md5:
+        return path
+    failures = []
+    for mirror in mirrors:
+        part = folder / f"{name}.part"
+        try:
+            _download(f"{mirror.rstrip('/')}/{name}", part, timeout)
+        except (OSError, urllib.error.URLError) as error:
+            failures.append(f"{mirror}: {error}")
+            continue
+        if file_md5(part) == md5:
+            part.replace(path)
+            return path
+        failures.append(f"{mirror}: the file's MD5 is {file_md5(part)}, expected {md5}")
+        part.unlink()
+    raise FlowlibError(
+        f"{name} could not be downloaded. Tried:\n  " + "\n  ".join(failures)
+        + f"\nCheck the connection and run the same command again (it resumes), or put the file into {folder} yourself."
+    )  # fmt: skip
+
+
+def file_md5(path) -> str:
+    """The MD5 of a file, read in chunks."""
+    digest = hashlib.md5()
+    with open(path, "rb") as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _download(url, part, timeout):
+    """Append what is missing to `part`; start anew where the server does not resume."""
+    have = part.stat().st_size if part.exists() else 0
+    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
+    try:
+        response = urllib.request.urlopen(request, timeout=timeout)
+    except urllib.error.HTTPError as error:
+        if error.code == 416:  # nothing beyond what is there: complete, or altered; the checksum decides
+            return
+        raise
+    with response, open(part, "ab" if response.status == 206 else "wb") as file:
+        expected = response.headers.get("Content-Length")
+        received = 0
+        while chunk := response.read(CHUNK):
+            file.write(chunk)
+            received += len(chunk)
+    if expected is not None and received < int(expected):
+        raise OSError(f"the connection broke after {received} of {expected} bytes")

@@ -1,0 +1,111 @@
+"""K potentials u^k(z, t), each a tanh network, with ∇u, ∂_t u and the Hessian in closed form, in one batched call.
+
+With a_0 = z, h_l = W_l a_{l−1} + c_l(t), a_l = tanh h_l and u = w·a_L + b:
+
+    g_L = w ⊙ a'_L,   g_l = (W_{l+1}ᵀ g_{l+1}) ⊙ a'_l          (g_l = ∂u/∂h_l,  a' = 1 − a²)
+    ∇u = W_1ᵀ g_1,    ∂_t u = g_1 · c_1'(t)
+    H = Σ_l P_lᵀ diag(s_l) P_l,   P_l = ∂h_l/∂z,   s_l = −2 a_l ⊙ g_l
+
+The last line: the only curvature is tanh'' = −2 a a', and each layer adds its own share. `torch.func` is the oracle in the tests.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Derivatives:
+    """A potential and its derivatives at N points for each of G groups (`hessian` only where asked for)."""
+
+    value: Float[Tensor, "G N"]
+    gradient: Float[Tensor, "G N d"]
+    time: Float[Tensor, "G N"]
+    hessian: Float[Tensor, "G N d d"] | None
+
+
+def time_features(t, frequencies):
+    """sin(ω t), cos(ω t) and their derivatives in t: two arrays (…, 2·F) for t of shape (…)."""
+    angle = t[..., None] * frequencies
+    sin, cos = angle.sin(), angle.cos()
+    return torch.cat([sin, cos], -1), torch.cat([frequencies * cos, -frequencies * sin], -1)
+
+
+class PotentialBank(nn.Module):
+    """K independent potentials whose weights are stacked, (K, …), and evaluated as batched matrix products.
+
+    factors K, latent dimension d, hidden `width`, `depth` ≥ 1 hidden layers, `horizon` T: the slowest time feature has period 4 T, so
+    that time is seen without ambiguity over 2 T steps. `bounded` adds the output tanh of the paper's code, u ← tanh u.
+    """
+
+    def __init__(self, factors, dim, width, depth=2, horizon=8, bounded=False, time_frequencies=4):
+        super().__init__()
+        self.factors, self.dim, self.bounded = factors, dim, bounded
+        omega = 2 * math.pi / (4 * horizon) * 2.0 ** torch.arange(time_frequencies)
+        self.register_buffer("frequencies", omega)
+        sizes = [dim] + [width] * depth
+        self.weights = nn.ParameterList(_uniform(factors, n, m) for m, n in zip(sizes, sizes[1:]))
+        self.biases = nn.ParameterList(nn.Parameter(torch.zeros(factors, width)) for _ in range(depth))
+        self.time_weight = nn.Parameter(_uniform(factors, width, 2 * time_frequencies).data)
+        self.head = nn.Parameter(torch.randn(factors, width) * 0.1 / math.sqrt(width))
+        self.offset = nn.Parameter(torch.zeros(factors))
+
+    def forward(self, z, t, factor=None, hessian=False):
+        """Potential, gradient, time derivative and, if asked, Hessian at (z, t).
+
+        z : (G, N, d), group g moved by potential factor[g] (None: G = K, group k by potential k)
+        t : a number or a (N,) tensor of times
+        """
+        pick = (lambda p: p) if factor is None else (lambda p: p[factor])
+        weights = [pick(w) for w in self.weights]
+        t = torch.as_tensor(t, dtype=z.dtype, device=z.device)
+        features, rates = time_features(t.reshape(-1), self.frequencies)  # (1 or N, 2F)
+        from_time = pick(self.time_weight).mT  # (G, 2F, width)
+        drive = pick(self.biases[0])[:, None] + features @ from_time
+        layers = [torch.tanh(torch.baddbmm(drive, z, weights[0].mT) if len(t.reshape(-1)) > 1
+                             else drive + z @ weights[0].mT)]
+        for weight, bias in zip(weights[1:], self.biases[1:]):
+            layers.append(torch.tanh(torch.baddbmm(pick(bias)[:, None], layers[-1], weight.mT)))
+        return self._derivatives(weights, layers, pick(self.head), pick(self.offset), rates @ from_time, hessian)
+
+    def _derivatives(self, weights, layers, head, offset, drive_rate, hessian):
+        value = (layers[-1] @ head[..., None]).squeeze(-1) + offset[:, None]
+        slopes = [1 - a * a for a in layers]
+        g = [head[:, None] * slopes[-1]]
+        for weight, slope in zip(weights[:0:-1], slopes[-2::-1]):
+            g.insert(0, (g[0] @ weight) * slope)
+        gradient = g[0] @ weights[0]
+        time = (g[0] * drive_rate).sum(-1)
+        curvature = _hessian(weights, layers, slopes, g) if hessian else None
+        if not self.bounded:
+            return Derivatives(value, gradient, time, curvature)
+        bound = torch.tanh(value)
+        slope = 1 - bound * bound
+        if hessian:
+            outer = gradient[..., :, None] * gradient[..., None, :]
+            curvature = slope[..., None, None] * (curvature - 2 * bound[..., None, None] * outer)
+        return Derivatives(bound, slope[..., None] * gradient, slope * time, curvature)
+
+
+def _hessian(weights, layers, slopes, g):
+    """Σ_l P_lᵀ diag(−2 a_l ⊙ g_l) P_l with P_1 = W_1 and P_{l+1} = W_{l+1} diag(a'_l) P_l, (G, N, d, d).
+
+    P is kept transposed, (G, N, d, width), so that a layer is one large matrix product over all points.
+    """
+    jacobian = weights[0].mT[:, None]
+    total = 0
+    for index, (a, gl) in enumerate(zip(layers, g)):
+        if index:
+            scaled = jacobian * slopes[index - 1][:, :, None]
+            jacobian = (scaled.flatten(1, 2) @ weights[index].mT).reshape(scaled.shape)
+        total = total + (jacobian * (-2 * a * gl)[:, :, None]) @ jacobian.mT
+    return total
+
+
+def _uniform(factors, rows, columns):
+    """torch's default initialisation of a linear layer, K times."""
+    bound = 1 / math.sqrt(columns)
+    return nn.Parameter(torch.empty(factors, rows, columns).uniform_(-bound, bound))

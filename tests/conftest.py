@@ -1,0 +1,29 @@
+"""Shapes in flowlib's signatures are executed while the tests run (jaxtyping + beartype)."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from jaxtyping import install_import_hook  # noqa: E402
+
+install_import_hook("flowlib", "beartype.beartype")
+
+import pytest  # noqa: E402
+import torch  # noqa: E402
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture
+def generator():
+    """A seeded generator: every stochastic test names its randomness."""
+    return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture
+def double():
+    """Double precision for the length of one test, to separate wrong formulas from rounding."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(before)
