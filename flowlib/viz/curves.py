@@ -1,0 +1,148 @@
+"""Curves and bars: training, errors per factor beside their references, quantities along a flow, small tables."""
+
+import numpy as np
+
+from flowlib.errors import FlowlibError
+from flowlib.viz.checks import as_array, as_labels
+from flowlib.viz.style import CARD, COLORS, CYCLE, INK, MUTED, color_of, factor_colors, new_figure, role_map
+
+
+def loss_curves(history, steps=None, *, smooth=None, columns=3, log=(), title=None):
+    """One small panel for each named term of `history` (name → values (N,)) over the training `steps` (N,).
+
+    The raw values are drawn faintly, their running mean over `smooth` values (default N/30) boldly. Names listed in `log`
+    get a logarithmic axis. NaN values are left out as gaps. Raises FlowlibError when the lengths differ.
+    """
+    if not history:
+        raise FlowlibError("history is empty; pass a dictionary such as {'loss': values}")
+    values = {name: as_array(series, f"history[{name!r}]", 1, finite=False) for name, series in history.items()}
+    length = len(next(iter(values.values())))
+    steps = np.arange(length) if steps is None else as_array(steps, "steps", 1)
+    for name, series in values.items():
+        if len(series) != len(steps):
+            raise FlowlibError(f"history[{name!r}] has {len(series)} values, but there are {len(steps)} steps; use one for each")
+    columns = min(columns, len(values))
+    rows = -(-len(values) // columns)
+    figure, axes = new_figure(rows, columns, height=2.2 * rows + (0.3 if title else 0), title=title, squeeze=False)
+    for panel, (name, series), color in zip(axes.flat, values.items(), _cycle(len(values))):
+        panel.plot(steps, series, color=color, alpha=0.3, linewidth=0.8)
+        panel.plot(steps, running_mean(series, smooth or max(1, length // 30)), color=color)
+        panel.set_title(name)
+        if name in log:
+            panel.set_yscale("log")
+    for panel in axes[-1]:
+        panel.set_xlabel("training step")
+    for panel in axes.flat[len(values):]:
+        panel.remove()
+    return figure
+
+
+def running_mean(values, window):
+    """Centred mean over `window` neighbours, fewer at the ends; NaN values are skipped."""
+    values = np.asarray(values, float)
+    valid = np.isfinite(values)
+    kernel = np.ones(min(window, len(values)))
+    total = np.convolve(np.where(valid, values, 0), kernel, "same")
+    count = np.convolve(valid.astype(float), kernel, "same")
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def bars_with_references(values, names, *, error=None, no_motion=None, decoder_limit=None, ylabel="equivariance error", title=None):
+    """One bar per factor, `values` (K,), or one group of bars per factor when `values` is {method: (K,)} (M16).
+
+    `error`: half-lengths of the error bars, shaped like `values`. `no_motion` and `decoder_limit` (K,): the two references,
+    what standing still costs and what no flow could beat; drawn as lines across each factor's bars.
+    """
+    groups = values if isinstance(values, dict) else {None: values}
+    errors = error if isinstance(error, dict) else {name: error for name in groups}
+    names = as_labels(names, len(as_array(next(iter(groups.values())), "values", 1)), "names")
+    figure, axes = new_figure(height=3.2)
+    place, width = np.arange(len(names)), 0.62 / len(groups)
+    for g, (method, series) in enumerate(groups.items()):
+        series = as_array(series, f"values[{method!r}]" if method else "values", 1)
+        as_labels(series, len(names), "values")
+        colors = factor_colors(names) if method is None else CYCLE[g % len(CYCLE)]
+        bar = errors.get(method)
+        bar = None if bar is None else as_array(bar, "error", 1)
+        axes.bar(place + (g - (len(groups) - 1) / 2) * width, series, 0.88 * width, color=colors, label=method, yerr=bar,
+                 error_kw={"ecolor": INK, "elinewidth": 1, "capsize": 2.5})
+    for reference, label, style in ((no_motion, "no motion", "--"), (decoder_limit, "decoder's limit", ":")):
+        if reference is not None:
+            reference = as_array(reference, label, 1)
+            as_labels(reference, len(names), label)
+            axes.hlines(reference, place - 0.4, place + 0.4, color=INK, linestyle=style, linewidth=1.4, label=label)
+    axes.set_xticks(place, names)
+    axes.set_ylabel(ylabel)
+    axes.set_ylim(bottom=0)
+    axes.grid(axis="x", visible=False)
+    axes.margins(y=0.12)
+    if axes.get_legend_handles_labels()[1]:
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=6, borderaxespad=0.2)
+        title and axes.set_title(title, pad=22)
+    elif title:
+        axes.set_title(title)
+    return figure
+
+
+def curves_over_time(values, names, *, times=None, band=None, references=None, xlabel="t", ylabel="", title=None, log=False):
+    """One curve per name, `values` (K, S) over `times` (S,), coloured as the factors are.
+
+    `band` (K, S): half-width of a shaded band. `references`: {label: number or (S,)} drawn as dashed grey lines.
+    """
+    values = as_array(values, "values", 2)
+    names = as_labels(names, len(values), "names")
+    times = np.arange(values.shape[1]) if times is None else as_array(times, "times", 1)
+    as_labels(times, values.shape[1], "times")
+    figure, axes = new_figure(height=3)
+    for k, (name, color) in enumerate(zip(names, factor_colors(names))):
+        axes.plot(times, values[k], marker="os^Dv<>P"[k % 8], color=color, label=name, clip_on=False)
+        if band is not None:
+            half = as_array(band, "band", 2)[k]
+            axes.fill_between(times, values[k] - half, values[k] + half, color=color, alpha=0.15, linewidth=0)
+    for style, (label, level) in zip(("--", ":", "-."), (references or {}).items()):
+        axes.plot(times, np.broadcast_to(as_array(level, label), times.shape), style, color=MUTED, linewidth=1.3, label=label)
+    axes.set(xlabel=xlabel, ylabel=ylabel, yscale="log" if log else "linear")
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    if title:
+        axes.set_title(title)
+    return figure
+
+
+def matrix_chart(values, row_labels, column_labels, *, form="{:.2f}", title=None, role="posterior", xlabel="", ylabel=""):
+    """A table of numbers (R, C) with each cell shaded by its value: confusion matrices, commutators, scores."""
+    values = as_array(values, "values", 2)
+    row_labels = as_labels(row_labels, values.shape[0], "row_labels")
+    column_labels = as_labels(column_labels, values.shape[1], "column_labels")
+    figure, axes = new_figure(height=0.36 * len(values) + 1 + (0.3 if title else 0))
+    span = np.ptp(values) or 1.0
+    axes.imshow((values - values.min()) / span * 0.85, cmap=role_map(role), vmin=0, vmax=1, aspect="auto")
+    for (r, c), value in np.ndenumerate(values):
+        dark = (value - values.min()) / span > 0.55
+        axes.text(c, r, form.format(value), ha="center", va="center", fontsize=8.5, color=CARD if dark else INK)
+    axes.set_xticks(range(values.shape[1]), column_labels)
+    axes.set_yticks(range(values.shape[0]), row_labels)
+    axes.set(xlabel=xlabel, ylabel=ylabel)
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
+    if title:
+        axes.set_title(title)
+    return figure
+
+
+def density_curves(axes, x, densities, *, fill=True):
+    """Densities over a line on `axes`: `densities` is {role: (N,)} over `x` (N,); returns the axes."""
+    x = as_array(x, "x", 1)
+    for role, series in densities.items():
+        series = as_array(series, f"densities[{role!r}]", 1)
+        as_labels(series, len(x), f"densities[{role!r}]")
+        color = color_of(role)
+        axes.plot(x, series, color=color, label=role)
+        if fill:
+            axes.fill_between(x, series, color=color, alpha=0.12, linewidth=0)
+    axes.set_ylim(bottom=0)
+    return axes
+
+
+def _cycle(count):
+    colors = (COLORS["posterior"], *CYCLE[1:])
+    return [colors[i % len(colors)] for i in range(count)]

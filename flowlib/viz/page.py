@@ -1,0 +1,156 @@
+"""The HTML and the script behind every moving picture: one image, one control per axis, all frames inside the page."""
+
+import base64
+import hashlib
+import html
+import json
+from dataclasses import dataclass
+
+CSS = """
+.flowviz{margin:.4em 0;padding:0;font:inherit;color:inherit;max-width:100%}
+.flowviz *{box-sizing:border-box}
+.flowviz>img,.flowviz>canvas{display:block;max-width:100%!important;height:auto;margin:0!important;padding:0!important;
+border-radius:6px!important;filter:none!important}
+.flowviz img.flowviz-pixels,.flowviz canvas{image-rendering:pixelated;border-radius:3px!important}
+.flowviz-row{display:flex;flex-wrap:wrap;align-items:center;gap:0 .7em;min-height:44px}
+.flowviz-row>b{font-weight:600;min-width:1.2em}
+.flowviz-row>output{min-width:3.2em;font-variant-numeric:tabular-nums}
+.flowviz input[type=range]{-webkit-appearance:none;appearance:none;flex:1 1 9em;min-width:0;height:44px;margin:0;
+background:transparent;cursor:pointer}
+.flowviz input[type=range]::-webkit-slider-runnable-track{height:4px;border-radius:2px;background:rgba(128,134,142,.5)}
+.flowviz input[type=range]::-moz-range-track{height:4px;border-radius:2px;background:rgba(128,134,142,.5)}
+.flowviz input[type=range]::-webkit-slider-thumb{-webkit-appearance:none;width:20px;height:20px;margin-top:-8px;border:0;
+border-radius:50%;background:#2d98e2}
+.flowviz input[type=range]::-moz-range-thumb{width:20px;height:20px;border:0;border-radius:50%;background:#2d98e2}
+.flowviz button{width:44px;height:36px;padding:0;border:1px solid rgba(128,134,142,.6);border-radius:6px;background:transparent;
+color:inherit;cursor:pointer}
+.flowviz button svg{width:13px;height:13px;fill:currentColor;vertical-align:middle}
+.flowviz-pick{display:flex;flex-wrap:wrap;gap:.35em}
+.flowviz-pick label{position:relative;display:inline-flex;align-items:center;min-height:36px;padding:0 .8em;cursor:pointer;
+border:1px solid rgba(128,134,142,.6);border-radius:6px}
+.flowviz-pick input{position:absolute;inset:0;margin:0;opacity:0;cursor:pointer}
+.flowviz-pick label:has(:checked){border-color:#2d98e2;box-shadow:inset 0 0 0 1px #2d98e2;font-weight:600}
+.flowviz select{font:inherit;color:inherit;background:transparent;min-height:36px;padding:0 .5em;border-radius:6px;
+border:1px solid rgba(128,134,142,.6)}
+.flowviz select option{color:#303439;background:#fcfcfa}
+.flowviz :focus-visible,.flowviz-pick label:has(:focus-visible){outline:2px solid #2d98e2;outline-offset:2px}
+.flowviz figcaption,.flowviz noscript{display:block;margin:.2em 0 0;padding:0;font-size:.9em;opacity:.85;text-align:left}
+.flowviz [hidden]{display:none!important}
+html[data-theme=dark] .bd-content div.cell_output .text_html.text_html:has(.flowviz){background:none;color:inherit;padding:0}
+"""
+
+SCRIPT = """
+(function(d){document.querySelectorAll('[data-flowviz="'+d.id+'"]:not([data-ready])').forEach(function(root,copy){
+root.dataset.ready='1';
+var image=root.querySelector('img'),rows=root.querySelectorAll('.flowviz-row'),at=d.start.slice(),timer=null;
+var play=root.querySelector('button'),moving=d.axes.findIndex(function(a){return a.kind==='slider'});
+d.frames[d.shown]=image.getAttribute('src').split(',')[1];
+var ready=d.frames.map(function(f){var i=new Image();i.src=d.head+f;return i});
+function set(axis,value){at[axis]=value;show()}
+function show(){
+var flat=0,words=[];
+d.axes.forEach(function(a,n){flat=flat*a.labels.length+at[n];words.push((a.name?a.name+' = ':'')+a.labels[at[n]]);
+var row=rows[n],label=a.labels[at[n]];
+if(a.kind==='slider'){var r=row.querySelector('input');r.value=at[n];r.setAttribute('aria-valuetext',label);
+row.querySelector('output').textContent=label}});
+image.src=ready[d.table[flat]].src;image.alt=d.alt+' ('+words.join(', ')+')';root.dataset.at=at.join(',')}
+function stop(){clearInterval(timer);timer=null;if(play){play.setAttribute('aria-label','play');
+play.querySelector('path').setAttribute('d','M2 1l7 4-7 4z')}}
+function step(){var last=d.axes[moving].labels.length-1;if(at[moving]>=last){stop();return}set(moving,at[moving]+1);
+if(at[moving]>=last)stop()}
+d.axes.forEach(function(a,n){var row=rows[n];row.hidden=false;
+row.querySelectorAll('input,select').forEach(function(c){if(c.type==='radio')c.name=d.id+'-'+n+'-'+copy;
+c.addEventListener(c.type==='range'?'input':'change',function(){if(n===moving)stop();set(n,+c.value)})})});
+if(play)play.addEventListener('click',function(){if(timer){stop();return}
+if(at[moving]>=d.axes[moving].labels.length-1)set(moving,0);
+play.setAttribute('aria-label','pause');play.querySelector('path').setAttribute('d','M1 1h3v8H1zM6 1h3v8H6z');
+timer=setInterval(step,d.interval)});
+show()})})
+"""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One control: its name, the label of each position, its kind ('slider' or 'buttons') and where it starts."""
+
+    name: str
+    labels: tuple
+    kind: str
+    start: int
+
+
+def frames_html(frames, axes, *, caption="", alt="", height=None, interval=None):
+    """The HTML of a picture with one control per axis; `frames` in row-major order of the axes, all of one size."""
+    unique, table = _deduplicate(frames)
+    flat = 0
+    for axis in axes:
+        flat = flat * len(axis.labels) + axis.start
+    shown = table[flat]
+    payload = [base64.b64encode(frame.content).decode("ascii") for frame in unique]
+    head = f"data:{frames[0].media_type};base64,"
+    slider = next((axis for axis in axes if axis.kind == "slider"), None)
+    data = {
+        "alt": alt, "start": [axis.start for axis in axes], "shown": shown, "table": table, "head": head,
+        "axes": [{"name": axis.name, "labels": axis.labels, "kind": axis.kind} for axis in axes],
+        "interval": interval or (int(min(600, max(80, 4000 / len(slider.labels)))) if slider else 0),
+        "frames": [0 if index == shown else text for index, text in enumerate(payload)],
+    }
+    controls = "".join(_control(axis, axis is slider) for axis in axes)
+    where = ", ".join(f"{axis.name} = {axis.labels[axis.start]}".removeprefix(" = ") for axis in axes)
+    picture = _image(frames[0], head + payload[shown], f"{alt} ({where})", height)
+    return widget_html(picture, controls, data, SCRIPT, caption, f"Without JavaScript the picture stays at {where}.", alt)
+
+
+def widget_html(picture, controls, data, script, caption, without_script, alt):
+    """Assemble picture, hidden controls, caption and script; the identifier is a hash of all of it."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
+    key = hashlib.sha256("\0".join((picture, controls, text, script, caption)).encode()).hexdigest()[:12]
+    note = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
+    call = f'{script.strip()}({{"id":"{key}",{text[1:]})'
+    return (f'<figure class="flowviz" data-flowviz="{key}" role="group" aria-label="{html.escape(alt)}"><style>{_lean(CSS)}</style>'
+            f'{picture}{controls}{note}<noscript>{html.escape(without_script)}</noscript><script>{_lean(call)}</script></figure>')
+
+
+def _lean(text):
+    return text.strip().replace("\n", "")
+
+
+def _deduplicate(frames):
+    """The distinct frames, and for every frame the index of its content among them."""
+    seen, unique, table = {}, [], []
+    for frame in frames:
+        if frame.content not in seen:
+            seen[frame.content] = len(unique)
+            unique.append(frame)
+        table.append(seen[frame.content])
+    return unique, table
+
+
+def _image(frame, source, alt, height):
+    width_px, height_px = frame.size
+    if frame.pixelated:
+        shown_height = height or 224
+        style, name = f"width:{round(shown_height * width_px / height_px)}px", "dark-light flowviz-pixels"
+    else:
+        style, name = (f"width:{round(height * width_px / height_px)}px" if height else "width:100%"), "dark-light"
+    return (f'<img class="{name}" style="{style}" width="{width_px}" height="{height_px}" alt="{html.escape(alt)}" '
+            f'src="{source}">')
+
+
+def _control(axis, with_play):
+    name, labels = html.escape(axis.name), [html.escape(label) for label in axis.labels]
+    title = f"<b>{name}</b>" if name else ""
+    if axis.kind == "slider":
+        button = ('<button type="button" aria-label="play"><svg viewBox="0 0 10 10" aria-hidden="true"><path d="M2 1l7 4-7 4z"/>'
+                  '</svg></button>') if with_play else ""
+        inner = (f'{button}{title}<input type="range" min="0" max="{len(labels) - 1}" step="1" value="{axis.start}" '
+                 f'aria-label="{name or "position"}" aria-valuetext="{labels[axis.start]}"><output>{labels[axis.start]}</output>')
+    elif len(labels) > 8:
+        options = "".join(f'<option value="{i}"{" selected" if i == axis.start else ""}>{text}</option>'
+                          for i, text in enumerate(labels))
+        inner = f'{title}<select aria-label="{name or "choice"}">{options}</select>'
+    else:
+        options = "".join(f'<label><input type="radio" value="{i}"{" checked" if i == axis.start else ""}>{text}</label>'
+                          for i, text in enumerate(labels))
+        inner = f'{title}<div class="flowviz-pick" role="radiogroup" aria-label="{name or "choice"}">{options}</div>'
+    return f'<div class="flowviz-row" hidden>{inner}</div>'

@@ -1,0 +1,75 @@
+"""A matplotlib Figure that shows itself in a notebook as a small PNG, whether or not pyplot was ever imported."""
+
+import base64
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+
+from flowlib.errors import FlowlibError
+
+
+class Picture(Figure):
+    """A Figure outside pyplot's global state: nothing to close, no backend to choose, displayed once as the cell's value."""
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        png = base64.b64encode(png_bytes(self)).decode("ascii")
+        width, height = (int(round(72 * 4 / 3 * inches)) for inches in self.get_size_inches())
+        return {"image/png": png, "text/plain": repr(self)}, {"image/png": {"width": width, "height": height}}
+
+    def __repr__(self):
+        count = len(self.axes)
+        return f"<Picture with {count} {'panel' if count == 1 else 'panels'}>"
+
+    def save(self, path):
+        """Write the figure to `path` (PNG), to a temporary name first and then renamed; returns the path."""
+        return write_bytes(path, png_bytes(self))
+
+
+def pixels_of(figure, dpi=None):
+    """The figure as an RGB image of PIL, `dpi` dots per inch (default: the figure's own)."""
+    before = figure.dpi
+    figure.dpi = dpi or before
+    try:
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        rgba = np.asarray(canvas.buffer_rgba()).copy()
+    finally:
+        figure.dpi = before
+    return Image.fromarray(rgba).convert("RGB")
+
+
+def encode(image, kind="png", colors=256, quality=80):
+    """A PIL image as bytes: a PNG with a palette of `colors`, or a JPEG or WebP of `quality`."""
+    out = io.BytesIO()
+    if kind == "png":
+        if image.mode != "L":
+            image = image.quantize(colors, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        image.save(out, "PNG", optimize=True)
+    elif kind in ("jpeg", "webp"):
+        image.save(out, kind.upper(), quality=quality, **({"optimize": True} if kind == "jpeg" else {"method": 6}))
+    else:
+        raise FlowlibError(f"image kind {kind!r} is unknown; use 'png', 'jpeg' or 'webp'")
+    return out.getvalue()
+
+
+def png_bytes(figure, dpi=None, colors=256):
+    """The figure as the bytes of a PNG with a palette of `colors`: three to five times smaller than true colour."""
+    return encode(pixels_of(figure, dpi), "png", colors)
+
+
+def write_bytes(path, content):
+    """Write bytes under a temporary name and rename them: a reader never sees half a file. Returns the path."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
