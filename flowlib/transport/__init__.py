@@ -1,4 +1,7 @@
-"""Floor 0, the mathematics of part I: moving densities, optimal transport, Hamilton–Jacobi, Helmholtz, diffusion (M1–M7, M9, M14)."""
+"""The mathematics of part I: moving densities, optimal transport, Hamilton–Jacobi, Helmholtz, diffusion.
+
+MATH.md M1–M7, M9 and the kinetic energy of M14. Floor 0: nothing here knows of a model.
+"""
 
 from flowlib.transport.action import hamilton_jacobi_residual, kinetic_action, straightness
 from flowlib.transport.continuity import (
@@ -23,7 +26,14 @@ from flowlib.transport.discrete import (
     w2_1d,
 )
 from flowlib.transport.dynamic import DynamicTransport, benamou_brenier_1d
-from flowlib.transport.gaussian import AffineMap, Gaussian, GaussianPotential, gaussian_map, gaussian_w2, interpolate
+from flowlib.transport.gaussian import (
+    AffineMap,
+    Gaussian,
+    GaussianPotential,
+    gaussian_map,
+    gaussian_w2,
+    interpolate,
+)
 from flowlib.transport.hamilton_jacobi import characteristics, crossing_time, hopf_lax
 from flowlib.transport.heat import (
     BrownianPath,
@@ -43,13 +53,48 @@ from flowlib.transport.helmholtz import (
 from flowlib.transport.ode import Path, integrate
 
 __all__ = [
-    "AffineMap", "BrownianPath", "DynamicTransport", "Gaussian", "GaussianPotential", "Path", "Sinkhorn",
-    "barycentric_map", "benamou_brenier_1d", "brownian_path", "c_transform", "characteristics",
-    "continuity_residual", "covariance_rate", "crossing_time", "density_preserving_field", "divergence",
-    "dual_potentials", "gaussian_map", "gaussian_w2", "gradient_of", "hamilton_jacobi_residual",
-    "heat_marginal", "hessian", "hopf_lax", "integrate", "interpolate", "jacobian", "kinetic_action",
-    "linear_helmholtz", "map_from_dual", "optimal_coupling", "path_kl", "path_log_weight",
-    "probability_flow_velocity", "push_forward_log_density", "quantile_map_1d", "rotation_field",
-    "sinkhorn_coupling", "squared_distances", "straightness", "time_derivative", "w2_1d",
+    "AffineMap",
+    "BrownianPath",
+    "DynamicTransport",
+    "Gaussian",
+    "GaussianPotential",
+    "Path",
+    "Sinkhorn",
+    "barycentric_map",
+    "benamou_brenier_1d",
+    "brownian_path",
+    "c_transform",
+    "characteristics",
+    "continuity_residual",
+    "covariance_rate",
+    "crossing_time",
+    "density_preserving_field",
+    "divergence",
+    "dual_potentials",
+    "gaussian_map",
+    "gaussian_w2",
+    "gradient_of",
+    "hamilton_jacobi_residual",
+    "heat_marginal",
+    "hessian",
+    "hopf_lax",
+    "integrate",
+    "interpolate",
+    "jacobian",
+    "kinetic_action",
+    "linear_helmholtz",
+    "map_from_dual",
+    "optimal_coupling",
+    "path_kl",
+    "path_log_weight",
+    "probability_flow_velocity",
+    "push_forward_log_density",
+    "quantile_map_1d",
+    "rotation_field",
+    "sinkhorn_coupling",
+    "squared_distances",
+    "straightness",
+    "time_derivative",
+    "w2_1d",
     "weighted_divergence",
 ]

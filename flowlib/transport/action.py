@@ -1,4 +1,4 @@
-"""What a movement costs and whether it is optimal: kinetic action (M4), Hamilton–Jacobi residual (M5), straightness."""
+"""What a movement costs and whether it is optimal: action (M4), Hamilton–Jacobi (M5), straightness."""
 
 import torch
 from jaxtyping import Float
@@ -8,9 +8,11 @@ from flowlib.transport.checks import check_points, check_shape, check_times
 
 
 def kinetic_action(z: Float[Tensor, "S B d"], times: Float[Tensor, "S"]) -> Float[Tensor, ""]:
-    """The Benamou–Brenier action (M4) of particles on polygons: ∫ E‖v‖² dt = Σ_s E‖z_{s+1} − z_s‖² / (t_{s+1} − t_s).
+    """The Benamou–Brenier action (M4) of particles that move on polygons at constant speed between the times:
 
-    E is the mean over the B particles. Over a time of length 1 it is at least W₂² between the two ends, and over length L at least W₂²/L.
+        ∫ E‖v‖² dt = Σ_s E‖z_{s+1} − z_s‖² / (t_{s+1} − t_s),        E the mean over the B particles.
+
+    Over a time of length L it is at least W₂²/L between the two ends. times (S,) increase strictly, S ≥ 2.
     """
     check_points(z, "z", "S B d")
     check_times(times)
@@ -21,13 +23,16 @@ def kinetic_action(z: Float[Tensor, "S B d"], times: Float[Tensor, "S"]) -> Floa
 def hamilton_jacobi_residual(
     time_derivative: Float[Tensor, "*batch"], gradient: Float[Tensor, "*batch d"]
 ) -> Float[Tensor, "*batch"]:
-    """r = ∂_t u + ½‖∇u‖², 0 where an optimal potential flow has mass (M5). ‖·‖² sums over the d dimensions of one sample (M12)."""
+    """r = ∂_t u + ½‖∇u‖², 0 where an optimal potential flow has mass (M5).
+
+    ‖·‖² sums over the d dimensions of one sample, and ∂_t u belongs to the same sample (M12).
+    """
     check_shape(time_derivative, gradient.shape[:-1], "time_derivative")
     return time_derivative + 0.5 * gradient.square().sum(-1)
 
 
 def straightness(z: Float[Tensor, "S B d"]) -> Float[Tensor, "B"]:
-    """‖z_S − z_0‖ over the length of the polygon, in [0, 1]; 1 is a straight line, and a particle at rest counts as straight."""
+    """‖z_S − z_0‖ over the polygon's length, in [0, 1]: 1 for a straight line, and for a particle at rest."""
     check_points(z, "z", "S B d")
     length = z.diff(dim=0).norm(dim=-1).sum(0)
     chord = (z[-1] - z[0]).norm(dim=-1)

@@ -7,25 +7,27 @@ from flowlib.errors import FlowlibError
 
 
 def check_points(z: Tensor, name: str = "z", dimensions: str = "B d") -> None:
-    """z is a finite or infinite floating-point array with the named dimensions."""
+    """z is a floating-point tensor with the named dimensions."""
     if z.ndim != len(dimensions.split()) or not z.is_floating_point():
         raise FlowlibError(
             f"{name} has shape {tuple(z.shape)} and dtype {z.dtype}; pass a floating-point tensor of shape "
-            f"({dimensions.replace(' ', ', ')}), e.g. {name}[:, None] for points on a line."
+            f"({dimensions.replace(' ', ', ')})."
         )
 
 
 def check_shape(value: Tensor, shape: tuple[int, ...], name: str) -> None:
     """value has exactly this shape."""
     if tuple(value.shape) != tuple(shape):
-        raise FlowlibError(f"{name} has shape {tuple(value.shape)}, expected {tuple(shape)}; return or pass one that fits.")
+        raise FlowlibError(f"{name} has shape {tuple(value.shape)}; it has to be {tuple(shape)}.")
 
 
 def check_finite(value: Tensor, name: str) -> None:
     """value has neither nan nor infinity."""
     if not bool(torch.isfinite(value).all()):
         bad = int((~torch.isfinite(value)).sum())
-        raise FlowlibError(f"{name} has {bad} non-finite values of {value.numel()}; check its formula at these points and times.")
+        raise FlowlibError(
+            f"{name} has {bad} non-finite values among {value.numel()}; check its formula and its input here."
+        )
 
 
 def check_positive(value: int | float | Tensor, name: str) -> None:
@@ -37,7 +39,9 @@ def check_positive(value: int | float | Tensor, name: str) -> None:
 def check_times(times: Tensor) -> None:
     """times (S,), S ≥ 2, finite and strictly increasing."""
     if times.ndim != 1 or len(times) < 2:
-        raise FlowlibError(f"times has shape {tuple(times.shape)}; pass at least two times in one row, e.g. torch.linspace(0, 1, 11).")
+        raise FlowlibError(
+            f"times has shape {tuple(times.shape)}; pass two or more, e.g. torch.linspace(0, 1, 11)."
+        )
     if not bool(torch.isfinite(times).all() and (times.diff() > 0).all()):
         raise FlowlibError(
             f"times {times.tolist()} do not increase strictly; sort them, and to run backwards from time e "
@@ -50,11 +54,15 @@ def check_symmetric(matrix: Tensor, name: str, *, sign: int = 1) -> None:
     kind = "symmetric" if sign == 1 else "antisymmetric"
     square = matrix.ndim == 2 and matrix.shape[0] == matrix.shape[1]
     if not square or not matrix.is_floating_point():
-        raise FlowlibError(f"{name} has shape {tuple(matrix.shape)} and dtype {matrix.dtype}; pass a floating-point (d, d) matrix.")
+        raise FlowlibError(
+            f"{name} has shape {tuple(matrix.shape)} and dtype {matrix.dtype}; pass a floating (d, d) matrix."
+        )
     error = (matrix - sign * matrix.mT).abs().max()
     if not bool(error <= torch.finfo(matrix.dtype).eps ** 0.5 * matrix.abs().max()):
         other = "+" if sign == 1 else "-"
-        raise FlowlibError(f"{name} is not {kind} (off by {float(error):.3g}); use (M {other} M.T) / 2.\n{name} = {matrix.tolist()}")
+        raise FlowlibError(
+            f"{name} {matrix.tolist()} is not {kind} (off by {float(error):.3g}); use (M {other} M.T) / 2."
+        )
 
 
 def cholesky_factor(matrix: Tensor, name: str) -> Tensor:
@@ -63,5 +71,7 @@ def cholesky_factor(matrix: Tensor, name: str) -> Tensor:
     factor, failed = torch.linalg.cholesky_ex(matrix)
     if bool(failed):
         least = float(torch.linalg.eigvalsh(matrix.detach())[0])
-        raise FlowlibError(f"{name} is not positive definite (smallest eigenvalue {least:.3g}); add a small multiple of the identity.")
+        raise FlowlibError(
+            f"{name} is not positive definite (smallest eigenvalue {least:.3g}); add a little to the diagonal."
+        )
     return factor

@@ -1,6 +1,7 @@
-"""Moving densities: derivatives of fields and potentials, the continuity equation (M1), change of variables (M2).
+"""Moving densities: derivatives of fields, the continuity equation (M1), change of variables (M2).
 
-Derivatives are exact, by `torch.func`, and differentiable again. They use that each sample's value depends on that sample alone.
+Derivatives are exact, by `torch.func`, and differentiable again. They use that each sample's value depends on
+that sample alone.
 """
 
 from collections.abc import Callable
@@ -8,7 +9,8 @@ from collections.abc import Callable
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.func import grad, hessian as hessian_of, jacrev, jvp, vmap
+from torch.func import grad, jacrev, jvp, vmap
+from torch.func import hessian as hessian_of
 
 from flowlib.transport.checks import check_points, check_shape
 from flowlib.transport.types import Potential, Time, Velocity, as_time
@@ -25,7 +27,7 @@ def gradient_of(potential: Potential) -> Velocity:
 
 
 def time_derivative(potential: Potential, z: Float[Tensor, "B d"], t: Time) -> Float[Tensor, "B"]:
-    """∂_t u(z, t) at fixed z, one value per sample. The potential has to compute with t, not with float(t)."""
+    """∂_t u(z, t) at fixed z, one value per sample. The potential has to use the tensor t, not float(t)."""
     check_points(z)
     t = as_time(t, z)
     return jvp(lambda time: _values(potential, z, time), (t,), (torch.ones_like(t),))[1]
@@ -34,13 +36,13 @@ def time_derivative(potential: Potential, z: Float[Tensor, "B d"], t: Time) -> F
 def hessian(potential: Potential, z: Float[Tensor, "B d"], t: Time) -> Float[Tensor, "B d d"]:
     """∇²u(z, t), one symmetric matrix per sample (the H_t of M11)."""
     check_points(z)
-    return vmap(hessian_of(lambda point: potential(point[None], t)[0]))(z)
+    return vmap(hessian_of(lambda point: _values(potential, point[None], t)[0]))(z)
 
 
 def jacobian(step_map: Callable, z: Float[Tensor, "B d"]) -> Float[Tensor, "B d d"]:
     """∂g_i/∂z_j of a map g: (B, d) -> (B, d), one matrix per sample."""
     check_points(z)
-    return vmap(jacrev(lambda point: step_map(point[None])[0]))(z)
+    return vmap(jacrev(lambda point: _moved(step_map, point[None])[0]))(z)
 
 
 def divergence(velocity: Velocity, z: Float[Tensor, "B d"], t: Time) -> Float[Tensor, "B"]:
@@ -57,9 +59,7 @@ def continuity_residual(
 
     log_density(z, t) -> (B,) need not be normalised over z, but its constant must not depend on t.
     """
-    moved = velocity(z, t)
-    check_shape(moved, z.shape, "the velocity's result")
-    advection = (moved * gradient_of(log_density)(z, t)).sum(-1)
+    advection = (velocity(z, t) * gradient_of(log_density)(z, t)).sum(-1)
     return time_derivative(log_density, z, t) + advection + divergence(velocity, z, t)
 
 
@@ -68,8 +68,8 @@ def push_forward_log_density(
 ) -> tuple[Float[Tensor, "B d"], Float[Tensor, "B"]]:
     """Change of variables (M2) for one map g: z' = g(z) and log q'(z') = log q(z) − log|det ∂g/∂z|.
 
-    Right only where g is injective, which no finite set of points can show: at a fold several z share one z', their densities
-    add up, and this function sees one of them (MATH exact case 6).
+    Right only where g is injective, which no finite set of points can show: at a fold several z share one z',
+    their densities add up, and this function sees one of them (exact case 6).
     """
     check_points(z)
     check_shape(log_density, z.shape[:1], "log_density")
@@ -82,3 +82,10 @@ def _values(potential: Potential, z: Tensor, t: Time) -> Tensor:
     values = potential(z, t)
     check_shape(values, z.shape[:1], "the potential's result")
     return values
+
+
+def _moved(step_map: Callable, z: Tensor) -> Tensor:
+    """g(z), checked to have z's shape."""
+    moved = step_map(z)
+    check_shape(moved, z.shape, "the map's result")
+    return moved

@@ -1,7 +1,7 @@
-"""Optimal transport between point clouds (M3): exact by linear programme, approximate by Sinkhorn, by sorting on a line.
+"""Optimal transport between point clouds (M3): linear programme, Sinkhorn's approximation, sorting on a line.
 
-The cost is the squared Euclidean distance C_ij = ‖x_i − y_j‖² throughout. Weights default to uniform. POT solves; it is imported
-inside the functions. Source: Peyré and Cuturi, *Computational Optimal Transport*, 2019.
+The cost is C_ij = ‖x_i − y_j‖² throughout; weights default to uniform. POT solves and is imported inside the
+functions. Source: Peyré and Cuturi, *Computational Optimal Transport*, 2019.
 """
 
 from dataclasses import dataclass
@@ -35,7 +35,10 @@ def squared_distances(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"]) -> Float
 
 
 def optimal_coupling(
-    x: Float[Tensor, "n d"], y: Float[Tensor, "m d"], a: Float[Tensor, "n"] | None = None, b: Float[Tensor, "m"] | None = None
+    x: Float[Tensor, "n d"],
+    y: Float[Tensor, "m d"],
+    a: Float[Tensor, "n"] | None = None,
+    b: Float[Tensor, "m"] | None = None,
 ) -> tuple[Float[Tensor, "n m"], Float[Tensor, ""]]:
     """The plan P that minimises ⟨P, C⟩ over P ≥ 0, P1 = a, Pᵀ1 = b, and W₂² = ⟨P, C⟩ (M3).
 
@@ -49,9 +52,15 @@ def optimal_coupling(
 
 
 def dual_potentials(
-    x: Float[Tensor, "n d"], y: Float[Tensor, "m d"], a: Float[Tensor, "n"] | None = None, b: Float[Tensor, "m"] | None = None
+    x: Float[Tensor, "n d"],
+    y: Float[Tensor, "m d"],
+    a: Float[Tensor, "n"] | None = None,
+    b: Float[Tensor, "m"] | None = None,
 ) -> tuple[Float[Tensor, "n"], Float[Tensor, "m"]]:
-    """(f, g) that maximise Σ a_i f_i + Σ b_j g_j = W₂² under f_i + g_j ≤ C_ij, with equality wherever the plan has mass (Kantorovich)."""
+    """(f, g) that maximise Σ a_i f_i + Σ b_j g_j, which is W₂², under f_i + g_j ≤ C_ij (Kantorovich, M3).
+
+    f_i + g_j = C_ij wherever the plan has mass (complementary slackness).
+    """
     import ot
 
     cost = squared_distances(x, y).detach()
@@ -69,10 +78,11 @@ def sinkhorn_coupling(
     max_iterations: int = 10_000,
     tolerance: Number = 1e-9,
 ) -> Sinkhorn:
-    """The plan that minimises ⟨P, C⟩ + ε KL(P ‖ a⊗b), by Sinkhorn's iteration in the log domain (Cuturi 2013).
+    """The plan that minimises ⟨P, C⟩ + ε KL(P ‖ a⊗b), by Sinkhorn's iteration on logarithms (Cuturi 2013).
 
-    `transport_cost` exceeds W₂² for every ε > 0: that is the entropic bias, and it falls to 0 with ε. Weights have to be positive.
-    Raises FlowlibError where the marginals are not met to `tolerance` (raised to what the dtype resolves) in `max_iterations`.
+    `transport_cost` exceeds W₂² for every ε > 0: that is the entropic bias, and it falls to 0 with ε.
+    Raises FlowlibError for a weight 0, and where the marginals are not met to `tolerance` (raised to what the
+    dtype resolves) in `max_iterations`.
     """
     import ot
 
@@ -81,12 +91,20 @@ def sinkhorn_coupling(
     check_positive(torch.cat([a, b]).min(), "the smallest weight")
     tolerance = max(tolerance, 10 * torch.finfo(cost.dtype).eps)
     plan, log = ot.sinkhorn(
-        a, b, cost, epsilon, method="sinkhorn_log", numItermax=max_iterations, stopThr=tolerance, log=True, warn=False
+        a,
+        b,
+        cost,
+        epsilon,
+        method="sinkhorn_log",
+        numItermax=max_iterations,
+        stopThr=tolerance,
+        log=True,
+        warn=False,
     )
     error = float(log["err"][-1])
     if not error < tolerance:
         raise FlowlibError(
-            f"Sinkhorn's marginals are off by {error:.2g} after {max_iterations} iterations at epsilon {epsilon}; "
+            f"Sinkhorn is off by {error:.2g} after {max_iterations} iterations at epsilon {epsilon}; "
             f"raise epsilon (the mean cost is {float(cost.mean()):.3g}), tolerance or max_iterations."
         )
     transport = (plan * cost).sum()
@@ -95,23 +113,27 @@ def sinkhorn_coupling(
 
 
 def barycentric_map(plan: Float[Tensor, "n m"], y: Float[Tensor, "m d"]) -> Float[Tensor, "n d"]:
-    """E[y | x_i] under the plan: Σ_j P_ij y_j / Σ_j P_ij. A map out of any plan; the OT map itself where each row has one entry."""
+    """E[y | x_i] = Σ_j P_ij y_j / Σ_j P_ij: a map from any plan, the OT map where rows have one entry."""
     check_shape(plan, (len(plan), len(y)), "plan")
     mass = plan.sum(1, keepdim=True)
     check_positive(mass.min(), "the smallest row sum of the plan")
     return plan @ y / mass
 
 
-def c_transform(z: Float[Tensor, "B d"], y: Float[Tensor, "m d"], g: Float[Tensor, "m"]) -> Float[Tensor, "B"]:
+def c_transform(
+    z: Float[Tensor, "B d"], y: Float[Tensor, "m d"], g: Float[Tensor, "m"]
+) -> Float[Tensor, "B"]:
     """f(z) = min_j ‖z − y_j‖² − g_j: extends the dual potential from the source points to all of space."""
     return (squared_distances(z, y) - g).amin(1)
 
 
-def map_from_dual(z: Float[Tensor, "B d"], y: Float[Tensor, "m d"], g: Float[Tensor, "m"]) -> Float[Tensor, "B d"]:
-    """T(z) = z − ½∇f(z) for f the `c_transform` of g: the target y_j whose Laguerre cell holds z (Brenier's map, M3).
+def map_from_dual(
+    z: Float[Tensor, "B d"], y: Float[Tensor, "m d"], g: Float[Tensor, "m"]
+) -> Float[Tensor, "B d"]:
+    """Brenier's map T(z) = z − ½∇f(z), f the `c_transform` of g: the y_j whose Laguerre cell holds z (M3).
 
-    ½‖z‖² − ½f(z) is convex and T is its gradient. On the source points of a linear programme several cells can meet;
-    elsewhere the answer is unique.
+    ½‖z‖² − ½f(z) is convex and T is its gradient. On the source points of a linear programme several cells
+    can meet, and any of them may be returned; elsewhere the answer is unique.
     """
     return y[(squared_distances(z, y) - g).argmin(1)]
 
@@ -123,19 +145,21 @@ def w2_1d(x: Float[Tensor, "n"], y: Float[Tensor, "m"]) -> Float[Tensor, ""]:
 
 
 def quantile_map_1d(x: Float[Tensor, "n"], y: Float[Tensor, "m"]) -> Float[Tensor, "n"]:
-    """The image of each x_i under the increasing map F_y⁻¹∘F_x (M3); the mean over the mass that x_i holds where n ≠ m."""
+    """The image of each x_i under the increasing map F_y⁻¹∘F_x (M3); where n ≠ m its mean over x_i's mass."""
     mass, i, j = _common_levels(x, y)
     image = torch.zeros_like(x).index_add(0, i, len(x) * mass * y.sort().values[j])
     return torch.empty_like(x).scatter(0, x.argsort(), image)
 
 
 def _common_levels(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Cut [0, 1] at all k/n and l/m: the length of each piece and the ranks of the x and the y that own it."""
+    """Cut [0, 1] at all k/n and l/m: each piece's length and the ranks of the x and the y that own it."""
     for values, name in ((x, "x"), (y, "y")):
         check_points(values, name, "n")
         check_finite(values, name)
     n, m = len(x), len(y)
-    cuts = torch.cat([m * torch.arange(n + 1), n * torch.arange(m + 1)]).unique()  # in units of 1/(n m): exact
+    cuts = torch.cat(
+        [m * torch.arange(n + 1), n * torch.arange(m + 1)]
+    ).unique()  # in units of 1/(n m): exact
     return cuts.diff().to(x) / (n * m), cuts[:-1] // m, cuts[:-1] // n
 
 
@@ -146,5 +170,7 @@ def _weights(weights: Tensor | None, points: Tensor, name: str) -> Tensor:
     check_shape(weights, points.shape[:1], name)
     total = float(weights.sum())
     if not bool((weights >= 0).all()) or abs(total - 1) > 1e-5:
-        raise FlowlibError(f"{name} has sum {total:.6g} and minimum {float(weights.min()):.3g}; pass non-negative weights of sum 1.")
+        raise FlowlibError(
+            f"{name} has sum {total:.6g} and minimum {float(weights.min()):.3g}; pass weights ≥ 0 of sum 1."
+        )
     return weights.detach().to(points) / weights.sum().detach().to(points)

@@ -1,7 +1,8 @@
-"""Dynamic optimal transport on a line as a convex problem in (density, momentum): Benamou and Brenier's own route (M4).
+"""Dynamic OT on a line as a convex problem in (density, momentum): Benamou and Brenier's route (M4).
 
-Staggered grid and primal–dual splitting after Papadakis, Peyré and Oudet, *Optimal transport with proximal splitting*, 2014:
-density lives between time cells, momentum between space cells, so that the continuity equation (M1) holds exactly on each cell.
+Staggered grid and primal–dual splitting after Papadakis, Peyré and Oudet, *Optimal transport with proximal
+splitting*, 2014: density lives between time cells and momentum between space cells, so that the continuity
+equation (M1) holds exactly on each cell.
 """
 
 from dataclasses import dataclass
@@ -19,8 +20,9 @@ from flowlib.transport.types import Number
 class DynamicTransport:
     """A movement of a density on N time cells × n space cells; time runs over [0, 1].
 
-    `density` (N+1, n) and `momentum` p·v (N, n+1) obey M1 exactly. `time_derivative` and `gradient` (N, n) are those of the potential u:
-    ∂_t u + ½(∂_x u)² = 0 where there is mass, ≤ 0 elsewhere (M5). `action` ∫∫ p v² dx dt estimates W₂².
+    `density` (N+1, n) and `momentum` p·v (N, n+1) obey M1 exactly (a density may be slightly negative before
+    convergence). `time_derivative` and `gradient` (N, n) are those of the potential u: ∂_t u + ½(∂_x u)² = 0
+    where there is mass, ≤ 0 elsewhere (M5). `action` = ∫∫ p v² dx dt, which estimates W₂².
     """
 
     density: Float[Tensor, "N1 n"]
@@ -31,13 +33,18 @@ class DynamicTransport:
 
 
 def benamou_brenier_1d(
-    source: Float[Tensor, "n"], target: Float[Tensor, "n"], spacing: Number, *, time_steps: int = 24, iterations: int = 2000
+    source: Float[Tensor, "n"],
+    target: Float[Tensor, "n"],
+    spacing: Number,
+    *,
+    time_steps: int = 24,
+    iterations: int = 1000,
 ) -> DynamicTransport:
-    """Minimise ∫₀¹∫ |m|²/p dx dt over ∂_t p + ∂_x m = 0, p_0 = source, p_1 = target, no flux through the ends (M4).
+    """Minimise ∫₀¹∫ m²/p dx dt over ∂_t p + ∂_x m = 0, p_0 = source, p_1 = target, no flux at the ends (M4).
 
-    source, target (n,): densities ≥ 0 on cells of width `spacing`, both of mass Σ p·spacing = 1 (else FlowlibError). With the
-    convex conjugate of m²/2p, the indicator of {a + ½b² ≤ 0}, the dual variable is (a, b) = (∂_t u, ∂_x u): Hamilton–Jacobi
-    appears as the constraint of the dual problem.
+    source, target (n,): densities ≥ 0 on cells of width `spacing` with Σ p·spacing = 1 (else FlowlibError).
+    The convex conjugate of m²/2p is the indicator of {a + ½b² ≤ 0}, and the dual variable is
+    (a, b) = (∂_t u, ∂_x u): Hamilton–Jacobi is the constraint of the dual problem.
     """
     _check_ends(source, target, spacing)
     check_positive(time_steps - 1, "time_steps - 1")
@@ -51,8 +58,10 @@ def benamou_brenier_1d(
     edge[0], edge[-1] = start, end
 
     density_bar, momentum_bar = density, momentum
-    for _ in range(iterations):  # Chambolle–Pock with both step sizes 1: averaging has norm ≤ 1
-        a, b, mass = _project_on_parabola(a + in_time.average @ density_bar + edge / 2, b + momentum_bar @ in_space.average.mT)
+    for _ in range(iterations):  # Chambolle–Pock; both step sizes are 1 because averaging has norm ≤ 1
+        a, b, mass = _project_on_parabola(
+            a + in_time.average @ density_bar + edge / 2, b + momentum_bar @ in_space.average.mT
+        )
         new_density, new_momentum = _make_continuous(
             density - in_time.average.mT @ a, momentum - b @ in_space.average, edge, in_time, in_space
         )
@@ -70,7 +79,7 @@ def benamou_brenier_1d(
 
 
 class _Staggered:
-    """Averages and differences from the inner faces of `cells` cells on [0, 1] to their centres, and the spectrum of the Laplacian."""
+    """From the inner faces of `cells` cells on [0, 1] to their centres: average, difference, modes of −Δ."""
 
     def __init__(self, cells: int, like: Tensor):
         eye = torch.eye(cells).to(like)
@@ -80,7 +89,7 @@ class _Staggered:
 
 
 def _make_continuous(density, momentum, edge, in_time, in_space):
-    """The nearest (density, momentum) that obeys M1: subtract the gradient of φ, −Δφ = its divergence (Neumann, by eigenmodes)."""
+    """The nearest (density, momentum) that obeys M1: a Poisson equation, solved in the Laplacian's modes."""
     at_ends = torch.zeros_like(edge)
     at_ends[0], at_ends[-1] = -edge[0], edge[-1]
     excess = in_time.difference @ density + at_ends * len(edge) + momentum @ in_space.difference.mT
@@ -110,4 +119,6 @@ def _check_ends(source, target, spacing):
     for values, name in ((source, "source"), (target, "target")):
         mass = float(values.sum() * spacing)
         if not bool((values >= 0).all()) or abs(mass - 1) > 1e-6:
-            raise FlowlibError(f"{name} has mass {mass:.8g} and minimum {float(values.min()):.3g}; pass values ≥ 0 and divide by the mass.")
+            raise FlowlibError(
+                f"{name} has mass {mass:.8g}, minimum {float(values.min()):.3g}; make it ≥ 0, divide by the mass."
+            )

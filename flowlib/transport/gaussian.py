@@ -23,15 +23,17 @@ class Gaussian:
     def __post_init__(self):
         if self.mean.ndim != 1 or self.mean.dtype != self.covariance.dtype:
             raise FlowlibError(
-                f"mean has shape {tuple(self.mean.shape)} and dtype {self.mean.dtype}, the covariance {self.covariance.dtype}; "
-                "pass a mean (d,) of the covariance's dtype."
+                f"mean has shape {tuple(self.mean.shape)} and dtype {self.mean.dtype}; "
+                f"pass a mean (d,) of the covariance's dtype, {self.covariance.dtype}."
             )
         object.__setattr__(self, "scale_tril", cholesky_factor(self.covariance, "covariance"))
         check_shape(self.covariance, 2 * self.mean.shape, "covariance")
 
     def sample(self, n: int, generator: Generator) -> Float[Tensor, "n d"]:
         """n independent draws."""
-        noise = torch.randn(n, len(self.mean), generator=generator, dtype=self.mean.dtype, device=generator.device)
+        noise = torch.randn(
+            n, len(self.mean), generator=generator, dtype=self.mean.dtype, device=generator.device
+        )
         return self.mean + noise.to(self.mean.device) @ self.scale_tril.mT
 
     def log_prob(self, z: Float[Tensor, "B d"]) -> Float[Tensor, "B"]:
@@ -63,7 +65,10 @@ class AffineMap:
 
 
 def gaussian_map(source: Gaussian, target: Gaussian) -> AffineMap:
-    """The OT map z ↦ m₁ + A (z − m₀), A = Σ₀^{-½}(Σ₀^{½}Σ₁Σ₀^{½})^{½}Σ₀^{-½}, symmetric and positive definite (M3, Bures–Wasserstein)."""
+    """The OT map (M3, Bures–Wasserstein): z ↦ m₁ + A (z − m₀), A = Σ₀^{-½}(Σ₀^{½}Σ₁Σ₀^{½})^{½}Σ₀^{-½}.
+
+    A is symmetric and positive definite: the map is the gradient of a convex function.
+    """
     check_shape(target.mean, source.mean.shape, "the target's mean")
     root, inverse_root = _power(source.covariance, 0.5), _power(source.covariance, -0.5)
     matrix = inverse_root @ _power(root @ target.covariance @ root, 0.5) @ inverse_root
@@ -74,7 +79,7 @@ def gaussian_map(source: Gaussian, target: Gaussian) -> AffineMap:
 def gaussian_w2(source: Gaussian, target: Gaussian) -> Float[Tensor, ""]:
     """W₂² (squared) = E‖T(z) − z‖² = ‖m₁ − m₀‖² + tr[(A − I) Σ₀ (A − I)] for the OT map T (M3).
 
-    Equal to ‖m₁ − m₀‖² + tr[Σ₀ + Σ₁ − 2(Σ₀^{½}Σ₁Σ₀^{½})^{½}], but never negative and exact to rounding when the two are close.
+    Equal to ‖m₁ − m₀‖² + tr[Σ₀ + Σ₁ − 2(Σ₀^{½}Σ₁Σ₀^{½})^{½}], but never negative when the two are close.
     """
     excess = gaussian_map(source, target).matrix - torch.eye(len(source.mean)).to(source.mean)
     return (target.mean - source.mean).square().sum() + ((excess @ source.covariance) * excess).sum()
@@ -91,13 +96,13 @@ def interpolate(source: Gaussian, target: Gaussian, s: Time) -> Gaussian:
 
 @dataclass(frozen=True, eq=False)
 class GaussianPotential:
-    """The potential whose T = `steps` unit Euler steps z ← z + ∇u(z, t), t = 1 … T, carry source to target optimally (MATH exact case 1).
+    """The potential whose T = `steps` unit steps z ← z + ∇u(z, t), t = 1 … T, are optimal (exact case 1).
 
         s = (t − 1)/T,  δ = m₁ − m₀,  y = z − m₀ − sδ,  S = (A − I)((1 − s)I + sA)⁻¹,
         u(z, t) = [½ yᵀS y + δ·y + ½ s‖δ‖²] / T,
 
-    with A the matrix of `gaussian_map`. It solves Hamilton–Jacobi, ∂_t u + ½‖∇u‖² = 0 (M5), for 1 ≤ t ≤ T + 1; as an ODE the same
-    velocity goes from source at t = 1 to target at t = T + 1.
+    with A the matrix of `gaussian_map`. It solves Hamilton–Jacobi, ∂_t u + ½‖∇u‖² = 0 (M5), 1 ≤ t ≤ T + 1; as
+    an ODE the same velocity goes from source at t = 1 to target at t = T + 1.
     """
 
     source: Gaussian

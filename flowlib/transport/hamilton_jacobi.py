@@ -1,6 +1,7 @@
 """Hamilton–Jacobi from its initial value (M5): Hopf–Lax, characteristics, and when they cross.
 
-Here u₀ is a function of z alone, (B, d) -> (B,), and ∂_t u + ½‖∇u‖² = 0. Source: Evans, *Partial Differential Equations*, chapter 3.
+Here u₀ is a function of z alone, (B, d) -> (B,), and ∂_t u + ½‖∇u‖² = 0 for t > 0.
+Source: Evans, *Partial Differential Equations*, chapter 3.
 """
 
 from collections.abc import Callable
@@ -20,8 +21,8 @@ def hopf_lax(
 ) -> Float[Tensor, "B"]:
     """u(z, t) = min_y u₀(y) + ‖z − y‖²/(2t), t > 0, over a grid of candidates y (N, d).
 
-    The viscosity solution, also after characteristics have crossed. The grid has to reach beyond every minimiser; a spacing h errs by
-    O(h²/t) upwards. Memory is B·N.
+    The viscosity solution, also after characteristics have crossed. The grid has to reach beyond every
+    minimiser; a spacing h errs upwards, by O(h²/t). Memory is B·N·d.
     """
     check_positive(t, "t")
     values = initial_potential(candidates)
@@ -30,7 +31,7 @@ def hopf_lax(
 
 
 def characteristics(initial_potential: Callable, z: Float[Tensor, "B d"], t: Time) -> Float[Tensor, "B d"]:
-    """z + t ∇u₀(z): where the particle that starts at z is at time t, on a straight line at constant speed, until lines cross."""
+    """z + t ∇u₀(z): where the particle from z is at time t, straight and at constant speed."""
     return z + t * gradient_of(lambda points, _: initial_potential(points))(z, 0)
 
 

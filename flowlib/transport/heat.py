@@ -35,7 +35,10 @@ def heat_marginal(source: Gaussian, diffusion: Diffusion, t: Time) -> Gaussian:
 
 
 def probability_flow_velocity(log_density: Potential, diffusion: Diffusion) -> Velocity:
-    """v = −D ∇log p, the potential flow that moves p exactly as the heat equation does (M9); log_density(z, t) is p_t's own."""
+    """v = −D ∇log p, the potential flow that moves p exactly as the heat equation does (M9).
+
+    log_density(z, t) -> (B,) is the moving density's own, p_t = `heat_marginal` from a Gaussian.
+    """
     check_positive(diffusion, "diffusion")
     score = gradient_of(log_density)
     return lambda z, t: -diffusion * score(z, t)
@@ -51,13 +54,14 @@ def brownian_path(
 ) -> BrownianPath:
     """z_{s+1} = z_s + b(z_s, t_s) Δt + √(2DΔt) ε_s (M14's noisy chain; Brownian motion without a drift).
 
-    times (S,) increase strictly; the drift is taken at the start of each step. Without a drift the marginals are exact for any Δt.
+    times (S,) increase strictly; drift(z, t) -> (B, d) is taken at the start of each step. Without a drift
+    the marginals are exact for any Δt. A generator for z's device or the CPU.
     """
     check_points(z)
     check_positive(diffusion, "diffusion")
     check_times(times)
     path, drifts, noises = [z], [], []
-    for t, length in zip(times[:-1], times.diff()):
+    for t, length in zip(times[:-1], times.diff(), strict=True):
         b = torch.zeros_like(z) if drift is None else drift(path[-1], t)
         check_shape(b, z.shape, "the drift's result")
         noise = torch.randn(z.shape, generator=generator, dtype=z.dtype, device=generator.device).to(z.device)
@@ -67,21 +71,26 @@ def brownian_path(
     return BrownianPath(times, torch.stack(path), torch.stack(drifts), torch.stack(noises))
 
 
-def path_kl(drift: Float[Tensor, "steps B d"], times: Float[Tensor, "S"], diffusion: Diffusion) -> Float[Tensor, ""]:
-    """KL of the chain with drift b from the chain without, same noise: Σ_s E‖b_s‖² Δt / (4D), a kinetic action (M14).
+def path_kl(
+    drift: Float[Tensor, "steps B d"], times: Float[Tensor, "S"], diffusion: Diffusion
+) -> Float[Tensor, ""]:
+    """KL of the chain with drift b from the one without, same noise: Σ_s E‖b_s‖² Δt / (4D) (M14).
 
-    E is the mean over B particles of the chain *with* drift.
+    A kinetic action. E is the mean over B particles of the chain *with* drift.
     """
     lengths = _step_lengths(drift, times, diffusion)
     return (drift.square().sum(-1).mean(-1) * lengths).sum() / (4 * diffusion)
 
 
 def path_log_weight(
-    drift: Float[Tensor, "steps B d"], noise: Float[Tensor, "steps B d"], times: Float[Tensor, "S"], diffusion: Diffusion
+    drift: Float[Tensor, "steps B d"],
+    noise: Float[Tensor, "steps B d"],
+    times: Float[Tensor, "S"],
+    diffusion: Diffusion,
 ) -> Float[Tensor, "B"]:
     """log of (density without drift / density with drift) at each path drawn with drift (M17):
 
-        log w = Σ_s −⟨b_s, ε_s⟩ √(Δt/2D) − ‖b_s‖² Δt/(4D),     E w = 1,  E log w = −KL.
+    log w = Σ_s −⟨b_s, ε_s⟩ √(Δt/2D) − ‖b_s‖² Δt/(4D),     E w = 1,  E log w = −KL.
     """
     check_shape(noise, drift.shape, "noise")
     lengths = _step_lengths(drift, times, diffusion)[:, None]

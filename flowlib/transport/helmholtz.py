@@ -17,13 +17,15 @@ def density_preserving_field(log_density: Potential, antisymmetric: Float[Tensor
 
 
 def rotation_field(antisymmetric: Float[Tensor, "d d"]) -> Velocity:
-    """v = A z with A constant and antisymmetric: ∇·v = 0, yet v changes every p that is not invariant under rotation (M7)."""
+    """v = A z with A constant and antisymmetric: ∇·v = 0, yet v changes p unless p is symmetric (M7)."""
     check_symmetric(antisymmetric, "antisymmetric", sign=-1)
     return lambda z, t: z @ antisymmetric.mT
 
 
-def weighted_divergence(velocity: Velocity, log_density: Potential, z: Float[Tensor, "B d"], t: Time) -> Float[Tensor, "B"]:
-    """∇·(p v)/p = ∇·v + v·∇log p: the rate at which p at z is drained by v, 0 for a field that preserves p (M7)."""
+def weighted_divergence(
+    velocity: Velocity, log_density: Potential, z: Float[Tensor, "B d"], t: Time
+) -> Float[Tensor, "B"]:
+    """∇·(p v)/p = ∇·v + v·∇log p: the rate at which v drains p at z, 0 for a field that preserves p (M7)."""
     return divergence(velocity, z, t) + (velocity(z, t) * gradient_of(log_density)(z, t)).sum(-1)
 
 
@@ -39,8 +41,8 @@ def linear_helmholtz(
 ) -> tuple[Float[Tensor, "d d"], Float[Tensor, "d d"]]:
     """The weighted splitting (M7) of v = B z under p = N(0, Σ): B = S + W.
 
-    S is symmetric, the gradient of u = ½ zᵀS z, and moves p as B does: S Σ + Σ S = B Σ + Σ Bᵀ (a Lyapunov equation).
-    W z preserves p, and E‖Bz‖² = E‖Sz‖² + E‖Wz‖².
+    S is symmetric, Sz the gradient of u = ½ zᵀS z, and it moves p as B does: S Σ + Σ S = B Σ + Σ Bᵀ, a
+    Lyapunov equation. W z preserves p, and E‖Bz‖² = E‖Sz‖² + E‖Wz‖².
     """
     cholesky_factor(covariance, "covariance")
     variances, axes = torch.linalg.eigh(covariance)

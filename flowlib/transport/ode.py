@@ -17,7 +17,7 @@ METHODS = ("euler", "rk4", "dopri5")
 
 @dataclass(frozen=True)
 class Path:
-    """Positions z (S, B, d) of B particles at times (S,), and their log-density (S, B) where it was asked for."""
+    """Positions z (S, B, d) of B particles at times (S,), and their log-density (S, B) if asked for."""
 
     times: Float[Tensor, "S"]
     z: Float[Tensor, "S B d"]
@@ -39,28 +39,31 @@ def integrate(
 
         dz/dt = v(z, t),        d/dt log q(z(t), t) = −∇·v(z(t), t).
 
-    velocity(z, t) -> (B, d) gets t as a 0-d tensor. times (S,) increase strictly, S ≥ 2; the path starts at times[0].
-    `euler` and `rk4` take equal steps of at most `step_size` between neighbouring times (one step where it is None);
-    `dopri5` adapts its steps to rtol and atol, which are raised to what z's dtype resolves. Differentiable in z and in
-    the parameters of the velocity; use `torch.no_grad()` where that is not wanted.
-    Raises FlowlibError for a wrong shape, times that do not increase, an unknown method, or a non-finite velocity.
+    velocity(z, t) -> (B, d) gets t as a 0-d tensor. times (S,) increase strictly, S ≥ 2; z is at times[0].
+    `euler` and `rk4` take equal steps of at most `step_size` between neighbouring times (one step if None);
+    `dopri5` adapts its steps to rtol and atol, which are raised to what z's dtype resolves. Differentiable
+    in z and in the velocity's parameters; use `torch.no_grad()` where that is not wanted.
+    Raises FlowlibError for a wrong shape, times not increasing, an unknown method, a non-finite velocity.
     """
     _check_request(z, times, method, step_size, log_density)
     from torchdiffeq import odeint
 
-    field = _checked(velocity)
     times = times.to(z)
     options = {} if method == "dopri5" else {"grid_constructor": lambda _f, _y, t: _refine(t, step_size)}
     floor = 10 * torch.finfo(z.dtype).eps
     solver = dict(method=method, rtol=max(rtol, floor), atol=max(atol, floor), options=options)
     try:
         if log_density is None:
-            return Path(times, odeint(lambda t, x: field(x, t), z, times, **solver))
-        path, log_density = odeint(
-            lambda t, state: (field(state[0], t), -divergence(velocity, state[0], t)), (z, log_density), times, **solver
-        )
-    except AssertionError as error:  # dopri5 gives up: its step vanished or there were too many
-        raise FlowlibError(f"dopri5 stopped ({error}); the velocity is stiff or singular here: loosen rtol, or take rk4.") from error
+            return Path(times, odeint(lambda t, x: _rate(velocity, x, t), z, times, **solver))
+
+        def rates(t, state):
+            return _rate(velocity, state[0], t), _density_rate(velocity, state[0], t)
+
+        path, log_density = odeint(rates, (z, log_density), times, **solver)
+    except AssertionError as error:  # dopri5 gives up: its step vanished
+        raise FlowlibError(
+            f"dopri5 stopped ({error}): the velocity is too stiff; loosen rtol or take rk4."
+        ) from error
     return Path(times, path, log_density)
 
 
@@ -73,29 +76,34 @@ def _check_request(z, times, method, step_size, log_density):
     if step_size is not None:
         check_positive(step_size, "step_size")
         if method == "dopri5":
-            raise FlowlibError(f"step_size {step_size} has no effect with dopri5, which adapts; set rtol and atol, or take rk4.")
+            raise FlowlibError(
+                f"step_size {step_size} has no effect with dopri5; set rtol and atol, or take euler or rk4."
+            )
     if log_density is not None:
         check_shape(log_density, z.shape[:1], "log_density")
 
 
-def _checked(velocity: Velocity) -> Velocity:
-    """The velocity, with each result checked: a wrong shape broadcasts, and a nan makes an adaptive solver run forever."""
+def _rate(velocity: Velocity, z: Tensor, t: Tensor) -> Tensor:
+    """v(z, t), checked: a wrong shape would broadcast, a nan would stall the adaptive solver."""
+    value = velocity(z, t)
+    check_shape(value, z.shape, "the velocity's result")
+    check_finite(value, f"the velocity at t = {float(t):.6g}")
+    return value
 
-    def field(z: Tensor, t: Tensor) -> Tensor:
-        value = velocity(z, t)
-        check_shape(value, z.shape, "the velocity's result")
-        check_finite(value, f"the velocity at t = {float(t):.6g}")
-        return value
 
-    return field
+def _density_rate(velocity: Velocity, z: Tensor, t: Tensor) -> Tensor:
+    """−∇·v(z, t), checked."""
+    value = -divergence(velocity, z, t)
+    check_finite(value, f"the divergence at t = {float(t):.6g}")
+    return value
 
 
 def _refine(times: Tensor, step_size: Number | None) -> Tensor:
-    """times with every interval cut into equal steps of at most step_size, so that each time is met exactly."""
+    """times with every interval cut into equal steps of at most step_size: each time is met exactly."""
     if step_size is None:
         return times
     cuts = []
-    for start, length in zip(times[:-1], times.diff()):
+    for start, length in zip(times[:-1], times.diff(), strict=True):
         steps = max(1, ceil(float(length) / step_size - 1e-6))
         cuts.append(start + torch.arange(steps).to(times) * (length / steps))
     return torch.cat([*cuts, times[-1:]])

@@ -1,4 +1,4 @@
-"""The shapes of the functions that floor 0 speaks about. Points z are (B, d); a time t is a number or a 0-d tensor."""
+"""What the functions of this floor take: points z (B, d), times t (number or 0-d tensor), fields v and u."""
 
 from collections.abc import Callable
 
