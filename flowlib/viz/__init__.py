@@ -1,6 +1,6 @@
 """Pictures of the book and of the command line: arrays in, a figure or a piece of HTML out."""
 
-from flowlib.viz.curves import bars_with_references, curves_over_time, density_curves, loss_curves, matrix_chart
+from flowlib.viz.curves import bars_with_references, curves_over_time, density_curves, loss_curves, matrix_chart, method_bars
 from flowlib.viz.images import flow_grid, image_grid
 from flowlib.viz.latent import latent_paths, latent_scatter, principal_plane
 from flowlib.viz.motion import choice_gallery, frame_grid_slider, frame_slider, save_gif
@@ -12,6 +12,6 @@ from flowlib.viz.style import COLORS, FACTOR_COLORS, PAGE_WIDTH, color_of, facto
 __all__ = [
     "COLORS", "FACTOR_COLORS", "PAGE_WIDTH", "Picture", "arrows", "bars_with_references", "choice_gallery", "color_of", "coupling",
     "curves_over_time", "density_contours", "density_curves", "factor_colors", "field_image", "flow_grid", "frame_grid_slider",
-    "frame_slider", "image_grid", "latent_paths", "latent_scatter", "loss_curves", "matrix_chart", "new_figure", "particles",
+    "frame_slider", "image_grid", "latent_paths", "latent_scatter", "loss_curves", "matrix_chart", "method_bars", "new_figure", "particles",
     "plane_axes", "png_bytes", "prediction", "principal_plane", "role_map", "save_gif", "trajectories", "use_style",
 ]

@@ -1,10 +1,17 @@
 """Curves and bars: training, errors per factor beside their references, quantities along a flow, small tables."""
 
 import numpy as np
+from matplotlib.patheffects import withStroke
 
 from flowlib.errors import FlowlibError
 from flowlib.viz.checks import as_array, as_labels
 from flowlib.viz.style import CARD, COLORS, CYCLE, INK, MUTED, color_of, factor_colors, new_figure, role_map
+
+
+ERROR_BAR = {"ecolor": INK, "elinewidth": 1, "capsize": 2.5}
+GREY = "#b9bdc2"
+HALO = [withStroke(linewidth=3, foreground=CARD)]  # a reference stays visible where it crosses a dark bar
+REFERENCES = (("no_motion", "--", "no motion"), ("decoder_limit", ":", "decoder's limit"))
 
 
 def loss_curves(history, steps=None, *, smooth=None, columns=3, log=(), title=None):
@@ -48,40 +55,74 @@ def running_mean(values, window):
 
 
 def bars_with_references(values, names, *, error=None, no_motion=None, decoder_limit=None, ylabel="equivariance error", title=None):
-    """One bar per factor, `values` (K,), or one group of bars per factor when `values` is {method: (K,)} (M16).
+    """One bar per factor, `values` (K,), in the factor's colour, beside the two references of M16.
 
-    `error`: half-lengths of the error bars, shaped like `values`. `no_motion` and `decoder_limit` (K,): the two references,
-    what standing still costs and what no flow could beat; drawn as lines across each factor's bars.
+    `error` (K,): half-lengths of the error bars. `no_motion` (K,): what standing still costs. `decoder_limit` (K,): what no flow
+    could beat with this decoder. Raises FlowlibError when the lengths differ.
     """
-    groups = values if isinstance(values, dict) else {None: values}
-    errors = error if isinstance(error, dict) else {name: error for name in groups}
-    names = as_labels(names, len(as_array(next(iter(groups.values())), "values", 1)), "names")
+    values = as_array(values, "values", 1)
+    names = as_labels(names, len(values), "names")
     figure, axes = new_figure(height=3.2)
-    place, width = np.arange(len(names)), 0.62 / len(groups)
-    for g, (method, series) in enumerate(groups.items()):
-        series = as_array(series, f"values[{method!r}]" if method else "values", 1)
-        as_labels(series, len(names), "values")
-        colors = factor_colors(names) if method is None else CYCLE[g % len(CYCLE)]
-        bar = errors.get(method)
-        bar = None if bar is None else as_array(bar, "error", 1)
-        axes.bar(place + (g - (len(groups) - 1) / 2) * width, series, 0.88 * width, color=colors, label=method, yerr=bar,
-                 error_kw={"ecolor": INK, "elinewidth": 1, "capsize": 2.5})
-    for reference, label, style in ((no_motion, "no motion", "--"), (decoder_limit, "decoder's limit", ":")):
-        if reference is not None:
-            reference = as_array(reference, label, 1)
-            as_labels(reference, len(names), label)
-            axes.hlines(reference, place - 0.4, place + 0.4, color=INK, linestyle=style, linewidth=1.4, label=label)
+    place = np.arange(len(names))
+    axes.bar(place, values, 0.55, color=factor_colors(names), yerr=_like(error, values, "error"), error_kw=ERROR_BAR)
+    for name, style, label in REFERENCES:
+        levels = _like({"no_motion": no_motion, "decoder_limit": decoder_limit}[name], values, name)
+        if levels is not None:
+            axes.hlines(levels, place - 0.4, place + 0.4, color=INK, linestyle=style, linewidth=1.5, label=label, path_effects=HALO)
     axes.set_xticks(place, names)
     axes.set_ylabel(ylabel)
     axes.set_ylim(bottom=0)
     axes.grid(axis="x", visible=False)
-    axes.margins(y=0.12)
-    if axes.get_legend_handles_labels()[1]:
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=6, borderaxespad=0.2)
-        title and axes.set_title(title, pad=22)
-    elif title:
-        axes.set_title(title)
+    _legend_above(axes, title)
     return figure
+
+
+def method_bars(values, names, *, error=None, no_motion=None, decoder_limit=None, highlight=None, xlabel="", title=None):
+    """Methods compared factor by factor: `values` {method: (K,)}, one panel per factor, one horizontal bar per method.
+
+    The methods in `highlight` (default: the last one) take the factor's colour, the others stay grey. `error` {method: (K,)},
+    `no_motion` (K,) and `decoder_limit` (K,) as in `bars_with_references`.
+    """
+    methods = list(values)
+    table = np.stack([_like(values[m], names, f"values[{m!r}]") for m in methods])
+    errors = None if error is None else np.stack([_like(error[m], names, f"error[{m!r}]") for m in methods])
+    highlight = [methods[-1]] if highlight is None else list(highlight)
+    figure, axes = new_figure(1, len(names), height=0.27 * len(methods) + 1.15 + (0.3 if title else 0), title=title, sharey=True,
+                              squeeze=False)
+    place = np.arange(len(methods))[::-1]
+    for k, (panel, name, color) in enumerate(zip(axes[0], names, factor_colors(names))):
+        colors = [color if method in highlight else GREY for method in methods]
+        panel.barh(place, table[:, k], 0.66, color=colors, xerr=None if errors is None else errors[:, k], error_kw=ERROR_BAR)
+        for reference, (_, style, label) in zip((no_motion, decoder_limit), REFERENCES):
+            if reference is not None:
+                panel.axvline(_like(reference, names, label)[k], color=INK, linestyle=style, linewidth=1.4, label=label, path_effects=HALO)
+        panel.set_title(name, color=color)
+        panel.set_yticks(place, methods)
+        panel.grid(axis="y", visible=False)
+        panel.set_xlim(0, 1.06 * panel.dataLim.x1)
+        panel.set_xlabel(xlabel)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    if labels:
+        figure.legend(handles, labels, loc="outside lower right", ncols=2)
+    return figure
+
+
+def _like(values, reference, name):
+    """`values` as an array as long as `reference`; None stays None."""
+    if values is None:
+        return None
+    array = as_array(values, name, 1)
+    as_labels(array, len(reference), name)
+    return array
+
+
+def _legend_above(axes, title):
+    """The legend in one line between the title and the axes."""
+    has_legend = bool(axes.get_legend_handles_labels()[1])
+    if has_legend:
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=6, borderaxespad=0.2)
+    if title:
+        axes.set_title(title, pad=22 if has_legend else None)
 
 
 def curves_over_time(values, names, *, times=None, band=None, references=None, xlabel="t", ylabel="", title=None, log=False):
@@ -115,10 +156,9 @@ def matrix_chart(values, row_labels, column_labels, *, form="{:.2f}", title=None
     column_labels = as_labels(column_labels, values.shape[1], "column_labels")
     figure, axes = new_figure(height=0.36 * len(values) + 1 + (0.3 if title else 0))
     span = np.ptp(values) or 1.0
-    axes.imshow((values - values.min()) / span * 0.85, cmap=role_map(role), vmin=0, vmax=1, aspect="auto")
+    axes.imshow((values - values.min()) / span, cmap=role_map(role), vmin=0, vmax=1, aspect="auto")
     for (r, c), value in np.ndenumerate(values):
-        dark = (value - values.min()) / span > 0.55
-        axes.text(c, r, form.format(value), ha="center", va="center", fontsize=8.5, color=CARD if dark else INK)
+        axes.text(c, r, form.format(value), ha="center", va="center", fontsize=8.5, color=CARD if (value - values.min()) / span > 0.7 else INK)
     axes.set_xticks(range(values.shape[1]), column_labels)
     axes.set_yticks(range(values.shape[0]), row_labels)
     axes.set(xlabel=xlabel, ylabel=ylabel)

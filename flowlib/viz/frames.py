@@ -12,6 +12,7 @@ from flowlib.viz.images import mosaic
 from flowlib.viz.picture import encode, pixels_of
 
 FRAME_DPI = 112  # a little below a still figure's: a slider holds many
+GAP_COLOR = "#8a9098"  # between images in a row: seen on light and on dark pages
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def to_pil(frame, dpi=None):
     images = as_images(array, "frame", (3, 4, 5))
     if images.ndim > 3:
         grid = images if images.ndim == 5 else images[None]
-        images, _ = mosaic(grid, np.zeros(len(grid)))
+        images, _ = mosaic(grid, np.zeros(len(grid)), gap=1, color=GAP_COLOR)
     grey = images.ndim == 3 and array.ndim == 3 and array.shape[0] == 1
     bytes_ = np.round(255 * images).astype(np.uint8)
     return Image.fromarray(bytes_[..., 0] if grey else bytes_), True

@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.colors import to_rgb
+from PIL import Image
 
 from flowlib.viz.checks import as_images, as_labels, same_shape
 from flowlib.viz.picture import Picture
@@ -11,11 +12,10 @@ GAP = 2  # image pixels between neighbours
 LETTER = 0.075  # inches, the mean width of a letter of the labels
 
 
-def image_grid(images, row_labels=None, column_labels=None, title=None, *, width=PAGE_WIDTH, max_scale=6):
+def image_grid(images, row_labels=None, column_labels=None, title=None, *, width=PAGE_WIDTH, max_scale=8):
     """Images (R, C, c, H, W) in [0, 1] as a grid of R rows and C columns with labels.
 
-    Every image pixel becomes an equal square of screen pixels, at most `max_scale` of them across. Raises FlowlibError
-    for NaN, values outside [0, 1], or a wrong number of labels.
+    Every image pixel becomes an equal square of at most `max_scale` screen pixels. Raises FlowlibError for NaN, values outside [0, 1], or a wrong number of labels.
     """
     images = as_images(images, "images", 5)
     row_labels = as_labels(row_labels, images.shape[0], "row_labels")
@@ -24,7 +24,8 @@ def image_grid(images, row_labels=None, column_labels=None, title=None, *, width
     return _grid(images, np.zeros(len(images)), rows, None, column_labels, title, width, max_scale)
 
 
-def flow_grid(true_frames, decoded_frames, factor_names, title=None, *, column_labels=None, width=PAGE_WIDTH):
+def flow_grid(true_frames, decoded_frames, factor_names, title=None, *, column_labels=None, row_names=("true", "decoded"),
+              width=PAGE_WIDTH):
     """For each factor a pair of rows, the true frames above the decoded ones, over t = 0 … T.
 
     `true_frames`, `decoded_frames`: (K, T+1, c, H, W) in [0, 1]; `factor_names`: K names, which take their colours.
@@ -36,26 +37,36 @@ def flow_grid(true_frames, decoded_frames, factor_names, title=None, *, column_l
     images = np.stack([true, decoded], 1).reshape(-1, *true.shape[1:])
     space = np.where(np.arange(len(images)) % 2 == 0, 5 * GAP, 0)
     space[0] = 0
-    rows = [("true" if r % 2 == 0 else "flow", MUTED) for r in range(len(images))]
+    rows = [(name, MUTED) for name in row_names] * len(true)
     steps = column_labels or [f"t = {t}" if t == 0 else str(t) for t in range(true.shape[1])]
     steps = as_labels(steps, true.shape[1], "column_labels")
-    return _grid(images, space, rows, list(zip(names, factor_colors(names))), steps, title, width, 6)
+    return _grid(images, space, rows, list(zip(names, factor_colors(names))), steps, title, width, 8)
 
 
-def mosaic(images, space):
-    """Images (R, C, H, W, 3) on one canvas of the card's colour; `space` (R,) are extra pixels above each row.
+def mosaic(images, space, gap=GAP, color=CARD):
+    """Images (R, C, H, W, 3) on one canvas of `color`; `space` (R,) are extra pixels above each row.
 
     Returns the canvas and the top edge of every row.
     """
     count, columns, height, width, _ = images.shape
-    tops = (np.arange(count) * (height + GAP) + np.cumsum(space)).astype(int)
-    canvas = np.empty((tops[-1] + height, columns * (width + GAP) - GAP, 3))
-    canvas[:] = to_rgb(CARD)
+    tops = (np.arange(count) * (height + gap) + np.cumsum(space)).astype(int)
+    canvas = np.empty((tops[-1] + height, columns * (width + gap) - gap, 3))
+    canvas[:] = to_rgb(color)
     for r in range(count):
         for c in range(columns):
-            left = c * (width + GAP)
+            left = c * (width + gap)
             canvas[tops[r]:tops[r] + height, left:left + width] = images[r, c]
     return canvas, tops
+
+
+def _enlarge(canvas, room, max_scale):
+    """Whole multiples of the pixels where there is room for two or more, else smoothly to the full `room`."""
+    if room >= 2:
+        scale = int(min(room, max_scale))
+        return np.repeat(np.repeat(canvas, scale, 0), scale, 1)
+    size = int(room * canvas.shape[1]), max(1, int(room * canvas.shape[0]))
+    image = Image.fromarray(np.round(255 * canvas).astype(np.uint8))
+    return np.asarray(image.resize(size, Image.Resampling.LANCZOS)) / 255
 
 
 def _grid(images, space, rows, groups, columns, title, width, max_scale):
@@ -66,14 +77,12 @@ def _grid(images, space, rows, groups, columns, title, width, max_scale):
     letters = max((len(text) for text, _ in rows), default=0) if rows else 0
     left = 0.12 + (LETTER * letters + 0.08 if rows else 0) + (0.26 if groups else 0)
     top = 0.12 + (0.2 if columns else 0) + (0.3 if title else 0)
-    scale = int(np.clip((width - left - 0.12) * DPI // canvas.shape[1], 1, max_scale))
-    inches_high, inches_wide = (scale * n / DPI for n in canvas.shape[:2])
-    figure_width = max(left + inches_wide + 0.12, 0.6 * width)
-    figure_height = top + inches_high + 0.12
-    figure = Picture(figsize=(figure_width, figure_height))
-    axes = figure.add_axes([left / figure_width, 0.12 / figure_height, inches_wide / figure_width, inches_high / figure_height])
-    axes.imshow(np.repeat(np.repeat(canvas, scale, 0), scale, 1), interpolation="nearest", aspect="auto",
-                extent=(0, canvas.shape[1], canvas.shape[0], 0))
+    pixels = _enlarge(canvas, (width - left - 0.12) * DPI / canvas.shape[1], max_scale)
+    inches_high, inches_wide = pixels.shape[0] / DPI, pixels.shape[1] / DPI
+    height = top + inches_high + 0.12
+    figure = Picture(figsize=(width, height))
+    axes = figure.add_axes([left / width, 0.12 / height, inches_wide / width, inches_high / height])
+    axes.imshow(pixels, interpolation="nearest", aspect="auto", extent=(0, canvas.shape[1], canvas.shape[0], 0))
     axes.set_axis_off()
     points = {"textcoords": "offset points", "annotation_clip": False}
     for (text, color), y in zip(rows or [], tops + side / 2):
@@ -86,5 +95,5 @@ def _grid(images, space, rows, groups, columns, title, width, max_scale):
         axes.annotate(text, (c * across + images.shape[3] / 2, 0), (0, 4), va="bottom", ha="center", fontsize=8,
                       color=MUTED, **points)
     if title:
-        figure.text(0.12 / figure_width, 1 - 0.12 / figure_height, title, va="top", ha="left", fontsize=9.5, fontweight="bold")
+        figure.text(0.12 / width, 1 - 0.12 / height, title, va="top", ha="left", fontsize=9.5, fontweight="bold")
     return figure

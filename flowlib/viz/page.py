@@ -13,7 +13,8 @@ CSS = """
 border-radius:6px!important;filter:none!important}
 .flowviz img.flowviz-pixels,.flowviz canvas{image-rendering:pixelated;border-radius:3px!important}
 .flowviz-row{display:flex;flex-wrap:wrap;align-items:center;gap:0 .7em;min-height:44px}
-.flowviz-row>b{font-weight:600;min-width:1.2em}
+.flowviz-row>b{font-weight:600}
+.flowviz-row>i{width:44px}
 .flowviz-row>output{min-width:3.2em;font-variant-numeric:tabular-nums}
 .flowviz input[type=range]{-webkit-appearance:none;appearance:none;flex:1 1 9em;min-width:0;height:44px;margin:0;
 background:transparent;cursor:pointer}
@@ -95,7 +96,8 @@ def frames_html(frames, axes, *, caption="", alt="", height=None, interval=None)
         "interval": interval or (int(min(600, max(80, 4000 / len(slider.labels)))) if slider else 0),
         "frames": [0 if index == shown else text for index, text in enumerate(payload)],
     }
-    controls = "".join(_control(axis, axis is slider) for axis in axes)
+    several, wide = len(axes) > 1, max(len(axis.name) for axis in axes)
+    controls = "".join(_control(axis, axis is slider, several, wide) for axis in axes)
     where = ", ".join(f"{axis.name} = {axis.labels[axis.start]}".removeprefix(" = ") for axis in axes)
     picture = _image(frames[0], head + payload[shown], f"{alt} ({where})", height)
     return widget_html(picture, controls, data, SCRIPT, caption, f"Without JavaScript the picture stays at {where}.", alt)
@@ -137,14 +139,15 @@ def _image(frame, source, alt, height):
             f'src="{source}">')
 
 
-def _control(axis, with_play):
+def _control(axis, with_play, spare, wide):
+    """The HTML of one control; `spare` keeps the place of a play button free, `wide` letters that of the name."""
     name, labels = html.escape(axis.name), [html.escape(label) for label in axis.labels]
-    title = f"<b>{name}</b>" if name else ""
+    title = f'<b style="min-width:{wide}ch">{name}</b>' if name else ""
     if axis.kind == "slider":
         button = ('<button type="button" aria-label="play"><svg viewBox="0 0 10 10" aria-hidden="true"><path d="M2 1l7 4-7 4z"/>'
-                  '</svg></button>') if with_play else ""
-        inner = (f'{button}{title}<input type="range" min="0" max="{len(labels) - 1}" step="1" value="{axis.start}" '
-                 f'aria-label="{name or "position"}" aria-valuetext="{labels[axis.start]}"><output>{labels[axis.start]}</output>')
+                  '</svg></button>') if with_play else "<i></i>" if spare else ""
+        inner = (f'{title}<input type="range" min="0" max="{len(labels) - 1}" step="1" value="{axis.start}" '
+                 f'aria-label="{name or "position"}" aria-valuetext="{labels[axis.start]}"><output>{labels[axis.start]}</output>{button}')
     elif len(labels) > 8:
         options = "".join(f'<option value="{i}"{" selected" if i == axis.start else ""}>{text}</option>'
                           for i, text in enumerate(labels))

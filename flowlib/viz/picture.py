@@ -43,12 +43,36 @@ def pixels_of(figure, dpi=None):
     return Image.fromarray(rgba).convert("RGB")
 
 
+def with_palette(image, colors=256):
+    """An RGB image with a palette of at most `colors`: the most frequent colours exactly, the rest by median cut.
+
+    Median cut alone shifts the colour of thin text and lines towards whatever fills the areas.
+    """
+    pixels = np.asarray(image.convert("RGB")).astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)
+    found, inverse, counts = np.unique(pixels, return_inverse=True, return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    exact = order if len(order) <= colors else order[:colors // 2]
+    rest = order[len(exact):]
+    index, table = np.empty(len(found), np.uint8), _unpack(found[exact]).ravel().tolist()
+    index[exact] = np.arange(len(exact))
+    if len(rest):
+        others = Image.fromarray(_unpack(found[rest])[None]).quantize(colors - len(exact), Image.Quantize.MEDIANCUT)
+        index[rest] = len(exact) + np.asarray(others)[0]
+        table += others.getpalette()
+    result = Image.fromarray(index[inverse.reshape(pixels.shape)], "L")
+    result.putpalette(table[:3 * 256])
+    return result
+
+
+def _unpack(codes):
+    return np.stack([codes >> 16, codes >> 8 & 255, codes & 255], -1).astype(np.uint8)
+
+
 def encode(image, kind="png", colors=256, quality=80):
     """A PIL image as bytes: a PNG with a palette of `colors`, or a JPEG or WebP of `quality`."""
     out = io.BytesIO()
     if kind == "png":
-        if image.mode != "L":
-            image = image.quantize(colors, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        image = image if image.mode == "L" else with_palette(image, colors)
         image.save(out, "PNG", optimize=True)
     elif kind in ("jpeg", "webp"):
         image.save(out, kind.upper(), quality=quality, **({"optimize": True} if kind == "jpeg" else {"method": 6}))

@@ -25,7 +25,7 @@ def plane_axes(axes, extent=None, *, title=None, labels=True):
 def particles(axes, z, role="data", *, size=9, alpha=0.6, label=None, marker="o"):
     """Points z (B, 2) in the colour of `role`; returns the axes."""
     z = _points(z)
-    axes.scatter(*z.T, s=size, color=color_of(role), alpha=alpha, label=label, marker=marker, linewidths=0, rasterized=True)
+    axes.scatter(*z.T, s=size, color=color_of(role), alpha=alpha, label=label, marker=marker, linewidths=0)
     return axes
 
 
@@ -56,6 +56,7 @@ def field_image(axes, function, *, extent=None, resolution=120, limit=None, line
     `colorbar`: a label, or None for no bar.
     """
     x, y, values = _on_grid(axes, function, extent, resolution)
+    axes.grid(visible=False)
     limit = limit or np.abs(values).max() or 1.0
     image = axes.imshow(values, extent=(x[0], x[-1], y[0], y[-1]), origin="lower", cmap=signed_map(), vmin=-limit, vmax=limit,
                         interpolation="bilinear", aspect=axes.get_aspect(), zorder=0.4)
@@ -64,7 +65,7 @@ def field_image(axes, function, *, extent=None, resolution=120, limit=None, line
     if colorbar is not None:
         bar = axes.figure.colorbar(image, ax=axes, shrink=0.8, pad=0.02, aspect=26)
         bar.outline.set_visible(False)
-        bar.set_label(colorbar, fontsize=8)
+        bar.ax.set_title(colorbar, fontsize=8, fontweight="normal", loc="center", pad=5)
     return axes
 
 

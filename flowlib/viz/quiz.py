@@ -10,9 +10,9 @@ CSS = """
 .flowquiz{margin:.8em 0;padding:.7em 1em;border:1px solid rgba(128,134,142,.5);border-left:4px solid #2d98e2;border-radius:6px;color:inherit}
 .flowquiz>p{margin:.1em 0 .6em;font-weight:600}
 .flowquiz details{margin:.35em 0;border:1px solid rgba(128,134,142,.5);border-radius:6px;background:transparent;box-shadow:none}
-.flowquiz summary{min-height:40px;padding:.5em .8em;cursor:pointer;list-style:none;color:inherit;background:transparent}
+.flowquiz summary{display:flex;align-items:center;box-sizing:border-box;min-height:44px;margin:0;padding:.4em .8em;cursor:pointer;list-style:none;color:inherit;background:transparent}
 .flowquiz summary::-webkit-details-marker{display:none}
-.flowquiz summary::before{content:'○';display:inline-block;width:1.5em}
+.flowquiz summary::before{content:'○';flex:0 0 1.5em}
 .flowquiz details[open].flowquiz-right{border-color:#009e5c;box-shadow:inset 4px 0 0 #009e5c}
 .flowquiz details[open].flowquiz-wrong{border-color:#de640d;box-shadow:inset 4px 0 0 #de640d}
 .flowquiz details[open].flowquiz-right>summary::before{content:'✓'}
@@ -44,7 +44,7 @@ def prediction(question, answers):
 
 def _answer(key, text, correct, feedback):
     kind, verdict = ("right", "Right.") if correct else ("wrong", "Not so.")
-    return (f'<details class="flowquiz-{kind}" name="{key}"><summary>{_inline(text)}</summary>'
+    return (f'<details class="flowquiz-{kind}" name="{key}"><summary><span>{_inline(text)}</span></summary>'
             f"<p><strong>{verdict}</strong> {_inline(feedback)}</p></details>")
 
 

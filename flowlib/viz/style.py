@@ -59,7 +59,7 @@ def new_figure(rows=1, cols=1, height=None, *, width=PAGE_WIDTH, title=None, **s
     """
     use_style()
     if height is None:
-        height = max(2.4, 0.82 * width / cols) * rows if cols > 1 else 3.4 * rows
+        height = max(2.2, 0.94 * width / cols) * rows if cols > 1 else 3.4 * rows
     figure = Picture(figsize=(width, height), layout="constrained")
     if title:
         figure.suptitle(title, x=0.012, ha="left")
