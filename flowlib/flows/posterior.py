@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from flowlib.errors import FlowlibError
-from flowlib.flows.logdet import log_abs_det
+from flowlib.flows.logdet import log_abs_det, series_log_det
 from flowlib.transport import hamilton_jacobi_residual
 
 
@@ -27,8 +27,7 @@ class Trajectory:
 
     def log_density_change(self):
         """log q_t(z_t) − log q_0(z_0) = −Σ_{s≤t} log|det(I + H_s)|, (B, S+1), exact (M11)."""
-        steps = log_abs_det(self.hessian)
-        return -torch.cat([torch.zeros_like(steps[:, :1]), steps.cumsum(1)], 1)
+        return _accumulate(log_abs_det(self.hessian))
 
 
 def run_flow(bank, z, factor, steps, first=1, hessian=False, noise_scale=None, generator=None) -> Trajectory:
@@ -51,6 +50,22 @@ def run_flow(bank, z, factor, steps, first=1, hessian=False, noise_scale=None, g
         path.append(back(here))
         records.append(record)
     return _collect(path, records, noises, back, hessian)
+
+
+def estimated_density_change(bank, trajectory, factor, generator=None, terms=8, first=1):
+    """`Trajectory.log_density_change` for large d: the power series with one random probe (needs ‖H‖ < 1), (B, S+1)."""
+    starts = trajectory.path[:, :-1]
+    here, index, back = group_by_factor(starts, factor, bank.factors)
+    points = here.flatten(1, 2)  # (G, N·S, d): all steps of all samples in one call
+    steps = starts.shape[1]
+    times = torch.arange(first, first + steps, dtype=starts.dtype, device=starts.device).repeat(here.shape[1])
+    probes = torch.randint(0, 2, (1, *points.shape), generator=generator, device=points.device).to(points) * 2 - 1
+    series = series_log_det(lambda v: bank.hessian_product(points, times, v, index), probes, terms)
+    return _accumulate(back(series.unflatten(1, (-1, steps))))
+
+
+def _accumulate(log_dets):
+    return -torch.cat([torch.zeros_like(log_dets[:, :1]), log_dets.cumsum(1)], 1)
 
 
 def _collect(path, records, noises, back, hessian):
@@ -83,7 +98,7 @@ def group_by_factor(z, factor, factors):
     _check(int(factor.min()), int(factor.max()), factors)
     size, rest = divmod(len(z), factors)
     if not rest and torch.equal(factor, torch.arange(factors, device=factor.device).repeat_interleave(size)):
-        return z.reshape(factors, size, -1), None, back
+        return z.reshape(factors, size, *z.shape[1:]), None, back
     return z[:, None], factor, back
 
 

@@ -53,41 +53,76 @@ class PotentialBank(nn.Module):
         self.head = nn.Parameter(torch.randn(factors, width) * 0.1 / math.sqrt(width))
         self.offset = nn.Parameter(torch.zeros(factors))
 
-    def forward(self, z, t, factor=None, hessian=False):
+    def forward(self, z, t, factor=None, hessian=False) -> Derivatives:
         """Potential, gradient, time derivative and, if asked, Hessian at (z, t).
 
         z : (G, N, d), group g moved by potential factor[g] (None: G = K, group k by potential k)
         t : a number or a (N,) tensor of times
         """
+        weights, layers, drive_rate = self._layers(z, t, factor)
+        head = self.head if factor is None else self.head[factor]
+        offset = self.offset if factor is None else self.offset[factor]
+        slopes, g = _backward(weights, layers, head)
+        value = (layers[-1] @ head[..., None]).squeeze(-1) + offset[:, None]
+        gradient, time = g[0] @ weights[0], (g[0] * drive_rate).sum(-1)
+        curvature = _hessian(weights, layers, slopes, g) if hessian else None
+        return _bounded(value, gradient, time, curvature) if self.bounded else Derivatives(value, gradient, time, curvature)
+
+    def hessian_product(self, z, t, vectors, factor=None) -> Float[Tensor, "G N d"]:
+        """H v at each point without forming H, O(depth · width²): tangents P_l v up, their curvature back down."""
+        weights, layers, _ = self._layers(z, t, factor)
+        head = self.head if factor is None else self.head[factor]
+        slopes, g = _backward(weights, layers, head)
+        product = _hessian_vector(weights, layers, slopes, g, vectors)
+        if not self.bounded:
+            return product
+        offset = self.offset if factor is None else self.offset[factor]
+        bound = torch.tanh((layers[-1] @ head[..., None]) + offset[:, None, None])
+        gradient = g[0] @ weights[0]
+        return (1 - bound**2) * (product - 2 * bound * gradient * (gradient * vectors).sum(-1, keepdim=True))
+
+    def _layers(self, z, t, factor):
+        """The weights in use (G, …), the activations a_1 … a_L, and c_1'(t), (G, 1 or N, width)."""
         pick = (lambda p: p) if factor is None else (lambda p: p[factor])
         weights = [pick(w) for w in self.weights]
-        t = torch.as_tensor(t, dtype=z.dtype, device=z.device)
-        features, rates = time_features(t.reshape(-1), self.frequencies)  # (1 or N, 2F)
+        t = torch.as_tensor(t, dtype=z.dtype, device=z.device).reshape(-1)
+        features, rates = time_features(t, self.frequencies)  # (1 or N, 2F)
         from_time = pick(self.time_weight).mT  # (G, 2F, width)
-        drive = pick(self.biases[0])[:, None] + features @ from_time
-        layers = [torch.tanh(torch.baddbmm(drive, z, weights[0].mT) if len(t.reshape(-1)) > 1
-                             else drive + z @ weights[0].mT)]
+        layers = [torch.tanh(z @ weights[0].mT + (pick(self.biases[0])[:, None] + features @ from_time))]
         for weight, bias in zip(weights[1:], self.biases[1:]):
             layers.append(torch.tanh(torch.baddbmm(pick(bias)[:, None], layers[-1], weight.mT)))
-        return self._derivatives(weights, layers, pick(self.head), pick(self.offset), rates @ from_time, hessian)
+        return weights, layers, rates @ from_time
 
-    def _derivatives(self, weights, layers, head, offset, drive_rate, hessian):
-        value = (layers[-1] @ head[..., None]).squeeze(-1) + offset[:, None]
-        slopes = [1 - a * a for a in layers]
-        g = [head[:, None] * slopes[-1]]
-        for weight, slope in zip(weights[:0:-1], slopes[-2::-1]):
-            g.insert(0, (g[0] @ weight) * slope)
-        gradient = g[0] @ weights[0]
-        time = (g[0] * drive_rate).sum(-1)
-        curvature = _hessian(weights, layers, slopes, g) if hessian else None
-        if not self.bounded:
-            return Derivatives(value, gradient, time, curvature)
-        bound = torch.tanh(value)
-        slope = 1 - bound * bound
-        if hessian:
-            outer = gradient[..., :, None] * gradient[..., None, :]
-            curvature = slope[..., None, None] * (curvature - 2 * bound[..., None, None] * outer)
-        return Derivatives(bound, slope[..., None] * gradient, slope * time, curvature)
+
+def _backward(weights, layers, head):
+    """a'_l and g_l = ∂u/∂h_l of every layer."""
+    slopes = [1 - a * a for a in layers]
+    g = [head[:, None] * slopes[-1]]
+    for weight, slope in zip(weights[:0:-1], slopes[-2::-1]):
+        g.insert(0, (g[0] @ weight) * slope)
+    return slopes, g
+
+
+def _bounded(value, gradient, time, curvature):
+    """The derivatives of tanh u from those of u."""
+    bound = torch.tanh(value)
+    slope = 1 - bound * bound
+    if curvature is not None:
+        outer = gradient[..., :, None] * gradient[..., None, :]
+        curvature = slope[..., None, None] * (curvature - 2 * bound[..., None, None] * outer)
+    return Derivatives(bound, slope[..., None] * gradient, slope * time, curvature)
+
+
+def _hessian_vector(weights, layers, slopes, g, vectors):
+    """Σ_l P_lᵀ (s_l ⊙ P_l v): the tangents p_l = P_l v upwards, then one sweep back."""
+    tangents = [vectors @ weights[0].mT]
+    for weight, slope in zip(weights[1:], slopes):
+        tangents.append((slope * tangents[-1]) @ weight.mT)
+    back = 0
+    for index in range(len(layers) - 1, -1, -1):
+        back = -2 * layers[index] * g[index] * tangents[index] + back
+        back = back @ weights[index] if index == 0 else (back @ weights[index]) * slopes[index - 1]
+    return back
 
 
 def _hessian(weights, layers, slopes, g):

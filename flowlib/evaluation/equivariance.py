@@ -1,0 +1,86 @@
+"""Equivariance error and its two references, in one definition for every model (M16)."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from flowlib.data import Batch, Sequences
+from flowlib.errors import FlowlibError
+
+CHUNK = 250  # images decoded at a time
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over n images or sequences with its standard error, in the unit of what was averaged."""
+
+    mean: float
+    standard_error: float
+    n: int
+
+    @classmethod
+    def of(cls, values: Float[Tensor, " n"]):
+        """The mean of per-image values."""
+        if not bool(values.isfinite().all()):
+            raise FlowlibError("a measured value is not finite: the model's outputs hold NaN or overflow")
+        error = values.std().item() / len(values) ** 0.5 if len(values) > 1 else 0.0
+        return cls(values.mean().item(), error, len(values))
+
+
+def frame_errors(frames: Float[Tensor, "B F C H W"], predicted: Float[Tensor, "B F C H W"]) -> Float[Tensor, "B F"]:
+    """‖x_t − x̂_t‖₁, summed over the pixels of each frame."""
+    return (frames - predicted).abs().sum((-3, -2, -1))
+
+
+def path_error(model, batch: Batch) -> Float[Tensor, " B"]:
+    """Σ_{t=1}^T ‖x_t − sigmoid(Dec(z_t))‖₁ per sequence, z_0 = μ(x_0), moved by the model's noise-free transport."""
+    factor = int(batch.factor[0]) if bool((batch.factor == batch.factor[0]).all()) else batch.factor
+    path = model.transport(model.encode(batch.frames[:, 0]).mean, factor, batch.steps)
+    return frame_errors(batch.frames[:, 1:], model.decode(path[:, 1:]).sigmoid()).sum(1)
+
+
+def _over_images(sequences, factor, count, steps, measure):
+    """measure(batch) (B,) for the first `count` images (None: all), a chunk at a time."""
+    count = len(sequences) if count is None else min(count, len(sequences))
+    chunks = [range(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
+    return torch.cat([measure(sequences.full_batch(list(chunk), factor, steps)) for chunk in chunks])
+
+
+@torch.no_grad()
+def equivariance_error(model, sequences: Sequences, factor, count=None, steps=None) -> Float[Tensor, " n"]:
+    """E_k before the mean: the error of each of the first `count` images (None: all) under one factor (M16).
+
+    steps : more steps than trained measure extrapolation (M19).
+    """
+    return _over_images(sequences, factor, count, steps, lambda batch: path_error(model, batch))
+
+
+@torch.no_grad()
+def no_motion(sequences: Sequences, factor, count=None, steps=None) -> Float[Tensor, " n"]:
+    """Σ_t ‖x_t − x_0‖₁: the error of showing x_0 throughout. A reference, not a bound: a bad flow exceeds it."""
+    return _over_images(
+        sequences, factor, count, steps, lambda batch: frame_errors(batch.frames[:, 1:], batch.frames[:, :1]).sum(1)
+    )
+
+
+def decoder_limit(model, sequences: Sequences, factor, count=50, iterations=100, rate=0.03) -> Float[Tensor, " n"]:
+    """What no flow could beat with this decoder: the error after improving each z_t by gradient descent (M16).
+
+    Starts where the flow put z_t and keeps the best point met, so it never exceeds the model's own error. First `count` images.
+    """
+    batch = sequences.full_batch(list(range(min(count, len(sequences)))), factor)
+    with torch.no_grad():
+        path = model.transport(model.encode(batch.frames[:, 0]).mean, int(batch.factor[0]), batch.steps)
+    z = path[:, 1:].clone().requires_grad_()
+    optimizer = torch.optim.Adam([z], lr=rate)
+    best = torch.full(z.shape[:2], torch.inf, device=z.device)
+    for step in range(iterations + 1):
+        for group in optimizer.param_groups:
+            group["lr"] = rate * (1 - step / (iterations + 1))
+        errors = frame_errors(batch.frames[:, 1:], model.decode(z).sigmoid())
+        best = torch.minimum(best, errors.detach())
+        (z.grad,) = torch.autograd.grad(errors.sum(), z)
+        optimizer.step()
+    return best.sum(1)

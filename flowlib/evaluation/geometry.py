@@ -1,0 +1,43 @@
+"""What the learned flows look like: curvature, Hamilton–Jacobi residual, straightness (M5, M6)."""
+
+from dataclasses import dataclass
+
+import torch
+
+from flowlib.data import Sequences
+from flowlib.flows import smallest_eigenvalue
+from flowlib.transport import straightness
+
+
+@dataclass(frozen=True)
+class FlowGeometry:
+    """Per sample (n, …): λ_min(I + H_t) (n, T), residual r (n, T), straightness in [0, 1] (n,), step lengths (n, T)."""
+
+    smallest_eigenvalue: torch.Tensor
+    residual: torch.Tensor
+    straightness: torch.Tensor
+    speed: torch.Tensor
+
+    def summary(self):
+        """A few plain numbers for metrics.json."""
+        return {
+            "smallest_eigenvalue": self.smallest_eigenvalue.min().item(),
+            "residual_rms": self.residual.square().mean().sqrt().item(),
+            "half_speed_squared": 0.5 * self.speed.square().mean().item(),
+            "straightness": self.straightness.mean().item(),
+        }
+
+
+@torch.no_grad()
+def flow_geometry(model, sequences: Sequences, factor, count=200) -> FlowGeometry:
+    """Geometry of the noise-free flow from the posterior means of the first `count` images under one factor."""
+    indices = list(range(min(count, len(sequences))))
+    batch = sequences.full_batch(indices, factor, steps=0)
+    z = model.encode(batch.frames[:, 0]).mean
+    trajectory = model.flow(z, int(batch.factor[0]), sequences.steps, hessian=True)
+    return FlowGeometry(
+        smallest_eigenvalue(trajectory.hessian),
+        trajectory.residual,
+        straightness(trajectory.path.transpose(0, 1)),
+        trajectory.velocity.norm(dim=-1),
+    )

@@ -1,0 +1,79 @@
+"""The table of a run: M16 per factor, M17 per frame and per sequence, and the geometry of the flows."""
+
+import torch
+
+from flowlib.data import Sequences
+from flowlib.evaluation.equivariance import Estimate, decoder_limit, equivariance_error, no_motion
+from flowlib.evaluation.geometry import flow_geometry
+from flowlib.evaluation.likelihood import frame_log_weights, log_likelihood, sequence_log_weights
+
+SAMPLES = 100  # M, importance samples per likelihood
+SEQUENCES = 50  # sequences per factor whose likelihood is estimated
+LIMIT_IMAGES = 50  # images per factor on which the decoder's limit is searched
+
+
+def evaluate_model(model, sequences: Sequences, seed=0, progress=lambda text: None) -> dict:
+    """Everything that metrics.json states about a model, as plain numbers. Errors in pixels, likelihoods in nats."""
+    equivariance, geometry = {}, {}
+    for index, name in enumerate(sequences.factors):
+        progress(f"equivariance: {name}")
+        equivariance[name] = _equivariance(model, sequences, index)
+        geometry[name] = flow_geometry(model, sequences, index).summary()
+    progress("log-likelihoods")
+    return {"equivariance": equivariance, "log_likelihood": _likelihoods(model, sequences, seed), "geometry": geometry}
+
+
+def _equivariance(model, sequences, factor):
+    estimates = {
+        "error": Estimate.of(equivariance_error(model, sequences, factor)),
+        "decoder_limit": Estimate.of(decoder_limit(model, sequences, factor, LIMIT_IMAGES)),
+        "no_motion": Estimate.of(no_motion(sequences, factor)),
+    }
+    return _flat(estimates)
+
+
+def _likelihoods(model, sequences, seed):
+    """Mean log p̂ over SEQUENCES held-out sequences of every factor; a sequence's frames are averaged first."""
+    generator = torch.Generator().manual_seed(seed)
+    batches = [
+        sequences.full_batch(list(range(min(SEQUENCES, len(sequences)))), factor)
+        for factor in range(len(sequences.factors))
+    ]
+    results = {}
+    for name, log_weights in (("frame", frame_log_weights), ("sequence", sequence_log_weights)):
+        found = [log_likelihood(log_weights, model, batch, SAMPLES, generator) for batch in batches]
+        values, effective = (
+            torch.cat([getattr(one, field) for one in found]) for field in ("value", "effective_samples")
+        )
+        results |= _flat({name: Estimate.of(values.reshape(len(values), -1).mean(1))})
+        results[f"{name}_effective_samples"] = effective.mean().item()
+    return results | {"samples": SAMPLES}
+
+
+def _flat(estimates):
+    """{name: Estimate} as {name, name_se, name_n}."""
+    flat = {}
+    for name, estimate in estimates.items():
+        flat |= {name: estimate.mean, f"{name}_se": estimate.standard_error, f"{name}_n": estimate.n}
+    return flat
+
+
+def format_report(metrics: dict) -> str:
+    """The metrics as the table that the command line prints."""
+    lines = [f"{'equivariance error':22}{'model':>14}{'decoder limit':>16}{'no motion':>12}"]
+    rows = metrics["equivariance"]
+    for name, row in rows.items():
+        lines.append(
+            f"{name:22}{row['error']:>8.0f} ± {row['error_se']:<3.0f}"
+            f"{row['decoder_limit']:>10.0f} ± {row['decoder_limit_se']:<3.0f}{row['no_motion']:>12.0f}"
+        )
+    mean = sum(row["error"] for row in rows.values()) / len(rows)
+    lines.append(f"{'mean':22}{mean:>8.0f}")
+    found = metrics["log_likelihood"]
+    lines.append(f"\nlog-likelihood (nats, {found['samples']} importance samples)")
+    for name in ("frame", "sequence"):
+        lines.append(
+            f"{'per ' + name:22}{found[name]:>8.1f} ± {found[name + '_se']:<6.1f}"
+            f"effective samples {found[name + '_effective_samples']:.1f}"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,11 @@
+"""Flows in latent space: potentials, the posterior flow with its density, the diffusion prior."""
+
+from flowlib.flows.logdet import lanczos_log_det, log_abs_det, series_log_det, smallest_eigenvalue
+from flowlib.flows.posterior import Trajectory, estimated_density_change, group_by_factor, run_flow
+from flowlib.flows.potential import Derivatives, PotentialBank
+from flowlib.flows.prior import DiffusionPrior
+
+__all__ = [
+    "Derivatives", "DiffusionPrior", "PotentialBank", "Trajectory", "estimated_density_change", "group_by_factor", "lanczos_log_det", "log_abs_det",
+    "run_flow", "series_log_det", "smallest_eigenvalue",
+]  # fmt: skip

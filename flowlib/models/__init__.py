@@ -1,0 +1,13 @@
+"""Models behind one protocol: encode, decode, transport, objective."""
+
+from flowlib.models.flow_vae import FlowVAE
+from flowlib.models.hj_penalty import HJPenalty
+from flowlib.models.likelihood import bernoulli_log_prob
+from flowlib.models.protocol import Model, Posterior
+
+__all__ = ["FlowVAE", "HJPenalty", "Model", "Posterior", "bernoulli_log_prob", "build_model"]
+
+
+def build_model(config, channels=3, size=28):
+    """The model that a configuration describes, with freshly drawn weights (torch's global seed)."""
+    return FlowVAE(config, channels, size)

@@ -1,0 +1,83 @@
+"""The flow-factorized VAE with k given: an encoder, a decoder, K potentials and a diffusion prior (M8–M14)."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from flowlib.config import Config
+from flowlib.data import Batch
+from flowlib.flows import DiffusionPrior, PotentialBank, Trajectory, estimated_density_change, run_flow
+from flowlib.models.hj_penalty import HJPenalty
+from flowlib.models.likelihood import bernoulli_log_prob
+from flowlib.models.networks import build_networks
+from flowlib.models.protocol import Posterior
+
+
+class FlowVAE(nn.Module):
+    """Transforming an image means letting its code flow: z_t = z_{t−1} + ∇u^k(z_{t−1}, t).
+
+    config : see `flowlib.config.Config`;  channels, size : of the images
+    """
+
+    def __init__(self, config: Config, channels=3, size=28):
+        super().__init__()
+        self.config, factors, dim = config, len(config.factors), config.latent_dim
+        self.encoder, self.decoder = build_networks(config.network, channels, size, dim, config.width)
+        self.potentials = PotentialBank(
+            factors, dim, config.potential_width, config.potential_depth, config.horizon, config.bounded_potential
+        )
+        self.prior = DiffusionPrior(factors, config.diffusion, config.learn_diffusion)
+        self.penalty = HJPenalty(config.hj_penalty, factors, dim, config)
+
+    def encode(self, images: Float[Tensor, "B C H W"]) -> Posterior:
+        """q(z_0|x_0)."""
+        return Posterior(*self.encoder(images))
+
+    def decode(self, z: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch C H W"]:
+        """Logits of p(x|z)."""
+        return self.decoder(z.reshape(-1, z.shape[-1])).unflatten(0, z.shape[:-1])
+
+    def transport(self, z: Float[Tensor, "B d"], factor, steps: int, first: int = 1) -> Float[Tensor, "B frames d"]:
+        """The noise-free posterior flow, z_0 … z_steps (M10)."""
+        return self.flow(z, factor, steps, first).path
+
+    def flow(self, z: Float[Tensor, "B d"], factor, steps: int, first: int = 1, **options) -> Trajectory:
+        """The flow with its velocities and residuals, and Hessians or noise where asked for (`run_flow`)."""
+        return run_flow(self.potentials, z, factor, steps, first, **options)
+
+    def objective(self, batch: Batch, generator=None) -> dict[str, Tensor]:
+        """−(M13 or M14) plus the Hamilton–Jacobi penalty, averaged over the batch, with its terms."""
+        posterior = self.encode(batch.frames[:, 0])
+        z = posterior.sample(generator)
+        bound = self._path_terms if self.config.objective == "path" else self._marginal_terms
+        trajectory, divergences = bound(posterior, z, batch, generator)
+        terms = {"reconstruction": self._reconstruction(trajectory.path, batch), **divergences}
+        penalty = self.penalty(self.potentials, trajectory, batch.factor)
+        terms = {name: value.mean() for name, value in terms.items()}
+        return {"loss": sum(terms.values()) + self.config.hj_weight * penalty, **terms, "hj": penalty}
+
+    def _reconstruction(self, path, batch):
+        """−Σ_t log p(x_t|z_t) (B,), estimated from the frames present."""
+        at_times = path.gather(1, batch.times[..., None].expand(-1, -1, path.shape[-1]))
+        return -(bernoulli_log_prob(self.decode(at_times), batch.frames) * batch.weights).sum(1)
+
+    def _marginal_terms(self, posterior, z, batch, generator):
+        """M13: Σ_t log q_t(z_t) − log N(z_t; 0, (1 + 2 D_k t) I) along the noise-free flow."""
+        exact = self.config.log_det == "exact"
+        trajectory = self.flow(z, batch.factor, batch.steps, hessian=exact)
+        change = (
+            trajectory.log_density_change() if exact
+            else estimated_density_change(self.potentials, trajectory, batch.factor, generator)
+        )  # fmt: skip
+        log_q = posterior.log_prob(z)[:, None] + change
+        times = torch.arange(batch.steps + 1, device=z.device, dtype=z.dtype)
+        log_p = self.prior.log_prob(trajectory.path, batch.factor, times)
+        return trajectory, {"kl": (log_q - log_p).sum(1)}
+
+    def _path_terms(self, posterior, z, batch, generator):
+        """M14: KL[q(z_0|x_0) ‖ N(0, I)] and the kinetic action Σ_t ‖∇u‖² / (4 D_k) along the noisy chain."""
+        diffusion = self.prior.diffusion(batch.factor)
+        scale = (2 * diffusion).sqrt()
+        trajectory = self.flow(z, batch.factor, batch.steps, noise_scale=scale, generator=generator)
+        action = trajectory.velocity.square().sum((1, 2)) / (4 * diffusion)
+        return trajectory, {"kl": posterior.kl(), "action": action}

@@ -1,0 +1,46 @@
+"""The Hamilton–Jacobi penalty (M12): the default, and the variant of the paper."""
+
+import torch
+from torch import nn
+
+from flowlib.errors import FlowlibError
+from flowlib.flows import PotentialBank, Trajectory, group_by_factor
+
+
+class HJPenalty(nn.Module):
+    """(1/T) Σ_t E[r(z_{t−1}, t)²] with r = ∂_t u + ½‖∇u‖², each sample's own.
+
+    kind "zero": that. "paper": a second network f gives a driving force −f² ≤ 0, and the penalty is
+    (1/T) Σ_t E[(r + f²)²] + E‖∇u(z_0, 0)‖² + E f(z_0, 0)². "none": 0.
+    """
+
+    def __init__(self, kind, factors, dim, config):
+        super().__init__()
+        if kind not in ("zero", "paper", "none"):
+            raise FlowlibError(f"hj_penalty = {kind!r}: choose zero, paper or none")
+        self.kind = kind
+        if kind == "paper":
+            shape = config.potential_width, config.potential_depth, config.horizon
+            self.force = PotentialBank(factors, dim, *shape)
+
+    def forward(self, potentials, trajectory: Trajectory, factor):
+        """The penalty of one batch, a scalar."""
+        if self.kind == "none":
+            return trajectory.residual.new_zeros(())
+        if self.kind == "zero":
+            return trajectory.residual.square().mean()
+        return self._paper(potentials, trajectory, factor)
+
+    def _paper(self, potentials, trajectory, factor):
+        steps = trajectory.residual.shape[1]
+        forces = torch.stack([self._at(self.force, trajectory, factor, t).value.flatten() for t in range(1, steps + 1)], 1)
+        start = self._at(potentials, trajectory, factor, 0)
+        still = self._at(self.force, trajectory, factor, 0).value
+        driven = (trajectory.residual + forces.square()).square().mean()
+        return driven + start.gradient.square().sum(-1).mean() + still.square().mean()
+
+    @staticmethod
+    def _at(bank, trajectory, factor, t):
+        """The bank's values at (z_{t−1}, t), or at (z_0, 0)."""
+        grouped, index, _ = group_by_factor(trajectory.path[:, max(t - 1, 0)], factor, bank.factors)
+        return bank(grouped, t, index)

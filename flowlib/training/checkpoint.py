@@ -1,0 +1,103 @@
+"""Checkpoints: tensors in safetensors, the configuration and flowlib's version in its header. Never a pickle."""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+import flowlib
+from flowlib.config import Config, to_json
+from flowlib.errors import FlowlibError
+from flowlib.models import build_model
+from flowlib.training.files import write_file
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a file holds: named tensors, the configuration as a dict, the step, flowlib's version."""
+
+    tensors: dict[str, torch.Tensor]
+    config: dict
+    step: int
+    version: str
+
+    def part(self, prefix):
+        """The tensors whose names begin with `prefix.`, without it."""
+        start = len(prefix) + 1
+        return {name[start:]: value for name, value in self.tensors.items() if name.startswith(prefix + ".")}
+
+
+def save(path, parts: dict[str, dict[str, torch.Tensor]], config: Config, step: int):
+    """Write {part: {name: tensor}} whole (temporary name, then rename)."""
+    tensors = {
+        f"{part}.{name}": value.detach().contiguous() for part, named in parts.items() for name, value in named.items()
+    }
+    header = {"config": to_json(config), "step": str(step), "flowlib": flowlib.__version__}
+    write_file(path, lambda temporary: _save(tensors, temporary, header))
+
+
+def _save(tensors, path, header):
+    try:
+        save_file(tensors, path, metadata=header)
+    except SafetensorError as error:  # the library wraps a full disk in its own exception
+        raise OSError(str(error)) from error
+
+
+def load(path) -> Checkpoint:
+    """Read a checkpoint; raises FlowlibError for a file that is missing, truncated, a pickle or not flowlib's."""
+    path = Path(path)
+    if not path.is_file():
+        raise FlowlibError(f"no checkpoint at {path}: train first, or name a run's folder")
+    try:
+        with safe_open(path, "pt") as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+    except SafetensorError as error:
+        with open(path, "rb") as file:
+            pickled = file.read(2) in (b"PK", b"\x80\x02", b"\x80\x04")
+        reason = "it is a pickle, which could run code when opened" if pickled else f"truncated or altered: {error}"
+        raise FlowlibError(f"{path} is no checkpoint in safetensors format ({reason}); get or train it again") from error
+    if not {"config", "step", "flowlib"} <= set(header):
+        raise FlowlibError(f"{path} is not one of flowlib's checkpoints: its header holds {sorted(header)}")
+    return Checkpoint(tensors, json.loads(header["config"]), int(header["step"]), header["flowlib"])
+
+
+def check_config(checkpoint: Checkpoint, config: Config, path):
+    """Raise FlowlibError, naming every option that differs, unless the checkpoint is of this configuration."""
+    wanted = json.loads(to_json(config))
+    names = sorted(set(wanted) | set(checkpoint.config))
+    differing = [
+        f"{name}: {checkpoint.config.get(name, 'missing')} there, {wanted.get(name, 'unknown here')} asked for"
+        for name in names
+        if checkpoint.config.get(name) != wanted.get(name)
+    ]
+    if differing:
+        raise FlowlibError(
+            f"{path} (flowlib {checkpoint.version}) is of another configuration — " + "; ".join(differing)
+            + ". Choose another --out, or the options of that run"
+        )  # fmt: skip
+
+
+def load_model(path, channels=3, size=28):
+    """(model, config) from a checkpoint file, ready to evaluate; half precision is widened to float32."""
+    checkpoint = load(path)
+    known = {field.name for field in dataclasses.fields(Config)}
+    if set(checkpoint.config) != known:
+        odd = sorted(set(checkpoint.config) ^ known)
+        raise FlowlibError(f"{path} was written by flowlib {checkpoint.version}, whose options {odd} do not fit this one")
+    config = Config(**checkpoint.config)
+    model = build_model(config, channels, size)
+    load_weights(model, checkpoint.part("model"), path)
+    return model.eval(), config
+
+
+def load_weights(model, weights, path):
+    """Copy named tensors into a model; raises FlowlibError where names or shapes differ."""
+    try:
+        model.load_state_dict({name: value.float() for name, value in weights.items()})
+    except RuntimeError as error:
+        raise FlowlibError(f"{path} does not fit the model: {str(error).splitlines()[-1].strip()}") from error

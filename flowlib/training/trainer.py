@@ -1,0 +1,128 @@
+"""One trainer for every model of the protocol: Adam, a learning-rate schedule, checkpoints, exact resumption.
+
+Every random number of step s comes from a generator seeded by (seed, s), so a step is a pure function of the weights, the
+optimiser's state and s. An interrupted run that goes on from its checkpoint is therefore bit-identical to an uninterrupted one.
+"""
+
+import math
+import time
+from pathlib import Path
+
+import torch
+from tqdm.auto import tqdm
+
+from flowlib.config import Config
+from flowlib.data import Sequences
+from flowlib.errors import FlowlibError
+from flowlib.training import checkpoint as checkpoints
+
+CHECKPOINT = "checkpoint.safetensors"
+RECORD_EVERY = 50  # steps between the points of the loss curves
+
+
+def step_generator(seed: int, step: int) -> torch.Generator:
+    """The source of all random numbers of one training step."""
+    return torch.Generator().manual_seed((seed << 32) + step)
+
+
+def learning_rate(config: Config, step: int) -> float:
+    """Adam's learning rate at a step: constant, or 5 % linear warm-up and a cosine decay to 1 % of the peak."""
+    if config.schedule == "constant":
+        return config.learning_rate
+    progress = step / config.steps
+    warm_up = min(1.0, (step + 1) / max(1.0, 0.05 * config.steps))
+    return config.learning_rate * warm_up * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
+
+
+class Trainer:
+    """Trains `model` on `sequences`; with a folder, saves there every `config.checkpoint_every` steps and resumes.
+
+    `history` : name of a loss term → values, every RECORD_EVERY steps.  `seconds` : time spent training, over all sessions.
+    """
+
+    def __init__(self, model, sequences: Sequences, config: Config, folder=None):
+        self.model, self.sequences, self.config = model, sequences, config
+        self.path = None if folder is None else Path(folder) / CHECKPOINT
+        self.optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=config.learning_rate)
+        self.step, self.seconds, self.history = 0, 0.0, {}
+        if self.path is not None and self.path.exists():
+            self._restore()
+
+    def run(self, steps=None, progress=True, writer=None):
+        """Train up to step `steps` (default: the configured number); returns the history.
+
+        writer : an optional TensorBoard SummaryWriter.  Raises FlowlibError, naming the term, when a loss is not finite.
+        """
+        last = self.config.steps if steps is None else steps
+        self.model.train()
+        bar = tqdm(total=last, initial=self.step, disable=not progress, unit="step", mininterval=0.5)
+        with bar:
+            while self.step < last:
+                started = time.perf_counter()
+                terms = self.train_step()
+                self.seconds += time.perf_counter() - started
+                self._record(terms, bar, writer)
+                if self.path is not None and (self.step % self.config.checkpoint_every == 0 or self.step == last):
+                    self.save()
+        self.model.eval()
+        return self.history
+
+    def train_step(self):
+        """One optimiser step; returns the detached loss terms."""
+        config, generator = self.config, step_generator(self.config.seed, self.step)
+        batch = self.sequences.training_batch(config.batch, config.frames_per_step, generator)
+        terms = self.model.objective(batch, generator)
+        self._check_finite(terms)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(config, self.step)
+        self.optimizer.zero_grad()
+        terms["loss"].backward()
+        self.optimizer.step()
+        self.step += 1
+        return {name: value.detach() for name, value in terms.items()}
+
+    def _check_finite(self, terms):
+        if all(bool(value.isfinite()) for value in terms.values()):
+            return
+        named = ", ".join(f"{name} = {value.item():g}" for name, value in terms.items())
+        kept = f"; the checkpoint before is kept in {self.path}" if self.path and self.path.exists() else ""
+        raise FlowlibError(f"a loss term is not finite at step {self.step}: {named}. Try a smaller learning rate{kept}")
+
+    def _record(self, terms, bar, writer):
+        bar.update()
+        if self.step % RECORD_EVERY and self.step != 1:
+            return
+        values = {name: value.item() for name, value in terms.items()}
+        for name, value in values.items():
+            self.history.setdefault(name, []).append(value)
+            if writer is not None:
+                writer.add_scalar(name, value, self.step)
+        bar.set_postfix({name: f"{value:.4g}" for name, value in values.items()}, refresh=False)
+
+    def save(self):
+        """Write weights, optimiser state, history and step as one file."""
+        parts = {
+            "model": self.model.state_dict(),
+            "optimizer": self._optimizer_tensors(),
+            "history": {name: torch.tensor(values, dtype=torch.float64) for name, values in self.history.items()},
+            "clock": {"seconds": torch.tensor(self.seconds, dtype=torch.float64)},
+        }
+        checkpoints.save(self.path, parts, self.config, self.step)
+
+    def _optimizer_tensors(self):
+        state = self.optimizer.state_dict()["state"]
+        return {f"{index}.{name}": value for index, named in state.items() for name, value in named.items()}
+
+    def _restore(self):
+        saved = checkpoints.load(self.path)
+        checkpoints.check_config(saved, self.config, self.path)
+        checkpoints.load_weights(self.model, saved.part("model"), self.path)
+        state = {}
+        for name, value in saved.part("optimizer").items():
+            index, _, key = name.partition(".")
+            state.setdefault(int(index), {})[key] = value
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+        self.history = {name: value.tolist() for name, value in saved.part("history").items()}
+        self.seconds = float(saved.tensors["clock.seconds"])
+        self.step = saved.step
