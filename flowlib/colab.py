@@ -17,15 +17,23 @@ Requires = Callable[[str], list[str] | None]
 
 
 def setup() -> None:
-    """Install the dependencies of flowlib that are missing, and what those need, one layer at a time.
+    """Install what flowlib needs and Colab lacks; silent when nothing is missing."""
+    install_missing(dependencies(), requires, pip_install)
 
-    With ``pip install --no-deps`` nothing that is already installed is ever upgraded, torch and numpy least of all.
+
+def install_missing(wanted: list[str], installed: Requires, install: Callable[[list[str]], None]) -> None:
+    """Install those of ``wanted`` that are missing, then what they need in turn, one layer at a time.
+
+    Since each layer is installed without its dependencies, nothing that is there is ever upgraded.
     """
-    wanted = dependencies()
-    while missing := missing_packages(wanted):
-        subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--no-deps", *missing], check=True)
-        importlib.invalidate_caches()
-        wanted = [need for name in missing for need in requires(Requirement(name).name) or []]
+    while missing := missing_packages(wanted, installed):
+        install(missing)
+        wanted = [need for name in missing for need in installed(Requirement(name).name) or []]
+
+
+def pip_install(requirements: list[str]) -> None:
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--no-deps", *requirements], check=True)
+    importlib.invalidate_caches()
 
 
 def dependencies(pyproject: Path = PYPROJECT) -> list[str]:
@@ -41,7 +49,7 @@ def requires(name: str) -> list[str] | None:
         return None
 
 
-def missing_packages(requirements: Iterable[str], installed: Requires = requires) -> list[str]:
+def missing_packages(requirements: Iterable[str], installed: Requires) -> list[str]:
     """Those ``requirements`` that apply here, are not installed, and are not torch or numpy."""
     parsed = map(Requirement, requirements)
     applies = [r for r in parsed if r.marker is None or r.marker.evaluate({"extra": ""})]
