@@ -60,6 +60,7 @@ def as_labels(labels, count, name):
 
 
 def same_shape(a, b, names):
-    """Raises FlowlibError unless the arrays `a` and `b` have one shape."""
-    if a.shape != b.shape:
-        raise FlowlibError(f"{names[0]} has shape {a.shape} and {names[1]} has {b.shape}; they must agree")
+    """Raises FlowlibError unless `a` and `b` have one shape."""
+    first, second = tuple(np.shape(a)), tuple(np.shape(b))
+    if first != second:
+        raise FlowlibError(f"{names[0]} has shape {first} and {names[1]} has {second}; they must agree")

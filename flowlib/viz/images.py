@@ -30,9 +30,9 @@ def flow_grid(true_frames, decoded_frames, factor_names, title=None, *, column_l
 
     `true_frames`, `decoded_frames`: (K, T+1, c, H, W) in [0, 1]; `factor_names`: K names, which take their colours.
     """
+    same_shape(true_frames, decoded_frames, ("true_frames", "decoded_frames"))
     true = as_images(true_frames, "true_frames", 5)
     decoded = as_images(decoded_frames, "decoded_frames", 5)
-    same_shape(true, decoded, ("true_frames", "decoded_frames"))
     names = as_labels(factor_names, len(true), "factor_names")
     images = np.stack([true, decoded], 1).reshape(-1, *true.shape[1:])
     space = np.where(np.arange(len(images)) % 2 == 0, 5 * GAP, 0)

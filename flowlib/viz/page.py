@@ -41,8 +41,8 @@ html[data-theme=dark] .bd-content div.cell_output .text_html.text_html:has(.flow
 """
 
 SCRIPT = """
-(function(d){document.querySelectorAll('[data-flowviz="'+d.id+'"]:not([data-ready])').forEach(function(root,copy){
-root.dataset.ready='1';
+(function(d){var mine='[data-flowviz="'+d.id+'"]';document.querySelectorAll(mine+':not([data-ready])').forEach(function(root){
+var copy=document.querySelectorAll(mine+'[data-ready]').length;root.dataset.ready='1';
 var image=root.querySelector('img'),rows=root.querySelectorAll('.flowviz-row'),at=d.start.slice(),timer=null;
 var play=root.querySelector('button'),moving=d.axes.findIndex(function(a){return a.kind==='slider'});
 d.frames[d.shown]=image.getAttribute('src').split(',')[1];

@@ -1,0 +1,131 @@
+"""Colours that stay apart and readable, and figures that show themselves."""
+
+import base64
+import io
+from itertools import combinations
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from PIL import Image
+
+from flowlib import viz
+from flowlib.errors import FlowlibError
+from flowlib.viz.picture import encode, png_bytes, with_palette
+from flowlib.viz.style import CARD, CYCLE, INK, MUTED
+
+# Machado, Oliveira, Fernandes (2009), severity 1, on linear RGB.
+VISION = {
+    "normal": np.eye(3),
+    "deuteranopia": [[.367322, .860646, -.227968], [.280085, .672501, .047413], [-.011820, .042940, .968881]],
+    "protanopia": [[.152286, 1.052583, -.204868], [.114503, .786281, .099216], [-.003882, -.048116, 1.051998]],
+    "tritanopia": [[1.255528, -.076749, -.178779], [-.078411, .930809, .147602], [.004733, .691367, .303900]],
+}
+TO_XYZ = np.array([[.4124, .3576, .1805], [.2126, .7152, .0722], [.0193, .1192, .9505]])
+
+
+def linear(color):
+    c = np.array(mpl.colors.to_rgb(color))
+    return np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
+
+
+def lab(rgb):
+    xyz = TO_XYZ @ np.clip(rgb, 0, 1) / [0.9505, 1, 1.089]
+    f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+def contrast(a, b):
+    low, high = sorted((TO_XYZ @ linear(c))[1] for c in (a, b))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("vision", VISION)
+@pytest.mark.parametrize("colors", [tuple(viz.COLORS.values()), CYCLE], ids=["roles", "factors"])
+def test_colors_stay_apart_for_every_colour_vision(vision, colors):
+    matrix = np.array(VISION[vision])
+    distance = {(a, b): np.linalg.norm(lab(matrix @ linear(a)) - lab(matrix @ linear(b))) for a, b in combinations(colors, 2)}
+    assert min(distance.values()) > 20, min(distance, key=distance.get)
+
+
+def test_the_three_factors_of_the_digits_are_farther_apart_under_deuteranopia():
+    matrix = np.array(VISION["deuteranopia"])
+    colors = viz.factor_colors(["scale", "rotation", "hue"])
+    assert min(np.linalg.norm(lab(matrix @ linear(a)) - lab(matrix @ linear(b))) for a, b in combinations(colors, 2)) > 40
+
+
+@pytest.mark.parametrize("color", [*viz.COLORS.values(), *CYCLE])
+def test_colors_stand_out_from_the_card(color):
+    assert contrast(color, CARD) > 3  # WCAG 2.1, graphical objects
+
+
+def test_text_is_readable_on_the_card():
+    assert contrast(INK, CARD) > 7
+    assert contrast(MUTED, CARD) > 4.5
+
+
+def test_contrast_oracle():
+    assert contrast("black", "white") == pytest.approx(21, abs=0.01)
+
+
+def test_factor_colors_are_fixed_by_name_and_distinct():
+    assert viz.factor_colors(["hue", "scale"]) == [viz.FACTOR_COLORS["hue"], viz.FACTOR_COLORS["scale"]]
+    names = ["floor_hue", "wall_hue", "object_hue", "scale", "orientation"]
+    colors = viz.factor_colors(names)
+    assert len(set(colors)) == 5 and colors[3] == viz.FACTOR_COLORS["scale"]
+
+
+def test_an_unknown_role_names_the_known_ones():
+    assert viz.color_of("posterior") == viz.COLORS["posterior"]
+    assert viz.color_of("#123456") == "#123456"
+    with pytest.raises(FlowlibError, match="'postreior'.*posterior"):
+        viz.color_of("postreior")
+
+
+def test_a_figure_shows_itself_as_a_small_png_on_the_card():
+    figure, axes = viz.new_figure(1, 2, title="Two panels")
+    axes[0].plot([0, 1], [0, 1])
+    data, metadata = figure._repr_mimebundle_()
+    image = Image.open(io.BytesIO(base64.b64decode(data["image/png"])))
+    assert image.mode == "P" and image.convert("RGB").getpixel((2, 2)) == (252, 252, 250)
+    assert len(base64.b64decode(data["image/png"])) < 25_000
+    assert data["text/plain"] == "<Picture with 2 panels>"
+    assert metadata["image/png"]["width"] == 691  # 7.2 inches at 96 to the inch
+
+
+def test_a_figure_is_the_same_bytes_every_time():
+    def draw():
+        figure, axes = viz.new_figure(height=2)
+        axes.plot([0, 1, 4])
+        return png_bytes(figure)
+    assert draw() == draw()
+
+
+def test_pyplot_keeps_no_figure():
+    import matplotlib.pyplot as plt
+    before = plt.get_fignums()
+    viz.new_figure()
+    assert plt.get_fignums() == before
+
+
+def test_a_palette_keeps_few_colours_exactly_and_frequent_ones_always():
+    rng = np.random.default_rng(0)
+    few = Image.fromarray(rng.integers(0, 256, (8, 20, 3), dtype=np.uint8))
+    assert np.array_equal(with_palette(few).convert("RGB"), few)
+    many = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    many[:8] = [106, 112, 120]
+    kept = np.asarray(with_palette(Image.fromarray(many), 32).convert("RGB"))
+    assert (kept[:8] == [106, 112, 120]).all()
+    assert len(np.unique(kept.reshape(-1, 3), axis=0)) <= 32
+
+
+def test_an_unknown_kind_of_image_is_refused():
+    with pytest.raises(FlowlibError, match="bmp.*png"):
+        encode(Image.new("RGB", (2, 2)), "bmp")
+
+
+def test_saving_leaves_only_the_file(tmp_path):
+    figure, _ = viz.new_figure(height=2)
+    path = figure.save(tmp_path / "deep" / "figure.png")
+    assert [p.name for p in path.parent.iterdir()] == ["figure.png"]
+    assert Image.open(path).size == (1036, 288) or Image.open(path).size == (1037, 288)
