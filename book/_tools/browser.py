@@ -28,14 +28,18 @@ class BrowserError(RuntimeError):
 
 
 class Browser:
-    """One page in one browser. ``requests`` lists every URL it asked for, ``errors`` every uncaught exception."""
+    """One page in one browser.
+
+    Of the page that was opened last, ``requests`` lists every URL that it asked for, ``failed`` those that did not
+    load, and ``errors`` every uncaught exception.
+    """
 
     def __init__(self, executable: str | None = None, timeout: float = 60):
         executable = executable or find_chromium()
         if executable is None:
             raise BrowserError("no Chromium found: install it, or name it in the variable CHROMIUM")
-        self.timeout, self.requests, self.errors = timeout, [], []
-        self._count, self._buffer, self._events = 0, b"", []
+        self.timeout, self.requests, self.failed, self.errors = timeout, [], [], []
+        self._count, self._buffer, self._events, self._urls = 0, b"", [], {}
         self._profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         self._start(executable)
         target = self._call("Target.createTarget", url="about:blank")["targetId"]
@@ -86,7 +90,8 @@ class Browser:
 
     def open(self, url: str, settle: float = 0.5) -> None:
         """Go to ``url``; return when it has loaded and no request has started for ``settle`` seconds."""
-        self._events.clear()
+        for noted in (self.requests, self.failed, self.errors, self._events, self._urls):
+            noted.clear()
         self._call("Page.navigate", url=url)
         self._wait_for("Page.loadEventFired")
         deadline, seen = time.monotonic() + self.timeout, -1
@@ -152,7 +157,12 @@ class Browser:
         method = message.get("method")
         self._events.append(method)
         if method == "Network.requestWillBeSent":
-            self.requests.append(message["params"]["request"]["url"])
+            self._urls[message["params"]["requestId"]] = url = message["params"]["request"]["url"]
+            self.requests.append(url)
+        elif method == "Network.loadingFailed":
+            self.failed.append(self._urls.get(message["params"]["requestId"], "?"))
+        elif method == "Network.responseReceived" and message["params"]["response"]["status"] >= 400:
+            self.failed.append(message["params"]["response"]["url"])
         elif method == "Runtime.exceptionThrown":
             details = message["params"]["exceptionDetails"]
             self.errors.append(details.get("exception", {}).get("description", details.get("text")))

@@ -1,0 +1,159 @@
+"""The built site keeps to itself and reads well: checked in its files, and in a browser at two widths.
+
+Builds nothing: run `make book` first. Without Chromium the browser's part is skipped.
+"""
+
+import functools
+import http.server
+import re
+import threading
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+pytest.importorskip("yaml")
+
+import check_pages  # noqa: E402
+from browser import Browser, find_chromium  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[1]
+HTML = ROOT / "_build" / "html"
+PAGES = check_pages.toc_pages(ROOT)
+WIDTHS = {"desktop": (1280, 900), "phone": (390, 844)}
+FETCHED = re.compile(r"""<(?:script|img|iframe|source|video|audio|embed)\b[^>]*?\bsrc=["']([^"']+)"""
+                     r"""|<link\b(?![^>]*\brel=["'](?:canonical|search|next|prev|author|license)\b)[^>]*?\bhref=["']([^"']+)""")
+IN_CSS = re.compile(r"""(?:url\(\s*|@import\s+)["']?((?:https?:)?//[^"')]+)""")
+HREF = re.compile(r"""<a\b[^>]*?\bhref=["']([^"']+)""")
+
+pytestmark = pytest.mark.skipif(not (HTML / "index.html").is_file(), reason="the site is not built: make book")
+needs_browser = pytest.mark.skipif(find_chromium() is None, reason="no Chromium: apt-get install chromium")
+
+
+def fetched(html: str) -> list[str]:
+    """What a browser would fetch for a page."""
+    return [script or link for script, link in FETCHED.findall(html)]
+
+
+def foreign(addresses) -> list[str]:
+    return [address for address in addresses if urlsplit(address).netloc]
+
+
+def read(page: str) -> str:
+    return (HTML / f"{page}.html").read_text(encoding="utf-8")
+
+
+def test_every_page_is_there_with_content():
+    assert check_pages.problems(ROOT) == []
+
+
+@pytest.mark.parametrize("page", [*PAGES, "search", "genindex"])
+def test_page_fetches_nothing_from_elsewhere(page):
+    html = read(page)
+    assert foreign(fetched(html)) == [] and IN_CSS.findall(html) == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_page_links_only_to_what_is_there(page):
+    folder, html = (HTML / page).parent, read(page)
+    local = [urlsplit(a) for a in HREF.findall(html) + fetched(html) if not urlsplit(a).scheme and not a.startswith("//")]
+    missing = {part.path for part in local if part.path and not (folder / unquote(part.path)).exists()}
+    assert missing == set()
+
+
+def test_style_sheets_fetch_nothing_from_elsewhere():
+    sheets = list((HTML / "_static").rglob("*.css"))
+    assert sheets and {s.name: found for s in sheets if (found := IN_CSS.findall(s.read_text("utf-8")))} == {}
+
+
+@pytest.mark.parametrize("tag, expected", [
+    ('<script src="https://cdn.example.org/x.js">', 1), ('<script async="async" src="//example.org/x.js">', 1),
+    ('<link rel="stylesheet" href="https://example.org/x.css">', 1), ("<img alt='' src='http://example.org/x.png'>", 1),
+    ('<link rel="canonical" href="https://example.org/">', 0), ('<a href="https://example.org">', 0),
+    ('<script src="../_static/x.js">', 0), ('<img src="data:image/png;base64,AA//">', 0),
+])
+def test_foreign_addresses_are_recognised(tag, expected):
+    assert len(foreign(fetched(tag))) == expected
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def served():
+    """The site's address over http."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=HTML))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with Browser() as opened:
+        yield opened
+
+
+@pytest.fixture(params=["http", "file"])
+def base(request):
+    return request.getfixturevalue("served") if request.param == "http" else HTML.as_uri()
+
+
+def visit(browser, address: str, width: str = "desktop", dark: bool = False) -> None:
+    browser.resize(*WIDTHS[width], dark)
+    browser.open(address)
+    browser.evaluate("window.MathJax && MathJax.startup ? MathJax.startup.promise.then(() => true) : true")
+
+
+@needs_browser
+@pytest.mark.parametrize("page", PAGES)
+def test_page_in_the_browser(browser, base, page):
+    visit(browser, f"{base}/{page}.html")
+    outside = [r for r in browser.requests if not r.startswith((base, "data:", "blob:", "about:"))]
+    assert outside == [] and browser.errors == [] and browser.failed == []
+    unset = "[...document.querySelectorAll('span.math, div.math')].filter(e => !e.querySelector('mjx-container')).length"
+    assert browser.evaluate(unset) == 0, "formulas that MathJax did not set"
+    assert browser.evaluate("document.querySelectorAll('mjx-merror, [data-mjx-error]').length") == 0
+    broken = "[...document.images].filter(i => i.complete && !i.naturalWidth).map(i => i.currentSrc.slice(0, 80))"
+    assert browser.evaluate(broken) == []
+
+
+@needs_browser
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("page", PAGES)
+def test_page_never_scrolls_sideways(browser, page, width):
+    visit(browser, f"{HTML.as_uri()}/{page}.html", width)
+    browser.evaluate("document.querySelectorAll('details, .dropdown').forEach(e => { e.open = true })")
+    excess = browser.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert excess <= 0, browser.evaluate(WIDEST)
+
+
+# The elements that stick out of the window and are in no scrolling box of their own.
+WIDEST = """(() => {
+  const scrolls = e => { for (; e && e !== document.body; e = e.parentElement)
+    if (getComputedStyle(e).overflowX !== 'visible') return true; return false };
+  return [...document.querySelectorAll('article *')]
+    .filter(e => e.getBoundingClientRect().right > innerWidth + 1 && !scrolls(e))
+    .slice(0, 5).map(e => e.tagName + '.' + e.className + ': ' + e.textContent.trim().slice(0, 60)).join('\\n')
+})()"""
+
+
+@needs_browser
+def test_dark_page_is_dark_and_pictures_keep_a_light_card(browser):
+    page = max(PAGES, key=lambda page: read(page).count("<img"))
+    visit(browser, f"{HTML.as_uri()}/{page}.html", dark=True)
+    brightness = "(c => c.match(/\\d+/g).slice(0, 3).reduce((a, b) => a + +b, 0) / 765)(getComputedStyle({}).backgroundColor)"
+    assert browser.evaluate(brightness.format("document.body")) < 0.2
+    if browser.evaluate("!!document.querySelector('article figure img:not(.dark-light)')"):
+        assert browser.evaluate(brightness.format("document.querySelector('article figure img:not(.dark-light)')")) > 0.9
+
+
+@needs_browser
+def test_search_finds_pages(browser, base):
+    visit(browser, f"{base}/search.html?q=continuity")
+    assert browser.evaluate("""new Promise(done => { let tries = 0; const look = () => {
+        const found = document.querySelectorAll('#search-results li').length;
+        found || ++tries > 50 ? done(found) : setTimeout(look, 100) }; look() })""") > 0
+    assert [r for r in browser.requests if not r.startswith((base, "data:"))] == []
