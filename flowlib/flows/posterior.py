@@ -95,7 +95,10 @@ def group_by_factor(z, factor, factors):
     if isinstance(factor, int):
         _check(factor, factor, factors)
         return z[None], [factor], back
-    _check(int(factor.min()), int(factor.max()), factors)
+    low, high = int(factor.min()), int(factor.max())
+    _check(low, high, factors)
+    if low == high:
+        return z[None], [low], back
     size, rest = divmod(len(z), factors)
     if not rest and torch.equal(factor, torch.arange(factors, device=factor.device).repeat_interleave(size)):
         return z.reshape(factors, size, *z.shape[1:]), None, back
