@@ -21,12 +21,14 @@ def check_shape(value: Tensor, shape: tuple[int, ...], name: str) -> None:
         raise FlowlibError(f"{name} has shape {tuple(value.shape)}; it has to be {tuple(shape)}.")
 
 
-def check_finite(value: Tensor, name: str) -> None:
-    """value has neither nan nor infinity."""
-    if not bool(torch.isfinite(value).all()):
-        bad = int((~torch.isfinite(value)).sum())
+def check_finite(value: Tensor, name: str, t: Tensor | None = None) -> None:
+    """value has neither nan nor infinity; t is the time to name if it has."""
+    finite = torch.isfinite(value)
+    if not bool(finite.all()):
+        when = "" if t is None else f" at t = {float(t.detach()):.6g}"
         raise FlowlibError(
-            f"{name} has {bad} non-finite values among {value.numel()}; check its formula and its input here."
+            f"{name} has {int((~finite).sum())} non-finite values among {value.numel()}{when}; "
+            "check its formula and its input there."
         )
 
 
@@ -72,6 +74,6 @@ def cholesky_factor(matrix: Tensor, name: str) -> Tensor:
     if bool(failed):
         least = float(torch.linalg.eigvalsh(matrix.detach())[0])
         raise FlowlibError(
-            f"{name} is not positive definite (smallest eigenvalue {least:.3g}); add a little to the diagonal."
+            f"{name} is not positive definite (smallest eigenvalue {least:.3g}); enlarge its diagonal."
         )
     return factor

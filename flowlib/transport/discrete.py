@@ -81,35 +81,27 @@ def sinkhorn_coupling(
     """The plan that minimises ⟨P, C⟩ + ε KL(P ‖ a⊗b), by Sinkhorn's iteration on logarithms (Cuturi 2013).
 
     `transport_cost` exceeds W₂² for every ε > 0: that is the entropic bias, and it falls to 0 with ε.
+    `entropic_cost` is differentiable in x and y: at the optimum the plan may be held fixed.
     Raises FlowlibError for a weight 0, and where the marginals are not met to `tolerance` (raised to what the
     dtype resolves) in `max_iterations`.
     """
     import ot
 
     check_positive(epsilon, "epsilon")
+    check_positive(max_iterations, "max_iterations")
     cost, a, b = squared_distances(x, y), _weights(a, x, "a"), _weights(b, y, "b")
     check_positive(torch.cat([a, b]).min(), "the smallest weight")
     tolerance = max(tolerance, 10 * torch.finfo(cost.dtype).eps)
-    plan, log = ot.sinkhorn(
-        a,
-        b,
-        cost,
-        epsilon,
-        method="sinkhorn_log",
-        numItermax=max_iterations,
-        stopThr=tolerance,
-        log=True,
-        warn=False,
-    )
+    limits = dict(numItermax=max_iterations, stopThr=tolerance, log=True, warn=False)
+    plan, log = ot.sinkhorn(a, b, cost.detach(), epsilon, method="sinkhorn_log", **limits)
     error = float(log["err"][-1])
     if not error < tolerance:
         raise FlowlibError(
             f"Sinkhorn is off by {error:.2g} after {max_iterations} iterations at epsilon {epsilon}; "
             f"raise epsilon (the mean cost is {float(cost.mean()):.3g}), tolerance or max_iterations."
         )
-    transport = (plan * cost).sum()
-    divergence = torch.special.xlogy(plan, plan / (a[:, None] * b)).sum() - plan.sum() + 1
-    return Sinkhorn(plan, transport, transport + epsilon * divergence)
+    divergence = torch.special.xlogy(plan, plan / (a[:, None] * b)).sum()
+    return Sinkhorn(plan, (plan * cost.detach()).sum(), (plan * cost).sum() + epsilon * divergence)
 
 
 def barycentric_map(plan: Float[Tensor, "n m"], y: Float[Tensor, "m d"]) -> Float[Tensor, "n d"]:

@@ -120,5 +120,5 @@ def _check_ends(source, target, spacing):
         mass = float(values.sum() * spacing)
         if not bool((values >= 0).all()) or abs(mass - 1) > 1e-6:
             raise FlowlibError(
-                f"{name} has mass {mass:.8g}, minimum {float(values.min()):.3g}; make it ≥ 0, divide by the mass."
+                f"{name} has mass {mass:.8g}, minimum {float(values.min()):.3g}; divide it by its mass."
             )

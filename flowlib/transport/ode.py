@@ -87,14 +87,14 @@ def _rate(velocity: Velocity, z: Tensor, t: Tensor) -> Tensor:
     """v(z, t), checked: a wrong shape would broadcast, a nan would stall the adaptive solver."""
     value = velocity(z, t)
     check_shape(value, z.shape, "the velocity's result")
-    check_finite(value, f"the velocity at t = {float(t):.6g}")
+    check_finite(value, "the velocity", t)
     return value
 
 
 def _density_rate(velocity: Velocity, z: Tensor, t: Tensor) -> Tensor:
     """−∇·v(z, t), checked."""
     value = -divergence(velocity, z, t)
-    check_finite(value, f"the divergence at t = {float(t):.6g}")
+    check_finite(value, "the divergence", t)
     return value
 
 
