@@ -7,16 +7,16 @@ import json
 from dataclasses import dataclass
 
 CSS = """
-.flowviz{margin:.4em 0;padding:0;font:inherit;color:inherit;max-width:100%}
+.flowviz{margin:.4em 0!important;padding:0;font:inherit;color:inherit;max-width:100%}
 .flowviz *{box-sizing:border-box}
 .flowviz>img,.flowviz>canvas{display:block;max-width:100%!important;height:auto;margin:0!important;padding:0!important;
 border-radius:6px!important;filter:none!important}
 .flowviz img.flowviz-pixels,.flowviz canvas{image-rendering:pixelated;border-radius:3px!important}
-.flowviz-row{display:flex;flex-wrap:wrap;align-items:center;gap:0 .7em;min-height:44px}
+.flowviz-row{display:flex;flex-wrap:wrap;align-items:center;gap:0 .6em;min-height:44px}
 .flowviz-row>b{font-weight:600}
 .flowviz-row>i{width:44px}
 .flowviz-row>output{min-width:3.2em;font-variant-numeric:tabular-nums}
-.flowviz input[type=range]{-webkit-appearance:none;appearance:none;flex:1 1 9em;min-width:0;height:44px;margin:0;
+.flowviz input[type=range]{-webkit-appearance:none;appearance:none;flex:1 1 5em;min-width:0;height:44px;margin:0;
 background:transparent;cursor:pointer}
 .flowviz input[type=range]::-webkit-slider-runnable-track{height:4px;border-radius:2px;background:rgba(128,134,142,.5)}
 .flowviz input[type=range]::-moz-range-track{height:4px;border-radius:2px;background:rgba(128,134,142,.5)}

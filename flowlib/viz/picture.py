@@ -18,8 +18,8 @@ class Picture(Figure):
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         png = base64.b64encode(png_bytes(self)).decode("ascii")
-        width, height = (int(round(72 * 4 / 3 * inches)) for inches in self.get_size_inches())
-        return {"image/png": png, "text/plain": repr(self)}, {"image/png": {"width": width, "height": height}}
+        width = round(96 * self.get_figwidth())
+        return {"image/png": png, "text/plain": repr(self)}, {"image/png": {"width": width}}  # a height would distort on phones
 
     def __repr__(self):
         count = len(self.axes)
