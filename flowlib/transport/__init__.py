@@ -4,6 +4,7 @@ MATH.md M1–M7, M9 and the kinetic energy of M14. Floor 0: nothing here knows o
 """
 
 from flowlib.transport.action import hamilton_jacobi_residual, kinetic_action, straightness
+from flowlib.transport.bridge import GaussianBridge
 from flowlib.transport.continuity import (
     continuity_residual,
     divergence,
@@ -26,6 +27,7 @@ from flowlib.transport.discrete import (
     w2_1d,
 )
 from flowlib.transport.dynamic import DynamicTransport, benamou_brenier_1d
+from flowlib.transport.entropic import entropic_map, soft_c_transform
 from flowlib.transport.gaussian import (
     AffineMap,
     Gaussian,
@@ -38,7 +40,9 @@ from flowlib.transport.hamilton_jacobi import characteristics, crossing_time, ho
 from flowlib.transport.heat import (
     BrownianPath,
     brownian_path,
+    heat_log_density,
     heat_marginal,
+    jko_step,
     path_kl,
     path_log_weight,
     probability_flow_velocity,
@@ -50,13 +54,21 @@ from flowlib.transport.helmholtz import (
     rotation_field,
     weighted_divergence,
 )
+from flowlib.transport.line import (
+    displacement_density_1d,
+    momentum_1d,
+    momentum_action_1d,
+    w2_density_1d,
+)
 from flowlib.transport.ode import Path, integrate
+from flowlib.transport.pixels import displacement, displacement_frames, image_measure, measure_image
 
 __all__ = [
     "AffineMap",
     "BrownianPath",
     "DynamicTransport",
     "Gaussian",
+    "GaussianBridge",
     "GaussianPotential",
     "Path",
     "Sinkhorn",
@@ -69,21 +81,31 @@ __all__ = [
     "covariance_rate",
     "crossing_time",
     "density_preserving_field",
+    "displacement",
+    "displacement_density_1d",
+    "displacement_frames",
     "divergence",
     "dual_potentials",
+    "entropic_map",
     "gaussian_map",
     "gaussian_w2",
     "gradient_of",
     "hamilton_jacobi_residual",
+    "heat_log_density",
     "heat_marginal",
     "hessian",
     "hopf_lax",
+    "image_measure",
     "integrate",
     "interpolate",
     "jacobian",
+    "jko_step",
     "kinetic_action",
     "linear_helmholtz",
     "map_from_dual",
+    "measure_image",
+    "momentum_1d",
+    "momentum_action_1d",
     "optimal_coupling",
     "path_kl",
     "path_log_weight",
@@ -92,9 +114,11 @@ __all__ = [
     "quantile_map_1d",
     "rotation_field",
     "sinkhorn_coupling",
+    "soft_c_transform",
     "squared_distances",
     "straightness",
     "time_derivative",
     "w2_1d",
+    "w2_density_1d",
     "weighted_divergence",
 ]

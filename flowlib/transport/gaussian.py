@@ -70,8 +70,8 @@ def gaussian_map(source: Gaussian, target: Gaussian) -> AffineMap:
     A is symmetric and positive definite: the map is the gradient of a convex function.
     """
     check_shape(target.mean, source.mean.shape, "the target's mean")
-    root, inverse_root = _power(source.covariance, 0.5), _power(source.covariance, -0.5)
-    matrix = inverse_root @ _power(root @ target.covariance @ root, 0.5) @ inverse_root
+    root, inverse_root = symmetric_power(source.covariance, 0.5), symmetric_power(source.covariance, -0.5)
+    matrix = inverse_root @ symmetric_power(root @ target.covariance @ root, 0.5) @ inverse_root
     matrix = (matrix + matrix.mT) / 2
     return AffineMap(matrix, target.mean - matrix @ source.mean)
 
@@ -143,7 +143,7 @@ class GaussianPotential:
         return (self.axes * ((self.stretch - 1) / (1 - s + s * self.stretch))) @ self.axes.mT
 
 
-def _power(matrix: Tensor, exponent: float) -> Tensor:
-    """A real power of a symmetric positive definite matrix."""
+def symmetric_power(matrix: Tensor, exponent: float) -> Tensor:
+    """M^exponent of a symmetric positive definite matrix M, by its eigenvalues."""
     values, vectors = torch.linalg.eigh(matrix)
     return (vectors * values.clamp_min(0) ** exponent) @ vectors.mT

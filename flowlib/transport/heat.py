@@ -1,6 +1,7 @@
-"""Diffusion as a potential flow (M9) and as noise, and the kinetic energy in the KL between the two (M14)."""
+"""Diffusion as a potential flow (M9), as steepest descent, as noise; the kinetic energy in a KL of paths (M14)."""
 
 from dataclasses import dataclass
+from math import log, pi
 
 import torch
 from jaxtyping import Float
@@ -10,7 +11,7 @@ from flowlib.errors import FlowlibError
 from flowlib.transport.checks import check_points, check_positive, check_shape, check_times
 from flowlib.transport.continuity import gradient_of
 from flowlib.transport.gaussian import Gaussian
-from flowlib.transport.types import Potential, Time, Velocity
+from flowlib.transport.types import Number, Potential, Time, Velocity
 
 Diffusion = int | float | Tensor  # D > 0
 
@@ -32,6 +33,44 @@ def heat_marginal(source: Gaussian, diffusion: Diffusion, t: Time) -> Gaussian:
         raise FlowlibError(f"t is {t}; the heat equation runs forwards, t ≥ 0.")
     spread = 2 * diffusion * t * torch.eye(len(source.mean)).to(source.mean)
     return Gaussian(source.mean, source.covariance + spread)
+
+
+def heat_log_density(
+    centres: Float[Tensor, "N d"], diffusion: Diffusion, *, variance: Number = 0.0
+) -> Potential:
+    """log p(z, t) of the heat equation from a cloud of N points, each a Gaussian of this variance at t = 0:
+
+        p(z, t) = (1/N) Σ_i N(z; c_i, s² I),        s² = variance + 2Dt > 0.
+
+    Every density on the plane is a limit of such clouds. Raises FlowlibError at a time where s² ≤ 0.
+    """
+    check_points(centres, "centres", "N d")
+    check_positive(diffusion, "diffusion")
+
+    def log_density(z: Float[Tensor, "B d"], t: Time) -> Float[Tensor, "B"]:
+        spread = torch.as_tensor(variance + 2 * diffusion * t).to(z)
+        check_positive(spread, "variance + 2Dt")
+        distances = (z[:, None] - centres).square().sum(-1)
+        log_normaliser = 0.5 * z.shape[1] * (2 * pi * spread).log() + log(len(centres))
+        return (-distances / (2 * spread)).logsumexp(1) - log_normaliser
+
+    return log_density
+
+
+def jko_step(source: Gaussian, diffusion: Diffusion, step: Number | Tensor) -> Gaussian:
+    """The density p that minimises W₂²(source, p) / (2·step) + D ∫ p log p, in closed form from a Gaussian.
+
+    Each principal standard deviation s becomes (s + √(s² + 4D·step)) / 2, the implicit Euler step of
+    ds/dt = D/s; the mean stays. The minimiser over *all* densities: at a given mean and covariance a Gaussian
+    has the least ∫ p log p, and the least W₂² to a Gaussian (Gelbrich's bound).
+    Source: Jordan, Kinderlehrer and Otto, *SIAM J. Math. Anal.* 29, 1998.
+    """
+    check_positive(diffusion, "diffusion")
+    check_positive(step, "step")
+    variances, axes = torch.linalg.eigh(source.covariance)
+    deviations = (variances.sqrt() + (variances + 4 * diffusion * step).sqrt()) / 2
+    covariance = (axes * deviations.square()) @ axes.mT
+    return Gaussian(source.mean, (covariance + covariance.mT) / 2)
 
 
 def probability_flow_velocity(log_density: Potential, diffusion: Diffusion) -> Velocity:
