@@ -37,6 +37,7 @@ def execute(path: Path, timeout: int = SECONDS_PER_CELL) -> float:
     colab_cell.ensure(notebook, address.address())
     normalise(notebook)
     client = NotebookClient(notebook, timeout=timeout, kernel_name="python3", record_timing=False,
+                            extra_arguments=["--log-level=ERROR"],
                             resources={"metadata": {"path": str(BOOK)}})
     start = time.perf_counter()
     asyncio.run(_run(client, path))
