@@ -38,6 +38,17 @@ def check_positive(value: int | float | Tensor, name: str) -> None:
         raise FlowlibError(f"{name} is {value}; it has to be positive.")
 
 
+def check_density(values: Tensor, spacing: int | float, name: str) -> None:
+    """values (n,) ≥ 0 on cells of width `spacing` hold mass Σ values·spacing = 1."""
+    check_points(values, name, "n")
+    check_positive(spacing, "spacing")
+    mass = float(values.sum() * spacing)
+    if not bool((values >= 0).all()) or abs(mass - 1) > 1e-6:
+        raise FlowlibError(
+            f"{name} has mass {mass:.8g}, minimum {float(values.min()):.3g}; divide it by its mass."
+        )
+
+
 def check_times(times: Tensor) -> None:
     """times (S,), S ≥ 2, finite and strictly increasing."""
     if times.ndim != 1 or len(times) < 2:

@@ -11,8 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from flowlib.errors import FlowlibError
-from flowlib.transport.checks import check_positive, check_shape
+from flowlib.transport.checks import check_density, check_positive, check_shape
 from flowlib.transport.types import Number
 
 
@@ -46,7 +45,9 @@ def benamou_brenier_1d(
     The convex conjugate of m²/2p is the indicator of {a + ½b² ≤ 0}, and the dual variable is
     (a, b) = (∂_t u, ∂_x u): Hamilton–Jacobi is the constraint of the dual problem.
     """
-    _check_ends(source, target, spacing)
+    check_density(source, spacing, "source")
+    check_density(target, spacing, "target")
+    check_shape(target, source.shape, "target")
     check_positive(time_steps - 1, "time_steps - 1")
     n, length = len(source), len(source) * spacing
     start, end = source * length, target * length  # on the unit interval; lengths return at the end
@@ -111,14 +112,3 @@ def _project_on_parabola(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         multiplier = multiplier - value / slope
     multiplier = torch.where(a + b**2 / 2 > 0, multiplier, 0).clamp_min(0)
     return a - multiplier, b / (1 + multiplier), multiplier
-
-
-def _check_ends(source, target, spacing):
-    check_positive(spacing, "spacing")
-    check_shape(target, (len(source),), "target")
-    for values, name in ((source, "source"), (target, "target")):
-        mass = float(values.sum() * spacing)
-        if not bool((values >= 0).all()) or abs(mass - 1) > 1e-6:
-            raise FlowlibError(
-                f"{name} has mass {mass:.8g}, minimum {float(values.min()):.3g}; divide it by its mass."
-            )
