@@ -6,6 +6,7 @@ from torch import Tensor
 
 from flowlib.errors import FlowlibError
 from flowlib.transport.checks import check_finite, check_points, check_positive, check_shape
+from flowlib.transport.discrete import optimal_coupling
 from flowlib.transport.types import Number
 
 
@@ -55,6 +56,23 @@ def measure_image(
     across = _spread(points[:, 0], _centres(width, points), blur)
     down = _spread(points[:, 1], -_centres(height, points), blur)
     return torch.einsum("n,nh,nw->hw", weights, down, across)
+
+
+def displacement_frames(
+    first: Float[Tensor, "H W"], second: Float[Tensor, "H W"], times: Float[Tensor, "S"], *, blur: Number = 0.5
+) -> Float[Tensor, "S H W"]:
+    """The frames at `times` in [0, 1] when the ink of `first` moves onto that of `second` by the optimal plan.
+
+    The piles have mass 1 each; a frame's sum is (1 − s) times the first image's plus s times the second's.
+    """
+    check_shape(second, first.shape, "second")
+    (x, a), (y, b) = image_measure(first), image_measure(second)
+    plan, _ = optimal_coupling(x, y, a, b)
+    frames = []
+    for s in times.tolist():
+        ink = (1 - s) * first.sum() + s * second.sum()
+        frames.append(ink * measure_image(*displacement(x, y, plan, s), tuple(first.shape), blur=blur))
+    return torch.stack(frames)
 
 
 def _centres(count: int, like: Tensor) -> Float[Tensor, "count"]:
