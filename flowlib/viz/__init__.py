@@ -14,8 +14,8 @@ from flowlib.viz.quiz import prediction
 from flowlib.viz.style import COLORS, FACTOR_COLORS, PAGE_WIDTH, color_of, factor_colors, new_figure, role_map, use_style
 
 __all__ = [
-    "COLORS", "FACTOR_COLORS", "PAGE_WIDTH", "Picture", "arrows", "bars_with_references", "choice_gallery", "cloud_frames", "cloud_row", "color_of", "coupling",
-    "curves_over_time", "density_contours", "density_curves", "factor_colors", "field_image", "flow_grid", "frame_grid_slider",
+    "COLORS", "FACTOR_COLORS", "PAGE_WIDTH", "Picture", "arrows", "bars_with_references", "choice_gallery", "cloud_frames", "cloud_row",
+    "color_of", "coupling", "curves_over_time", "density_contours", "density_curves", "factor_colors", "field_image", "flow_grid", "frame_grid_slider",
     "frame_slider", "image_grid", "latent_paths", "latent_scatter", "live_decoder", "live_flow", "loss_curves", "mapped_grid", "matrix_chart", "method_bars", "new_figure", "particles",
     "plan_image", "plane_axes", "png_bytes", "prediction", "price_cells", "principal_plane", "role_map", "save_gif", "trajectories", "use_style",
 ]
