@@ -2,6 +2,7 @@
 
 from flowlib.viz.clouds import cloud_frames, cloud_row
 from flowlib.viz.curves import bars_with_references, curves_over_time, density_curves, loss_curves, matrix_chart, method_bars
+from flowlib.viz.film import density_film
 from flowlib.viz.images import flow_grid, image_grid
 from flowlib.viz.latent import latent_paths, latent_scatter, principal_plane
 from flowlib.viz.maps import mapped_grid
@@ -15,7 +16,7 @@ from flowlib.viz.style import COLORS, FACTOR_COLORS, PAGE_WIDTH, color_of, facto
 
 __all__ = [
     "COLORS", "FACTOR_COLORS", "PAGE_WIDTH", "Picture", "arrows", "bars_with_references", "choice_gallery", "cloud_frames", "cloud_row",
-    "color_of", "coupling", "curves_over_time", "density_contours", "density_curves", "factor_colors", "field_image", "flow_grid", "frame_grid_slider",
+    "color_of", "coupling", "curves_over_time", "density_contours", "density_curves", "density_film", "factor_colors", "field_image", "flow_grid", "frame_grid_slider",
     "frame_slider", "image_grid", "latent_paths", "latent_scatter", "live_decoder", "live_flow", "loss_curves", "mapped_grid", "matrix_chart", "method_bars", "new_figure", "particles",
     "plan_image", "plane_axes", "png_bytes", "prediction", "price_cells", "principal_plane", "role_map", "save_gif", "trajectories", "use_style",
 ]
