@@ -1,3 +1,4 @@
+# tests/test_site.py looks at a built site, so it runs after `make book`, as .ci/run does.
 # Each target sets up the environment .venv by itself, once, and again when the pins change.
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -22,7 +23,7 @@ execute: $(READY)  ## run every notebook afresh (or those in NOTEBOOKS="…") an
 	$(PY) book/_tools/execute.py $(or $(NOTEBOOKS),--all)
 
 test: $(READY)   ## run the unit tests, then validate every output of the book
-	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(JOBS) --dist loadfile
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(JOBS) --dist loadfile --ignore=tests/test_site.py
 	OMP_NUM_THREADS=1 $(PY) -m pytest --nbval book/ -n $(JOBS) --dist loadfile
 
 clean:           ## remove what the commands wrote, but not the environment
