@@ -4,7 +4,10 @@ import base64
 import hashlib
 import html
 import json
+import re
 from dataclasses import dataclass
+
+from flowlib.viz.scripts import FRAMES, WIRE
 
 CSS = """
 .flowviz{margin:.4em 0!important;padding:0;font:inherit;color:inherit;max-width:100%}
@@ -40,44 +43,15 @@ border:1px solid rgba(128,134,142,.6)}
 html[data-theme=dark] .bd-content div.cell_output .text_html.text_html:has(.flowviz){background:none;color:inherit;padding:0}
 """
 
-SCRIPT = """
-(function(d){var mine='[data-flowviz="'+d.id+'"]';document.querySelectorAll(mine+':not([data-ready])').forEach(function(root){
-var copy=document.querySelectorAll(mine+'[data-ready]').length;root.dataset.ready='1';
-var image=root.querySelector('img'),rows=root.querySelectorAll('.flowviz-row'),at=d.start.slice(),timer=null;
-var play=root.querySelector('button'),moving=d.axes.findIndex(function(a){return a.kind==='slider'});
-d.frames[d.shown]=image.getAttribute('src').split(',')[1];
-var ready=d.frames.map(function(f){var i=new Image();i.src=d.head+f;return i});
-function set(axis,value){at[axis]=value;show()}
-function show(){
-var flat=0,words=[];
-d.axes.forEach(function(a,n){flat=flat*a.labels.length+at[n];words.push((a.name?a.name+' = ':'')+a.labels[at[n]]);
-var row=rows[n],label=a.labels[at[n]];
-if(a.kind==='slider'){var r=row.querySelector('input');r.value=at[n];r.setAttribute('aria-valuetext',label);
-row.querySelector('output').textContent=label}});
-image.src=ready[d.table[flat]].src;image.alt=d.alt+' ('+words.join(', ')+')';root.dataset.at=at.join(',')}
-function stop(){clearInterval(timer);timer=null;if(play){play.setAttribute('aria-label','play');
-play.querySelector('path').setAttribute('d','M2 1l7 4-7 4z')}}
-function step(){var last=d.axes[moving].labels.length-1;if(at[moving]>=last){stop();return}set(moving,at[moving]+1);
-if(at[moving]>=last)stop()}
-d.axes.forEach(function(a,n){var row=rows[n];row.hidden=false;
-row.querySelectorAll('input,select').forEach(function(c){if(c.type==='radio')c.name=d.id+'-'+n+'-'+copy;
-c.addEventListener(c.type==='range'?'input':'change',function(){if(n===moving)stop();set(n,+c.value)})})});
-if(play)play.addEventListener('click',function(){if(timer){stop();return}
-if(at[moving]>=d.axes[moving].labels.length-1)set(moving,0);
-play.setAttribute('aria-label','pause');play.querySelector('path').setAttribute('d','M1 1h3v8H1zM6 1h3v8H6z');
-timer=setInterval(step,d.interval)});
-show()})})
-"""
-
-
 @dataclass(frozen=True)
 class Axis:
-    """One control: its name, the label of each position, its kind ('slider' or 'buttons') and where it starts."""
+    """One control: its name, the label of each position, its kind ('slider' or 'buttons'), its start, the slider's step."""
 
     name: str
     labels: tuple
     kind: str
     start: int
+    step: float = 1
 
 
 def frames_html(frames, axes, *, caption="", alt="", height=None, interval=None):
@@ -89,32 +63,40 @@ def frames_html(frames, axes, *, caption="", alt="", height=None, interval=None)
     shown = table[flat]
     payload = [base64.b64encode(frame.content).decode("ascii") for frame in unique]
     head = f"data:{frames[0].media_type};base64,"
+    data = {"shown": shown, "table": table, "head": head,
+            "frames": [0 if index == shown else text for index, text in enumerate(payload)]}
+    picture = image_html(frames[0], head + payload[shown], f"{alt} ({_place(axes)})", height)
+    return widget_html(picture, axes, data, FRAMES, caption=caption, alt=alt, interval=interval)
+
+
+def widget_html(picture, axes, data, script, *, caption="", alt="", interval=None):
+    """Assemble picture, hidden controls, caption and script; the identifier is a hash of all of it.
+
+    The script finds `data` as `d`, with the description of the axes added, and calls `roots` and `wire` (see scripts).
+    """
     slider = next((axis for axis in axes if axis.kind == "slider"), None)
-    data = {
-        "alt": alt, "start": [axis.start for axis in axes], "shown": shown, "table": table, "head": head,
-        "axes": [{"name": axis.name, "labels": axis.labels, "kind": axis.kind} for axis in axes],
-        "interval": interval or (int(min(600, max(80, 4000 / len(slider.labels)))) if slider else 0),
-        "frames": [0 if index == shown else text for index, text in enumerate(payload)],
-    }
-    several, wide = len(axes) > 1, max(len(axis.name) for axis in axes)
-    controls = "".join(_control(axis, axis is slider, several, wide) for axis in axes)
-    where = ", ".join(f"{axis.name} = {axis.labels[axis.start]}".removeprefix(" = ") for axis in axes)
-    picture = _image(frames[0], head + payload[shown], f"{alt} ({where})", height)
-    return widget_html(picture, controls, data, SCRIPT, caption, f"Without JavaScript the picture stays at {where}.", alt)
-
-
-def widget_html(picture, controls, data, script, caption, without_script, alt):
-    """Assemble picture, hidden controls, caption and script; the identifier is a hash of all of it."""
+    wide = max(len(axis.name) for axis in axes)
+    controls = "".join(_control(axis, axis is slider, len(axes) > 1, wide) for axis in axes)
+    ticks = (len(slider.labels) - 1) / slider.step if slider else 1
+    data = {"alt": alt, "start": [axis.start for axis in axes], "interval": interval or int(min(600, max(40, 4000 / (ticks + 1)))),
+            "axes": [{"name": a.name, "labels": a.labels, "kind": a.kind, "step": a.step} for a in axes], **data}
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
     key = hashlib.sha256("\0".join((picture, controls, text, script, caption)).encode()).hexdigest()[:12]
     note = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
-    call = f'{script.strip()}({{"id":"{key}",{text[1:]})'
+    call = f'(function (d) {{{_lean(WIRE)}{_lean(script)}}})({{"id":"{key}",{text[1:]})'
     return (f'<figure class="flowviz" data-flowviz="{key}" role="group" aria-label="{html.escape(alt)}"><style>{_lean(CSS)}</style>'
-            f'{picture}{controls}{note}<noscript>{html.escape(without_script)}</noscript><script>{_lean(call)}</script></figure>')
+            f"{picture}{controls}{note}<noscript>Without JavaScript the picture stays at {html.escape(_place(axes))}.</noscript>"
+            f"<script>{call}</script></figure>")
+
+
+def _place(axes):
+    """Where the controls start, in words."""
+    return ", ".join(f"{axis.name} = {axis.labels[axis.start]}".removeprefix(" = ") for axis in axes)
 
 
 def _lean(text):
-    return text.strip().replace("\n", "")
+    """Without line breaks and indentation: the scripts and styles end every statement themselves."""
+    return re.sub(r"\n\s*", "", text.strip())
 
 
 def _deduplicate(frames):
@@ -128,7 +110,8 @@ def _deduplicate(frames):
     return unique, table
 
 
-def _image(frame, source, alt, height):
+def image_html(frame, source, alt, height):
+    """The picture itself: image arrays enlarged pixel by pixel to `height` (default 224), figures as wide as the page."""
     width_px, height_px = frame.size
     if frame.pixelated:
         shown_height = height or 224
@@ -146,7 +129,7 @@ def _control(axis, with_play, spare, wide):
     if axis.kind == "slider":
         button = ('<button type="button" aria-label="play"><svg viewBox="0 0 10 10" aria-hidden="true"><path d="M2 1l7 4-7 4z"/>'
                   '</svg></button>') if with_play else "<i></i>" if spare else ""
-        inner = (f'{title}<input type="range" min="0" max="{len(labels) - 1}" step="1" value="{axis.start}" '
+        inner = (f'{title}<input type="range" min="0" max="{len(labels) - 1}" step="{axis.step}" value="{axis.start}" '
                  f'aria-label="{name or "position"}" aria-valuetext="{labels[axis.start]}"><output>{labels[axis.start]}</output>{button}')
     elif len(labels) > 8:
         options = "".join(f'<option value="{i}"{" selected" if i == axis.start else ""}>{text}</option>'
