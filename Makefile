@@ -10,7 +10,7 @@ BOOK_FLAGS ?=
 .PHONY: help train book execute test clean
 
 help:            ## show this list
-	@sed -n 's/^\([a-z]*:\)[^#]*## \(.*\)/  make \1 \2/p' $(MAKEFILE_LIST) | tr -d ':'
+	@awk '/^[a-z]+:.*## / { name = $$0; sub(/:.*/, "", name); sub(/.*## /, ""); printf "  make %-9s%s\n", name, $$0 }' Makefile
 
 train: $(READY)  ## train the model on the embedded digits (options in ARGS="…"); goes on where it stopped
 	$(PY) -m flowlib train $(ARGS)
