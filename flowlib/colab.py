@@ -52,5 +52,6 @@ def requires(name: str) -> list[str] | None:
 def missing_packages(requirements: Iterable[str], installed: Requires) -> list[str]:
     """Those ``requirements`` that apply here, are not installed, and are not torch or numpy."""
     parsed = map(Requirement, requirements)
-    applies = [r for r in parsed if r.marker is None or r.marker.evaluate({"extra": ""})]
-    return [f"{r.name}{r.specifier}" for r in applies if r.name.lower() not in NEVER and installed(r.name) is None]
+    applies = [need for need in parsed if need.marker is None or need.marker.evaluate({"extra": ""})]
+    ours = [need for need in applies if need.name.lower() not in NEVER]
+    return [f"{need.name}{need.specifier}" for need in ours if installed(need.name) is None]

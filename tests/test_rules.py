@@ -34,6 +34,10 @@ def image():
     return value(image_png="AAAA", text_plain="<Figure>")
 
 
+def error():
+    return new_output("error", ename="E", evalue="", traceback=[])
+
+
 def html(text):
     return value(text_html=text, text_plain="<HTML>")
 
@@ -51,8 +55,7 @@ SLIDER = f'<div aria-label="{ALT}"><img src="data:image/png;base64,AA//a"></div>
 
 GOOD = {
     rules.executed_in_order: [book(code(count=1), code(count=2))],
-    rules.no_unexpected_errors: [
-        book(code(outputs=[new_output("error", ename="E", evalue="", traceback=[])], tags=["raises-exception"]))],
+    rules.no_unexpected_errors: [book(code(outputs=[error()], tags=["raises-exception"]))],
     rules.nothing_skipped: [book(code())],
     rules.no_machine_in_outputs: [
         book(code(outputs=[printed("W2 = 3.14, 4 / home, ratio a/b, 12 steps\n"), html("<b>1/tmp</b>")])),
@@ -60,10 +63,13 @@ GOOD = {
     rules.short_cells: [book(code("x = 1\n" * 29 + "x"))],
     rules.no_closing_semicolon: [book(code("a = 1; b = 2"))],
     rules.python3_kernel: [book()],
-    rules.something_compared: [book(code(outputs=[printed("1\n")])), book(code(outputs=[value(text_plain="3")]))],
-    rules.one_title: [book(new_markdown_cell("# Title\n\n```python\n# a comment\n```"), new_markdown_cell("## Part"))],
+    rules.something_compared: [
+        book(code(outputs=[printed("1\n")])), book(code(outputs=[value(text_plain="3")]))],
+    rules.one_title: [
+        book(new_markdown_cell("# Title\n\n```python\n# a comment\n```"), new_markdown_cell("## Part"))],
     rules.ignored_where_it_moves: [
-        book(code(outputs=[html(SLIDER)], tags=["nbval-ignore-output"]), code(outputs=[html("<table></table>")]))],
+        book(code(outputs=[html(SLIDER)], tags=["nbval-ignore-output"])),
+        book(code(outputs=[html("<table></table>")]))],
     rules.pictures_are_described: [
         book(code(outputs=[image()], **DESCRIPTION)),
         book(code(outputs=[html(SLIDER)], figure=DESCRIPTION["figure"])),
@@ -74,7 +80,8 @@ GOOD = {
         book(new_markdown_cell(f"![{ALT}](x.png)")),
         book(new_markdown_cell(f":::{{figure}} x.svg\n:alt: {ALT}\n\nCaption.\n:::"))],
     rules.no_kernel_widgets: [book(code(outputs=[html(SLIDER)]))],
-    rules.nothing_foreign: [book(code(outputs=[html(SLIDER), html('<a href="https://arxiv.org">paper</a>')]))],
+    rules.nothing_foreign: [
+        book(code(outputs=[html(SLIDER), html('<a href="https://arxiv.org">paper</a>')]))],
     rules.exercises_have_solutions: [
         book(*THREE),
         book(*THREE[2:], exercise("z", "exercise-start"), new_markdown_cell("```{exercise-end}\n```"),
@@ -82,22 +89,27 @@ GOOD = {
 }
 
 BAD = {
-    rules.executed_in_order: [book(code(count=1), code(count=3)), book(code(count=None)), book(code(count=2))],
-    rules.no_unexpected_errors: [book(code(outputs=[new_output("error", ename="E", evalue="", traceback=[])]))],
+    rules.executed_in_order: [
+        book(code(count=1), code(count=3)), book(code(count=None)), book(code(count=2))],
+    rules.no_unexpected_errors: [book(code(outputs=[error()]))],
     rules.nothing_skipped: [book(code(tags=["nbval-skip"])), book(code(tags=["skip-execution"]))],
     rules.no_machine_in_outputs: [
-        book(code(outputs=[printed("saved /home/me/x.pt\n")])), book(code(outputs=[value(text_plain="'/tmp/x'")])),
+        book(code(outputs=[printed("saved /home/me/x.pt\n")])),
+        book(code(outputs=[value(text_plain="'/tmp/x'")])),
         book(code(outputs=[html("<p>in /root/x</p>")])), book(code(outputs=[printed("took 3.1 s\n")])),
-        book(code(outputs=[printed("12 ms per loop\n")])), book(code(outputs=[printed("00:01<00:02, 9.1it/s")])),
+        book(code(outputs=[printed("12 ms per loop\n")])),
+        book(code(outputs=[printed("00:01<00:02, 9.1it/s")])),
         book(code(outputs=[printed("careful\n", name="stderr")]))],
     rules.short_cells: [book(code("x = 1\n" * 30 + "x"))],
     rules.no_closing_semicolon: [book(code("plt.plot(x);")), book(code("plt.plot(x);\n"))],
-    rules.python3_kernel: [book(metadata={"kernelspec": {"name": "my-env", "display_name": "Mine"}}), book(metadata={})],
+    rules.python3_kernel: [
+        book(metadata={"kernelspec": {"name": "my-env", "display_name": "Mine"}}), book(metadata={})],
     rules.something_compared: [
         book(code()), book(code(outputs=[image()])), book(code(outputs=[html(SLIDER)])),
         book(code(outputs=[printed("1\n")], tags=["nbval-ignore-output"]))],
-    rules.one_title: [book(new_markdown_cell("## Part")), book(new_markdown_cell("# A"), new_markdown_cell("# B")),
-                      book(code(), new_markdown_cell("# A"))],
+    rules.one_title: [
+        book(new_markdown_cell("## Part")), book(new_markdown_cell("# A"), new_markdown_cell("# B")),
+        book(code(), new_markdown_cell("# A"))],
     rules.ignored_where_it_moves: [
         book(code(outputs=[printed("1")], tags=["nbval-ignore-output"])), book(code(outputs=[html(SLIDER)])),
         book(code(outputs=[image()], tags=["nbval-ignore-output"]))],
@@ -107,12 +119,14 @@ BAD = {
         book(code(outputs=[image()], image={"alt": ALT}, figure={"caption": "A curve."})),
         book(code(outputs=[html(SLIDER)])),
         book(code(outputs=[html('<img src="data:,">')], figure=DESCRIPTION["figure"]))],
-    rules.one_picture_a_cell: [book(code(outputs=[image(), image()])), book(code(outputs=[image(), html(SLIDER)]))],
+    rules.one_picture_a_cell: [
+        book(code(outputs=[image(), image()])), book(code(outputs=[image(), html(SLIDER)]))],
     rules.markdown_images_are_described: [
-        book(new_markdown_cell("![](x.png)")), book(new_markdown_cell("```{figure} x.svg\n:name: a\n\nCaption.\n```")),
+        book(new_markdown_cell("![](x.png)")),
+        book(new_markdown_cell("```{figure} x.svg\n:name: a\n\nCaption.\n```")),
         book(new_markdown_cell(f"````{{note}}\n```{{figure}} x.svg\n\n{ALT}\n```\n````"))],
     rules.no_kernel_widgets: [
-        book(code(outputs=[new_output("display_data", data={"application/vnd.jupyter.widget-view+json": {}})]))],
+        book(code(outputs=[value(**{"application_vnd.jupyter.widget-view+json": {}})]))],
     rules.nothing_foreign: [
         book(code(outputs=[html('<script src="https://cdn.example.org/x.js"></script>')])),
         book(code(outputs=[html('<link rel="stylesheet" href="//cdn.example.org/x.css">')])),

@@ -22,11 +22,13 @@ HTML = ROOT / "_build" / "html"
 PAGES = check_pages.toc_pages(ROOT)
 WIDTHS = {"desktop": (1280, 900), "phone": (390, 844)}
 FETCHED = re.compile(r"""<(?:script|img|iframe|source|video|audio|embed)\b[^>]*?\bsrc=["']([^"']+)"""
-                     r"""|<link\b(?![^>]*\brel=["'](?:canonical|search|next|prev|author|license)\b)[^>]*?\bhref=["']([^"']+)""")
+                     r"""|<link\b(?![^>]*\brel=["'](?:canonical|search|next|prev|author|license)\b)"""
+                     r"""[^>]*?\bhref=["']([^"']+)""")
 IN_CSS = re.compile(r"""(?:url\(\s*|@import\s+)["']?((?:https?:)?//[^"')]+)""")
 HREF = re.compile(r"""<a\b[^>]*?\bhref=["']([^"']+)""")
 
-pytestmark = pytest.mark.skipif(not (HTML / "index.html").is_file(), reason="the site is not built: make book")
+BUILT = (HTML / "index.html").is_file()
+pytestmark = pytest.mark.skipif(not BUILT, reason="the site is not built: make book")
 needs_browser = pytest.mark.skipif(find_chromium() is None, reason="no Chromium: apt-get install chromium")
 
 
@@ -56,7 +58,8 @@ def test_page_fetches_nothing_from_elsewhere(page):
 @pytest.mark.parametrize("page", PAGES)
 def test_page_links_only_to_what_is_there(page):
     folder, html = (HTML / page).parent, read(page)
-    local = [urlsplit(a) for a in HREF.findall(html) + fetched(html) if not urlsplit(a).scheme and not a.startswith("//")]
+    parts = [urlsplit(address) for address in HREF.findall(html) + fetched(html)]
+    local = [part for part in parts if not part.scheme and not part.netloc]
     missing = {part.path for part in local if part.path and not (folder / unquote(part.path)).exists()}
     assert missing == set()
 
@@ -67,8 +70,10 @@ def test_style_sheets_fetch_nothing_from_elsewhere():
 
 
 @pytest.mark.parametrize("tag, expected", [
-    ('<script src="https://cdn.example.org/x.js">', 1), ('<script async="async" src="//example.org/x.js">', 1),
-    ('<link rel="stylesheet" href="https://example.org/x.css">', 1), ("<img alt='' src='http://example.org/x.png'>", 1),
+    ('<script src="https://cdn.example.org/x.js">', 1),
+    ('<script async="async" src="//example.org/x.js">', 1),
+    ('<link rel="stylesheet" href="https://example.org/x.css">', 1),
+    ("<img alt='' src='http://example.org/x.png'>", 1),
     ('<link rel="canonical" href="https://example.org/">', 0), ('<a href="https://example.org">', 0),
     ('<script src="../_static/x.js">', 0), ('<img src="data:image/png;base64,AA//">', 0),
 ])
@@ -113,11 +118,12 @@ def test_page_in_the_browser(browser, base, page):
     visit(browser, f"{base}/{page}.html")
     outside = [r for r in browser.requests if not r.startswith((base, "data:", "blob:", "about:"))]
     assert outside == [] and browser.errors == [] and browser.failed == []
-    unset = "[...document.querySelectorAll('span.math, div.math')].filter(e => !e.querySelector('mjx-container')).length"
+    formulas = "[...document.querySelectorAll('span.math, div.math')]"
+    unset = f"{formulas}.filter(e => !e.querySelector('mjx-container')).length"
     assert browser.evaluate(unset) == 0, "formulas that MathJax did not set"
     assert browser.evaluate("document.querySelectorAll('mjx-merror, [data-mjx-error]').length") == 0
-    broken = "[...document.images].filter(i => i.complete && !i.naturalWidth).map(i => i.currentSrc.slice(0, 80))"
-    assert browser.evaluate(broken) == []
+    broken = "[...document.images].filter(i => i.complete && !i.naturalWidth)"
+    assert browser.evaluate(f"{broken}.map(i => i.currentSrc.slice(0, 80))") == []
 
 
 @needs_browser
@@ -136,7 +142,7 @@ WIDEST = """(() => {
     if (getComputedStyle(e).overflowX !== 'visible') return true; return false };
   return [...document.querySelectorAll('article *')]
     .filter(e => e.getBoundingClientRect().right > innerWidth + 1 && !scrolls(e))
-    .slice(0, 5).map(e => e.tagName + '.' + e.className + ': ' + e.textContent.trim().slice(0, 60)).join('\\n')
+    .slice(0, 5).map(e => `${e.tagName}.${e.className}: ${e.textContent.trim().slice(0, 60)}`).join('\\n')
 })()"""
 
 
@@ -144,10 +150,15 @@ WIDEST = """(() => {
 def test_dark_page_is_dark_and_pictures_keep_a_light_card(browser):
     page = max(PAGES, key=lambda page: read(page).count("<img"))
     visit(browser, f"{HTML.as_uri()}/{page}.html", dark=True)
-    brightness = "(c => c.match(/\\d+/g).slice(0, 3).reduce((a, b) => a + +b, 0) / 765)(getComputedStyle({}).backgroundColor)"
-    assert browser.evaluate(brightness.format("document.body")) < 0.2
-    if browser.evaluate("!!document.querySelector('article figure img:not(.dark-light)')"):
-        assert browser.evaluate(brightness.format("document.querySelector('article figure img:not(.dark-light)')")) > 0.9
+    assert browser.evaluate(BRIGHTNESS.format("document.body")) < 0.2
+    picture = "document.querySelector('article figure img:not(.dark-light)')"
+    if browser.evaluate(f"!!{picture}"):
+        assert browser.evaluate(BRIGHTNESS.format(picture)) > 0.9
+
+
+# The mean of red, green and blue of an element's ground, from 0 to 1.
+BRIGHTNESS = """(colour => colour.match(/\\d+/g).slice(0, 3).reduce((sum, part) => sum + +part, 0) / 765)
+    (getComputedStyle({}).backgroundColor)"""
 
 
 @needs_browser

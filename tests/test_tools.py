@@ -1,4 +1,4 @@
-"""The tools behind the book: execution, the one address, the canonical form of a notebook, the check of pages."""
+"""The tools behind the book: execution, the one address, a notebook's canonical form, the check of pages."""
 
 import pytest
 
@@ -58,7 +58,8 @@ def test_execute_stops_a_cell_that_takes_too_long(tmp_path):
 def test_normalise_drops_what_is_chance():
     outputs = [new_output("stream", name="stdout", text=text) for text in ("a", "b")]
     outputs.append(new_output("stream", name="stderr", text="c"))
-    cell = new_code_cell("f()", outputs=outputs, metadata={"execution": {"iopub.execute_input": "2026"}, "tags": ["t"]})
+    metadata = {"execution": {"iopub.execute_input": "2026"}, "tags": ["t"]}
+    cell = new_code_cell("f()", outputs=outputs, metadata=metadata)
     notebook = new_notebook(cells=[cell, new_code_cell("f()")], metadata={"jupytext": {}, "kernelspec": {
         "name": "mine", "display_name": "Mine"}})
     notebooks.normalise(notebook)
@@ -71,14 +72,17 @@ def test_normalise_drops_what_is_chance():
 
 
 @pytest.mark.parametrize("before, after", [
-    (f"https://colab.research.google.com/github/{OLD}/blob/main/x", f"https://colab.research.google.com/github/{NEW}/blob/main/x"),
-    ("https://github.com/any/fork/actions/workflows/t.yml", f"https://github.com/{NEW}/actions/workflows/t.yml"),
+    (f"https://colab.research.google.com/github/{OLD}/blob/main/x",
+     f"https://colab.research.google.com/github/{NEW}/blob/main/x"),
+    ("https://github.com/any/fork/actions/workflows/t.yml",
+     f"https://github.com/{NEW}/actions/workflows/t.yml"),
     (f"see https://github.com/{OLD}, or", f"see https://github.com/{NEW}, or"),
     (f"see https://github.com/{OLD}.", f"see https://github.com/{NEW}."),
     ("git clone -q --depth 1 https://github.com/a/b", f"git clone -q --depth 1 https://github.com/{NEW}"),
     ("pip install git+https://github.com/a/b", f"pip install git+https://github.com/{NEW}"),
     ('repository-code: "https://github.com/a/b"', f'repository-code: "https://github.com/{NEW}"'),
-    ("https://flow-org.github.io/old-book/book/intro.html", "https://other.github.io/new.book/book/intro.html"),
+    ("https://flow-org.github.io/old-book/book/intro.html",
+     "https://other.github.io/new.book/book/intro.html"),
     ("https://github.com/PythonOT/POT/issues", "https://github.com/PythonOT/POT/issues"),
     (f"https://github.com/{OLD}-extra", f"https://github.com/{OLD}-extra"),
     ("https://pythonot.github.io/auto", "https://pythonot.github.io/auto"),
@@ -106,7 +110,8 @@ def test_address_is_rewritten_everywhere_from_the_configuration(tmp_path):
 
 def test_check_pages_finds_missing_and_empty_pages(tmp_path):
     (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: book/intro\nparts:\n- chapters:\n"
-                                       "  - file: book/a\n    sections:\n    - file: book/b\n  - file: book/c\n")
+                                       "  - file: book/a\n"
+                                       "    sections:\n    - file: book/b\n  - file: book/c\n")
     assert check_pages.toc_pages(tmp_path) == ["book/intro", "book/a", "book/b", "book/c"]
     html = tmp_path / "_build" / "html" / "book"
     html.mkdir(parents=True)

@@ -37,20 +37,22 @@ def address(root: Path = ROOT) -> str:
 
 def previous_slug(root: Path = ROOT) -> str:
     """The owner/name that the derived places held before, as pyproject.toml records it."""
-    found = re.search(rf'^Repository = "https://github\.com/({SLUG})"', (root / "pyproject.toml").read_text(), re.M)
+    project = (root / "pyproject.toml").read_text(encoding="utf-8")
+    found = re.search(rf'^Repository = "https://github\.com/({SLUG})"', project, re.M)
     if found is None:
         raise SystemExit('pyproject.toml: [project.urls] needs a line Repository = "https://github.com/…"')
     return found.group(1)
 
 
 def rewrite(text: str, new: str, old: str) -> str:
-    """``text`` with every link to the repository ``old``, or in a context that can only be ours, made ``new``."""
+    """``text`` with every link to ``old``, or in a context that can only be ours, led to ``new``."""
     for pattern in OURS:
         text = pattern.sub(lambda m: m.group(0)[: m.start("slug") - m.start()] + new, text)
     text = re.sub(rf"(https://github\.com/){re.escape(old)}(?![\w-])", rf"\g<1>{new}", text)
     owner, name = new.split("/")
     old_names = {old.split("/")[1], name}
-    return PAGES.sub(lambda m: f"https://{owner}.github.io/{name}" if m["name"] in old_names else m.group(0), text)
+    pages = f"https://{owner}.github.io/{name}"
+    return PAGES.sub(lambda m: pages if m["name"] in old_names else m.group(0), text)
 
 
 def rewritten_notebook(path: Path, url: str, new: str, old: str):
@@ -84,7 +86,8 @@ def differing(root: Path = ROOT, fix: bool = False) -> list[Path]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    layout = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=layout)
     parser.add_argument("--check", action="store_true", help="change nothing, fail if anything differs")
     check = parser.parse_args().check
     different = differing(fix=not check)

@@ -11,10 +11,10 @@ import time
 from pathlib import Path
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-         "--disable-background-networking", "--disable-component-update", "--disable-default-apps",
-         "--disable-extensions", "--disable-dev-shm-usage", "--hide-scrollbars", "--mute-audio",
-         "--allow-file-access-from-files", "--remote-debugging-pipe")
+FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+         "--disable-sync", "--disable-background-networking", "--disable-component-update",
+         "--disable-default-apps", "--disable-extensions", "--disable-dev-shm-usage", "--hide-scrollbars",
+         "--mute-audio", "--allow-file-access-from-files", "--remote-debugging-pipe")
 
 
 def find_chromium() -> str | None:
@@ -30,8 +30,8 @@ class BrowserError(RuntimeError):
 class Browser:
     """One page in one browser.
 
-    Of the page that was opened last, ``requests`` lists every URL that it asked for, ``failed`` those that did not
-    load, and ``errors`` every uncaught exception.
+    Of the page that was opened last, ``requests`` lists every URL that it asked for, ``failed`` those that
+    did not load, and ``errors`` every uncaught exception.
     """
 
     def __init__(self, executable: str | None = None, timeout: float = 60):
@@ -53,11 +53,12 @@ class Browser:
         self._in, write_answers = os.pipe()
         # The browser reads descriptor 3 and writes descriptor 4.
         script = 'exec "$@" 3<&%d 4>&%d' % (read_commands, write_answers)
-        command = ["bash", "-c", script, "chromium", executable, *FLAGS, f"--user-data-dir={self._profile.name}"]
+        profile = f"--user-data-dir={self._profile.name}"
+        command = ["bash", "-c", script, "chromium", executable, *FLAGS, profile]
         self._session = None
-        self._process = subprocess.Popen(command, pass_fds=(read_commands, write_answers), start_new_session=True,
-                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                         stderr=subprocess.DEVNULL)
+        nowhere = subprocess.DEVNULL
+        self._process = subprocess.Popen(command, pass_fds=(read_commands, write_answers), stdin=nowhere,
+                                         stdout=nowhere, stderr=nowhere, start_new_session=True)
         os.close(read_commands)
         os.close(write_answers)
 

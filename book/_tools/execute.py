@@ -3,8 +3,8 @@
     python book/_tools/execute.py --all                    every chapter of the book
     python book/_tools/execute.py book/01_*.ipynb /tmp/x.ipynb
 
-Each notebook gets a kernel of its own with book/ as working folder and one thread. A notebook is replaced only
-when all of its cells ran; the first cell that fails ends the run, named, with its traceback.
+Each notebook gets a kernel of its own with book/ as working folder and one thread. A notebook is replaced
+only when all of its cells ran; the first cell that fails ends the run, named, with its traceback.
 """
 
 import argparse
@@ -53,12 +53,14 @@ async def _run(client: NotebookClient, path: Path) -> None:
             try:
                 await client.async_execute_cell(cell, index)
             except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-                raise Failed(f"{path}, cell {index} of {len(client.nb.cells)} (after [{count}]):\n{error}") from None
+                where = f"{path}, cell {index} of {len(client.nb.cells)} (after [{count}])"
+                raise Failed(f"{where}:\n{error}") from None
             count = cell.get("execution_count") or count
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    layout = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=layout)
     parser.add_argument("notebooks", nargs="*", type=Path, help="notebook files")
     parser.add_argument("--all", action="store_true", help="every chapter of the book")
     parser.add_argument("--timeout", type=int, default=SECONDS_PER_CELL, help="seconds a cell may take")

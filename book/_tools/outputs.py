@@ -10,7 +10,8 @@ CODE = re.compile(r"<(script|style)\b.*?</\1>", re.S)
 MARKUP = re.compile(r"<[^>]+>")
 PICTURE = re.compile(r"""<(?:img|canvas)\b|<svg\b[^>]*\brole=["']img""")
 DESCRIBED = re.compile(r"""\b(?:alt|aria-label)\s*=\s*(?:"[^"]{20,}"|'[^']{20,}')""")
-FOREIGN = re.compile(r"""(?:\bsrc|<link[^>]*\bhref)\s*=\s*["']((?:https?:)?//[^"']+)|@import[^;]*?((?:https?:)?//[^"')]+)"""
+FOREIGN = re.compile(r"""(?:\bsrc|<link[^>]*\bhref)\s*=\s*["']((?:https?:)?//[^"']+)"""
+                     r"""|@import[^;]*?((?:https?:)?//[^"')]+)"""
                      r"""|url\(["']?((?:https?:)?//[^"')]+)|\b(?:fetch|import)\(["'`](https?://[^"'`]+)""")
 
 

@@ -1,4 +1,4 @@
-"""What every chapter must satisfy, one small function a rule; each yields what is wrong, and nothing when all is well."""
+"""What every chapter must satisfy: one function a rule; each yields what is wrong, or nothing."""
 
 import re
 
@@ -11,10 +11,10 @@ SHORTEST_ALT = 20
 IGNORED = "nbval-ignore-output"
 
 ABSOLUTE_PATH = re.compile(r"(?<![\w.~])/(?:home|root|tmp|Users|private|content|mnt|opt|usr|var|work)/[\w.-]")
-TIMING = re.compile(r"Wall time|CPU times|\bit/s\b|\bs/it\b|\b\d+(?:\.\d+)?\s?(?:ms|µs|us|seconds?|minutes?)\b"
-                    r"|\b\d+\.\d+\s?s\b|\b\d\d:\d\d<")
-DIRECTIVE = re.compile(r"^(?P<fence>`{3,}|:{3,})\{(?P<name>[\w:-]+)\}[ \t]*(?P<argument>[^\n]*)\n(?P<body>.*?)^(?P=fence)",
-                       re.S | re.M)
+TIMING = re.compile(r"Wall time|CPU times|\bit/s\b|\bs/it\b"
+                    r"|\b\d+(?:\.\d+)?\s?(?:ms|µs|us|seconds?|minutes?)\b|\b\d+\.\d+\s?s\b|\b\d\d:\d\d<")
+DIRECTIVE = re.compile(r"^(?P<fence>`{3,}|:{3,})\{(?P<name>[\w:-]+)\}[ \t]*(?P<argument>[^\n]*)\n"
+                       r"(?P<body>.*?)^(?P=fence)", re.S | re.M)
 CITATION = re.compile(r"\{cite(?::\w+)?\}`([^`]+)`")
 MARKDOWN_IMAGE = re.compile(r"!\[(?P<alt>[^\]]*)\]\(")
 
@@ -44,7 +44,8 @@ def no_machine_in_outputs(notebook):
         for text in texts(cell):
             for pattern, what in ((ABSOLUTE_PATH, "an absolute path"), (TIMING, "a timing")):
                 if found := pattern.search(text):
-                    yield f"{name}: {what} in the output: {text[max(0, found.start() - 20):found.end() + 20]!r}"
+                    around = text[max(0, found.start() - 20):found.end() + 20]
+                    yield f"{name}: {what} in the output: {around!r}"
         if stderr := stderr_text(cell):
             yield f"{name}: output on stderr: {stderr[:80]!r}"
 
@@ -56,7 +57,7 @@ def short_cells(notebook):
 
 
 def no_closing_semicolon(notebook):
-    """nbval runs cells without history, where a closing semicolon silences nothing: the outputs would differ."""
+    """nbval runs cells without history, where a closing semicolon silences nothing: outputs would differ."""
     for name, cell in numbered(notebook):
         if cell.source.rstrip().endswith(";"):
             yield f"{name}: ends with a semicolon; let the call return None, or assign its result to _"
@@ -123,7 +124,8 @@ def markdown_images_are_described(notebook):
             continue
         for directive in directives(cell.source):
             if directive["name"] in ("figure", "image") and len(option(directive, "alt")) < SHORTEST_ALT:
-                yield f"cell {index}: {{{directive['name']}}} {directive['argument']} without an :alt: of {SHORTEST_ALT} letters"
+                picture = f"{{{directive['name']}}} {directive['argument']}"
+                yield f"cell {index}: {picture} without an :alt: of {SHORTEST_ALT} letters"
         if any(len(image["alt"]) < SHORTEST_ALT for image in MARKDOWN_IMAGE.finditer(cell.source)):
             yield f"cell {index}: ![](…) without an alternative text of {SHORTEST_ALT} letters"
 

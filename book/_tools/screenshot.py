@@ -3,8 +3,9 @@
     python book/_tools/screenshot.py 01_moving_probability                   desktop, light
     python book/_tools/screenshot.py intro --width 390 --dark -o /tmp/x.png  phone, dark
 
-PAGE is a page's name below book/ (or any HTML file). Build first (`make book`). Without -o the picture goes to
-_build/screenshots/. --at SELECTOR scrolls an element into view and takes the window, not the whole page.
+PAGE is a page's name below book/ (or any HTML file). Build first (`make book`). Without -o the picture
+goes to _build/screenshots/. --at SELECTOR scrolls an element into view and takes the window,
+not the whole page.
 """
 
 import argparse
@@ -26,7 +27,8 @@ def page_file(page: str) -> Path:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    layout = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=layout)
     parser.add_argument("page")
     parser.add_argument("--width", type=int, default=1280)
     parser.add_argument("--height", type=int, default=900)
