@@ -23,8 +23,8 @@ def test_mosaic_puts_every_image_in_its_place():
     tiles = np.arange(6).reshape(2, 3, 1, 1, 1) / 10 * np.ones((2, 3, 4, 5, 3))
     canvas, tops = mosaic(tiles, np.array([0, 7]))
     assert canvas.shape == (4 + GAP + 7 + 4, 3 * 5 + 2 * GAP, 3) and tops.tolist() == [0, 4 + GAP + 7]
-    assert (canvas[tops[1]:tops[1] + 4, 5 + GAP:10 + GAP] == 0.4).all()
-    assert (canvas[4:tops[1]] == np.array([252, 252, 250]) / 255).all()
+    assert (canvas[tops[1] : tops[1] + 4, 5 + GAP : 10 + GAP] == 0.4).all()
+    assert (canvas[4 : tops[1]] == np.array([252, 252, 250]) / 255).all()
 
 
 def test_grid_shows_whole_pixels():
@@ -53,19 +53,24 @@ def test_flow_grid_pairs_rows_and_colours_factors():
     assert words(figure) == ["true", "decoded"] * 2 + ["scale", "hue", "t = 0", "1", "2", "3"]
     colors = {text.get_text(): text.get_color() for text in figure.axes[0].texts}
     assert colors["scale"] == viz.FACTOR_COLORS["scale"] and colors["hue"] == viz.FACTOR_COLORS["hue"]
-    assert colors["true"] == MUTED and figure.get_facecolor() == pytest.approx((252 / 255, 252 / 255, 250 / 255, 1))
+    assert colors["true"] == MUTED and figure.get_facecolor() == pytest.approx(
+        (252 / 255, 252 / 255, 250 / 255, 1)
+    )
     assert CARD == "#fcfcfa"
 
 
-@pytest.mark.parametrize("spoil, message", [
-    (lambda x: x * 255, "0.*255.*divide bytes by 255"),
-    (lambda x: x * 3 - 1, r"images has values from -0\.\d+.*sigmoid"),
-    (lambda x: x.masked_fill(x > 0.5, float("nan")), "NaN"),
-    (lambda x: x[0], r"\(3, 1, 8, 8\).*5 axes"),
-    (lambda x: x.permute(0, 1, 3, 4, 2).expand(-1, -1, -1, -1, 3), r"channel.*8.*permute"),
-    (lambda x: x[:0], "empty"),
-    (lambda x: "images", "not an array"),
-])
+@pytest.mark.parametrize(
+    "spoil, message",
+    [
+        (lambda x: x * 255, "0.*255.*divide bytes by 255"),
+        (lambda x: x * 3 - 1, r"images has values from -0\.\d+.*sigmoid"),
+        (lambda x: x.masked_fill(x > 0.5, float("nan")), "NaN"),
+        (lambda x: x[0], r"\(3, 1, 8, 8\).*5 axes"),
+        (lambda x: x.permute(0, 1, 3, 4, 2).expand(-1, -1, -1, -1, 3), r"channel.*8.*permute"),
+        (lambda x: x[:0], "empty"),
+        (lambda x: "images", "not an array"),
+    ],
+)
 def test_unusable_images_are_named(spoil, message):
     with pytest.raises(FlowlibError, match=message):
         viz.image_grid(spoil(images(2, 3, 1, 8, 8)))

@@ -42,9 +42,13 @@ def test_without_a_script_the_middle_frame_is_seen_and_the_controls_are_not():
     page = viz.frame_slider(frames, alt="noise").data
     source = re.search(r'src="data:image/png;base64,([^"]+)"', page).group(1)
     import base64
+
     shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(source))))
     assert np.array_equal(shown, np.round(255 * frames[2, 0]))
-    assert '<div class="flowviz-row" hidden>' in page and "<noscript>Without JavaScript the picture stays at t = 2." in page
+    assert (
+        '<div class="flowviz-row" hidden>' in page
+        and "<noscript>Without JavaScript the picture stays at t = 2." in page
+    )
 
 
 def test_every_picture_has_its_description_and_labels_are_escaped():
@@ -78,24 +82,34 @@ def test_kinds_of_frames(kind, magic):
 
 
 def test_a_gallery_has_one_control_per_choice():
-    page = viz.choice_gallery(digits(24).reshape(2, 3, 4, 1, 8, 8), {"digit": [3, 8], "factor": ["scale", "rotation", "hue"]},
-                              slider=("t", range(4)), alt="digits").data
+    page = viz.choice_gallery(
+        digits(24).reshape(2, 3, 4, 1, 8, 8),
+        {"digit": [3, 8], "factor": ["scale", "rotation", "hue"]},
+        slider=("t", range(4)),
+        alt="digits",
+    ).data
     assert page.count('type="radio"') == 5 and page.count('type="range"') == 1 and page.count("<button") == 1
     many = viz.choice_gallery(digits(10), {"digit": range(10)}, alt="digits").data
     assert many.count("<option") == 10 and "<button" not in many
 
 
-@pytest.mark.parametrize("make, message", [
-    (lambda: viz.frame_slider([], alt="a"), "no frames"),
-    (lambda: viz.frame_slider(digits(3), [1, 2], alt="a"), "labels of 't' has 2 entries.*3 are needed"),
-    (lambda: viz.frame_slider(digits(3), start=3, alt="a"), "start 3.*0 … 2"),
-    (lambda: viz.frame_slider(digits(3), alt="a", hieght=3), "hieght.*height"),
-    (lambda: viz.frame_slider([np.zeros((1, 8, 8)), np.zeros((1, 8, 9))], alt="a"), r"frame 1 is \(9, 8\)"),
-    (lambda: viz.frame_slider([np.full((1, 8, 8), 7.0)], alt="a"), r"7.*\[0, 1\]"),
-    (lambda: viz.frame_slider([np.full((1, 8, 8), np.nan)], alt="a"), "NaN"),
-    (lambda: viz.frame_grid_slider([digits(3), digits(2)], alt="a"), r"\[3, 2\]"),
-    (lambda: viz.choice_gallery(digits(3), {"digit": [1, 2]}, alt="a"), "3 entries.*'digit'.*2 labels"),
-])
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: viz.frame_slider([], alt="a"), "no frames"),
+        (lambda: viz.frame_slider(digits(3), [1, 2], alt="a"), "labels of 't' has 2 entries.*3 are needed"),
+        (lambda: viz.frame_slider(digits(3), start=3, alt="a"), "start 3.*0 … 2"),
+        (lambda: viz.frame_slider(digits(3), alt="a", hieght=3), "hieght.*height"),
+        (
+            lambda: viz.frame_slider([np.zeros((1, 8, 8)), np.zeros((1, 8, 9))], alt="a"),
+            r"frame 1 is \(9, 8\)",
+        ),
+        (lambda: viz.frame_slider([np.full((1, 8, 8), 7.0)], alt="a"), r"7.*\[0, 1\]"),
+        (lambda: viz.frame_slider([np.full((1, 8, 8), np.nan)], alt="a"), "NaN"),
+        (lambda: viz.frame_grid_slider([digits(3), digits(2)], alt="a"), r"\[3, 2\]"),
+        (lambda: viz.choice_gallery(digits(3), {"digit": [1, 2]}, alt="a"), "3 entries.*'digit'.*2 labels"),
+    ],
+)
 def test_mistakes_are_named(make, message):
     with pytest.raises(FlowlibError, match=message):
         make()

@@ -19,7 +19,7 @@ def axes():
 
 
 def log_normal(z):
-    return -0.5 * (z ** 2).sum(-1)
+    return -0.5 * (z**2).sum(-1)
 
 
 def test_contours_enclose_the_stated_probability(axes):
@@ -65,6 +65,7 @@ def test_arrows_refuse_a_field_that_is_no_field(axes):
 def test_particles_take_the_colour_of_their_role(axes):
     viz.particles(axes, torch.randn(10, 2), "posterior")
     from matplotlib.colors import to_hex
+
     assert to_hex(axes.collections[0].get_facecolor()[0]) == viz.COLORS["posterior"]
     with pytest.raises(FlowlibError, match=r"\(10, 3\).*plane"):
         viz.particles(axes, torch.randn(10, 3))
@@ -94,7 +95,10 @@ def test_an_impossible_extent_is_named(extent):
 
 
 def test_principal_plane_agrees_with_scikit_learn():
-    points = torch.randn(200, 6, generator=torch.Generator().manual_seed(0)) * torch.tensor([3.0, 2, 1, 1, 1, 1]) + 5
+    points = (
+        torch.randn(200, 6, generator=torch.Generator().manual_seed(0)) * torch.tensor([3.0, 2, 1, 1, 1, 1])
+        + 5
+    )
     mean, plane, share = viz.principal_plane(points)
     reference = PCA(2).fit(points.numpy().astype(float))
     assert share == pytest.approx(reference.explained_variance_ratio_)

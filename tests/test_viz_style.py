@@ -17,11 +17,23 @@ from flowlib.viz.style import CARD, CYCLE, INK, MUTED
 # Machado, Oliveira, Fernandes (2009), severity 1, on linear RGB.
 VISION = {
     "normal": np.eye(3),
-    "deuteranopia": [[.367322, .860646, -.227968], [.280085, .672501, .047413], [-.011820, .042940, .968881]],
-    "protanopia": [[.152286, 1.052583, -.204868], [.114503, .786281, .099216], [-.003882, -.048116, 1.051998]],
-    "tritanopia": [[1.255528, -.076749, -.178779], [-.078411, .930809, .147602], [.004733, .691367, .303900]],
+    "deuteranopia": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "protanopia": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "tritanopia": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ],
 }
-TO_XYZ = np.array([[.4124, .3576, .1805], [.2126, .7152, .0722], [.0193, .1192, .9505]])
+TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
 
 
 def linear(color):
@@ -44,14 +56,23 @@ def contrast(a, b):
 @pytest.mark.parametrize("colors", [tuple(viz.COLORS.values()), CYCLE], ids=["roles", "factors"])
 def test_colors_stay_apart_for_every_colour_vision(vision, colors):
     matrix = np.array(VISION[vision])
-    distance = {(a, b): np.linalg.norm(lab(matrix @ linear(a)) - lab(matrix @ linear(b))) for a, b in combinations(colors, 2)}
+    distance = {
+        (a, b): np.linalg.norm(lab(matrix @ linear(a)) - lab(matrix @ linear(b)))
+        for a, b in combinations(colors, 2)
+    }
     assert min(distance.values()) > 20, min(distance, key=distance.get)
 
 
 def test_the_three_factors_of_the_digits_are_farther_apart_under_deuteranopia():
     matrix = np.array(VISION["deuteranopia"])
     colors = viz.factor_colors(["scale", "rotation", "hue"])
-    assert min(np.linalg.norm(lab(matrix @ linear(a)) - lab(matrix @ linear(b))) for a, b in combinations(colors, 2)) > 40
+    assert (
+        min(
+            np.linalg.norm(lab(matrix @ linear(a)) - lab(matrix @ linear(b)))
+            for a, b in combinations(colors, 2)
+        )
+        > 40
+    )
 
 
 @pytest.mark.parametrize("color", [*viz.COLORS.values(), *CYCLE])
@@ -98,11 +119,13 @@ def test_a_figure_is_the_same_bytes_every_time():
         figure, axes = viz.new_figure(height=2)
         axes.plot([0, 1, 4])
         return png_bytes(figure)
+
     assert draw() == draw()
 
 
 def test_pyplot_keeps_no_figure():
     import matplotlib.pyplot as plt
+
     before = plt.get_fignums()
     viz.new_figure()
     assert plt.get_fignums() == before

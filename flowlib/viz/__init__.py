@@ -1,7 +1,8 @@
 """Pictures of the book and of the command line: arrays in, a figure or a piece of HTML out."""
 
 from flowlib.viz.clouds import cloud_frames, cloud_row
-from flowlib.viz.curves import bars_with_references, curves_over_time, density_curves, loss_curves, matrix_chart, method_bars
+from flowlib.viz.bars import bars_with_references, method_bars
+from flowlib.viz.curves import curves_over_time, density_curves, loss_curves, matrix_chart
 from flowlib.viz.film import density_film
 from flowlib.viz.images import flow_grid, image_grid
 from flowlib.viz.latent import latent_paths, latent_scatter, principal_plane

@@ -1,36 +1,37 @@
-"""Curves and bars: training, errors per factor beside their references, quantities along a flow, small tables."""
+"""Curves: training, quantities along a flow, densities over a line; and small tables of numbers."""
 
 import numpy as np
-from matplotlib.patheffects import withStroke
 
 from flowlib.errors import FlowlibError
 from flowlib.viz.checks import as_array, as_labels
 from flowlib.viz.style import CARD, COLORS, CYCLE, INK, MUTED, color_of, factor_colors, new_figure, role_map
 
 
-ERROR_BAR = {"ecolor": INK, "elinewidth": 1, "capsize": 2.5}
-GREY = "#b9bdc2"
-HALO = [withStroke(linewidth=3, foreground=CARD)]  # a reference stays visible where it crosses a dark bar
-REFERENCES = (("no_motion", "--", "no motion"), ("decoder_limit", ":", "decoder's limit"))
-
-
 def loss_curves(history, steps=None, *, smooth=None, columns=3, log=(), title=None):
     """One small panel for each named term of `history` (name → values (N,)) over the training `steps` (N,).
 
-    The raw values are drawn faintly, their running mean over `smooth` values (default N/30) boldly. Names listed in `log`
-    get a logarithmic axis. NaN values are left out as gaps. Raises FlowlibError when the lengths differ.
+    The raw values are drawn faintly, their running mean over `smooth` values (default N/30) boldly. Names
+    listed in `log` get a logarithmic axis. NaN values are left out as gaps. Raises FlowlibError when the
+    lengths differ.
     """
     if not history:
         raise FlowlibError("history is empty; pass a dictionary such as {'loss': values}")
-    values = {name: as_array(series, f"history[{name!r}]", 1, finite=False) for name, series in history.items()}
+    values = {
+        name: as_array(series, f"history[{name!r}]", 1, finite=False) for name, series in history.items()
+    }
     length = len(next(iter(values.values())))
     steps = np.arange(length) if steps is None else as_array(steps, "steps", 1)
     for name, series in values.items():
         if len(series) != len(steps):
-            raise FlowlibError(f"history[{name!r}] has {len(series)} values, but there are {len(steps)} steps; use one for each")
+            raise FlowlibError(
+                f"history[{name!r}] has {len(series)} values, but there are {len(steps)} steps; "
+                "pass one value for each step"
+            )
     columns = min(columns, len(values))
     rows = -(-len(values) // columns)
-    figure, axes = new_figure(rows, columns, height=2.2 * rows + (0.3 if title else 0), title=title, squeeze=False)
+    figure, axes = new_figure(
+        rows, columns, height=2.2 * rows + (0.3 if title else 0), title=title, squeeze=False
+    )
     for panel, (name, series), color in zip(axes.flat, values.items(), _cycle(len(values))):
         panel.plot(steps, series, color=color, alpha=0.3, linewidth=0.8)
         panel.plot(steps, running_mean(series, smooth or max(1, length // 30)), color=color)
@@ -39,7 +40,7 @@ def loss_curves(history, steps=None, *, smooth=None, columns=3, log=(), title=No
             panel.set_yscale("log")
     for panel in axes[-1]:
         panel.set_xlabel("training step")
-    for panel in axes.flat[len(values):]:
+    for panel in axes.flat[len(values) :]:
         panel.remove()
     return figure
 
@@ -54,81 +55,13 @@ def running_mean(values, window):
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-def bars_with_references(values, names, *, error=None, no_motion=None, decoder_limit=None, ylabel="equivariance error", title=None):
-    """One bar per factor, `values` (K,), in the factor's colour, beside the two references of M16.
-
-    `error` (K,): half-lengths of the error bars. `no_motion` (K,): what standing still costs. `decoder_limit` (K,): what no flow
-    could beat with this decoder. Raises FlowlibError when the lengths differ.
-    """
-    values = as_array(values, "values", 1)
-    names = as_labels(names, len(values), "names")
-    figure, axes = new_figure(height=3.2)
-    place = np.arange(len(names))
-    axes.bar(place, values, 0.55, color=factor_colors(names), yerr=_like(error, values, "error"), error_kw=ERROR_BAR)
-    for name, style, label in REFERENCES:
-        levels = _like({"no_motion": no_motion, "decoder_limit": decoder_limit}[name], values, name)
-        if levels is not None:
-            axes.hlines(levels, place - 0.4, place + 0.4, color=INK, linestyle=style, linewidth=1.5, label=label, path_effects=HALO)
-    axes.set_xticks(place, names)
-    axes.set_ylabel(ylabel)
-    axes.set_ylim(bottom=0)
-    axes.grid(axis="x", visible=False)
-    _legend_above(axes, title)
-    return figure
-
-
-def method_bars(values, names, *, error=None, no_motion=None, decoder_limit=None, highlight=None, xlabel="", title=None):
-    """Methods compared factor by factor: `values` {method: (K,)}, one panel per factor, one horizontal bar per method.
-
-    The methods in `highlight` (default: the last one) take the factor's colour, the others stay grey. `error` {method: (K,)},
-    `no_motion` (K,) and `decoder_limit` (K,) as in `bars_with_references`.
-    """
-    methods = list(values)
-    table = np.stack([_like(values[m], names, f"values[{m!r}]") for m in methods])
-    errors = None if error is None else np.stack([_like(error[m], names, f"error[{m!r}]") for m in methods])
-    highlight = [methods[-1]] if highlight is None else list(highlight)
-    figure, axes = new_figure(1, len(names), height=0.27 * len(methods) + 1.15 + (0.3 if title else 0), title=title, sharey=True,
-                              squeeze=False)
-    place = np.arange(len(methods))[::-1]
-    for k, (panel, name, color) in enumerate(zip(axes[0], names, factor_colors(names))):
-        colors = [color if method in highlight else GREY for method in methods]
-        panel.barh(place, table[:, k], 0.66, color=colors, xerr=None if errors is None else errors[:, k], error_kw=ERROR_BAR)
-        for reference, (_, style, label) in zip((no_motion, decoder_limit), REFERENCES):
-            if reference is not None:
-                panel.axvline(_like(reference, names, label)[k], color=INK, linestyle=style, linewidth=1.4, label=label, path_effects=HALO)
-        panel.set_title(name, color=color)
-        panel.set_yticks(place, methods)
-        panel.grid(axis="y", visible=False)
-        panel.set_xlim(0, 1.06 * panel.dataLim.x1)
-        panel.set_xlabel(xlabel)
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    if labels:
-        figure.legend(handles, labels, loc="outside lower right", ncols=2)
-    return figure
-
-
-def _like(values, reference, name):
-    """`values` as an array as long as `reference`; None stays None."""
-    if values is None:
-        return None
-    array = as_array(values, name, 1)
-    as_labels(array, len(reference), name)
-    return array
-
-
-def _legend_above(axes, title):
-    """The legend in one line between the title and the axes."""
-    has_legend = bool(axes.get_legend_handles_labels()[1])
-    if has_legend:
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=6, borderaxespad=0.2)
-    if title:
-        axes.set_title(title, pad=22 if has_legend else None)
-
-
-def curves_over_time(values, names, *, times=None, band=None, references=None, xlabel="t", ylabel="", title=None, log=False):
+def curves_over_time(
+    values, names, *, times=None, band=None, references=None, xlabel="t", ylabel="", title=None, log=False
+):
     """One curve per name, `values` (K, S) over `times` (S,), coloured as the factors are.
 
-    `band` (K, S): half-width of a shaded band. `references`: {label: number or (S,)} drawn as dashed grey lines.
+    `band` (K, S): half-width of a shaded band. `references`: {label: number or (S,)} drawn as dashed grey
+    lines.
     """
     values = as_array(values, "values", 2)
     names = as_labels(names, len(values), "names")
@@ -141,7 +74,14 @@ def curves_over_time(values, names, *, times=None, band=None, references=None, x
             half = as_array(band, "band", 2)[k]
             axes.fill_between(times, values[k] - half, values[k] + half, color=color, alpha=0.15, linewidth=0)
     for style, (label, level) in zip(("--", ":", "-."), (references or {}).items()):
-        axes.plot(times, np.broadcast_to(as_array(level, label), times.shape), style, color=MUTED, linewidth=1.3, label=label)
+        axes.plot(
+            times,
+            np.broadcast_to(as_array(level, label), times.shape),
+            style,
+            color=MUTED,
+            linewidth=1.3,
+            label=label,
+        )
     axes.set(xlabel=xlabel, ylabel=ylabel, yscale="log" if log else "linear")
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     if title:
@@ -149,8 +89,10 @@ def curves_over_time(values, names, *, times=None, band=None, references=None, x
     return figure
 
 
-def matrix_chart(values, row_labels, column_labels, *, form="{:.2f}", title=None, role="posterior", xlabel="", ylabel=""):
-    """A table of numbers (R, C) with each cell shaded by its value: confusion matrices, commutators, scores."""
+def matrix_chart(
+    values, row_labels, column_labels, *, form="{:.2f}", title=None, role="posterior", xlabel="", ylabel=""
+):
+    """A table of numbers (R, C) with each cell shaded by its value: confusions, commutators, scores."""
     values = as_array(values, "values", 2)
     row_labels = as_labels(row_labels, values.shape[0], "row_labels")
     column_labels = as_labels(column_labels, values.shape[1], "column_labels")
@@ -158,7 +100,15 @@ def matrix_chart(values, row_labels, column_labels, *, form="{:.2f}", title=None
     span = np.ptp(values) or 1.0
     axes.imshow((values - values.min()) / span, cmap=role_map(role), vmin=0, vmax=1, aspect="auto")
     for (r, c), value in np.ndenumerate(values):
-        axes.text(c, r, form.format(value), ha="center", va="center", fontsize=8.5, color=CARD if (value - values.min()) / span > 0.7 else INK)
+        axes.text(
+            c,
+            r,
+            form.format(value),
+            ha="center",
+            va="center",
+            fontsize=8.5,
+            color=CARD if (value - values.min()) / span > 0.7 else INK,
+        )
     axes.set_xticks(range(values.shape[1]), column_labels)
     axes.set_yticks(range(values.shape[0]), row_labels)
     axes.set(xlabel=xlabel, ylabel=ylabel)

@@ -17,7 +17,7 @@ GAP_COLOR = "#8a9098"  # between images in a row: seen on light and on dark page
 
 @dataclass(frozen=True)
 class Frame:
-    """The bytes of one picture, its media type and size; `pixelated` when each pixel is one of an image array."""
+    """The bytes of one picture, its media type and size; `pixelated` when it came from an image array."""
 
     content: bytes
     media_type: str
@@ -47,7 +47,7 @@ def to_pil(frame, dpi=None):
 
 
 def make_frame(frame, *, dpi=FRAME_DPI, kind="png", colors=64, quality=80):
-    """Encode one frame; `colors` bounds the palette of a figure's PNG, `quality` belongs to 'jpeg' and 'webp'."""
+    """Encode one frame; `colors` bounds the palette of a figure's PNG, `quality` is for 'jpeg' and 'webp'."""
     image, pixelated = to_pil(frame, dpi)
     content = encode(image, kind, 256 if pixelated else colors, quality)
     return Frame(content, f"image/{kind}", image.size, pixelated)
@@ -61,5 +61,7 @@ def make_frames(frames, **options):
     made = [make_frame(frame, **options) for frame in frames]
     for index, frame in enumerate(made):
         if frame.size != made[0].size:
-            raise FlowlibError(f"frame {index} is {frame.size} pixels, frame 0 is {made[0].size}; make all of one size")
+            raise FlowlibError(
+                f"frame {index} is {frame.size} pixels, frame 0 is {made[0].size}; make all of one size"
+            )
     return made

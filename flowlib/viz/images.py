@@ -15,7 +15,8 @@ LETTER = 0.075  # inches, the mean width of a letter of the labels
 def image_grid(images, row_labels=None, column_labels=None, title=None, *, width=PAGE_WIDTH, max_scale=8):
     """Images (R, C, c, H, W) in [0, 1] as a grid of R rows and C columns with labels.
 
-    Every image pixel becomes an equal square of at most `max_scale` screen pixels. Raises FlowlibError for NaN, values outside [0, 1], or a wrong number of labels.
+    Every image pixel becomes an equal square of at most `max_scale` screen pixels. Raises FlowlibError for
+    NaN, values outside [0, 1], or a wrong number of labels.
     """
     images = as_images(images, "images", 5)
     row_labels = as_labels(row_labels, images.shape[0], "row_labels")
@@ -24,11 +25,20 @@ def image_grid(images, row_labels=None, column_labels=None, title=None, *, width
     return _grid(images, np.zeros(len(images)), rows, None, column_labels, title, width, max_scale)
 
 
-def flow_grid(true_frames, decoded_frames, factor_names, title=None, *, column_labels=None, row_names=("true", "decoded"),
-              width=PAGE_WIDTH):
+def flow_grid(
+    true_frames,
+    decoded_frames,
+    factor_names,
+    title=None,
+    *,
+    column_labels=None,
+    row_names=("true", "decoded"),
+    width=PAGE_WIDTH,
+):
     """For each factor a pair of rows, the true frames above the decoded ones, over t = 0 … T.
 
-    `true_frames`, `decoded_frames`: (K, T+1, c, H, W) in [0, 1]; `factor_names`: K names, which take their colours.
+    `true_frames`, `decoded_frames`: (K, T+1, c, H, W) in [0, 1]; `factor_names`: K names, which take their
+    colours.
     """
     same_shape(true_frames, decoded_frames, ("true_frames", "decoded_frames"))
     true = as_images(true_frames, "true_frames", 5)
@@ -55,7 +65,7 @@ def mosaic(images, space, gap=GAP, color=CARD):
     for r in range(count):
         for c in range(columns):
             left = c * (width + gap)
-            canvas[tops[r]:tops[r] + height, left:left + width] = images[r, c]
+            canvas[tops[r] : tops[r] + height, left : left + width] = images[r, c]
     return canvas, tops
 
 
@@ -82,18 +92,40 @@ def _grid(images, space, rows, groups, columns, title, width, max_scale):
     height = top + inches_high + 0.12
     figure = Picture(figsize=(width, height))
     axes = figure.add_axes([left / width, 0.12 / height, inches_wide / width, inches_high / height])
-    axes.imshow(pixels, interpolation="nearest", aspect="auto", extent=(0, canvas.shape[1], canvas.shape[0], 0))
+    axes.imshow(
+        pixels, interpolation="nearest", aspect="auto", extent=(0, canvas.shape[1], canvas.shape[0], 0)
+    )
     axes.set_axis_off()
     points = {"textcoords": "offset points", "annotation_clip": False}
     for (text, color), y in zip(rows or [], tops + side / 2):
         axes.annotate(text, (0, y), (-5, 0), va="center", ha="right", fontsize=8, color=color, **points)
     for g, (text, color) in enumerate(groups or []):
         y = (tops[2 * g] + tops[2 * g + 1] + side) / 2
-        axes.annotate(text, (0, y), (-72 * (left - 0.2), 0), va="center", ha="center", rotation=90, fontsize=9,
-                      fontweight="bold", color=color, **points)
+        axes.annotate(
+            text,
+            (0, y),
+            (-72 * (left - 0.2), 0),
+            va="center",
+            ha="center",
+            rotation=90,
+            fontsize=9,
+            fontweight="bold",
+            color=color,
+            **points,
+        )
     for c, text in enumerate(columns or []):
-        axes.annotate(text, (c * across + images.shape[3] / 2, 0), (0, 4), va="bottom", ha="center", fontsize=8,
-                      color=MUTED, **points)
+        axes.annotate(
+            text,
+            (c * across + images.shape[3] / 2, 0),
+            (0, 4),
+            va="bottom",
+            ha="center",
+            fontsize=8,
+            color=MUTED,
+            **points,
+        )
     if title:
-        figure.text(0.12 / width, 1 - 0.12 / height, title, va="top", ha="left", fontsize=9.5, fontweight="bold")
+        figure.text(
+            0.12 / width, 1 - 0.12 / height, title, va="top", ha="left", fontsize=9.5, fontweight="bold"
+        )
     return figure

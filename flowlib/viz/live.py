@@ -1,78 +1,96 @@
 """Networks that run inside the page: a slider moves the latent, and the reader's browser decodes it."""
 
-import base64
-
 import numpy as np
 
 from flowlib.errors import FlowlibError
 from flowlib.viz.checks import as_array, as_labels
+from flowlib.viz.controls import Axis
 from flowlib.viz.frames import make_frame
-from flowlib.viz.page import Axis, image_html, widget_html
+from flowlib.viz.page import base64_text, image_html, widget_html
 from flowlib.viz.scripts import FLOW, NETWORK, PATHS
 from flowlib.viz.weights import evaluate, layers_of, pack, pack_layers
 
 CONTINUOUS = 0.1  # the slider's step, in steps of the flow
 
 
-def live_decoder(decoder, latents, labels=None, *, steps=None, names=("path", "t"), shape=None, activation="silu",
-                 logits=True, precision="float16", caption="", alt="", height=224, interval=None):
-    """Decode latents along N given paths, `latents` (N, S, d), in the page; between steps the latent is interpolated.
+def live_decoder(decoder, latents, labels=None, *, steps=None, names=("path", "t"), alt="", caption="",
+                 **options):  # fmt: skip
+    """Decode latents along N given paths, `latents` (N, S, d), in the page, interpolating between the steps.
 
-    `decoder`: see `layers_of`; a list of (W, b) needs `shape` = (c, H, W). `labels`: a name for each path; `steps`: one for each
-    of the S positions. `logits`: a sigmoid follows. `precision`: 'float16', or 'int8' at half the bytes, each weight off by at
-    most 1/254 of its row's largest. The same picture stands still where no script runs. Raises FlowlibError for other shapes.
+    `decoder`: see `layers_of`; a list of (W, b) needs `shape` = (c, H, W). `labels`: a name for each path;
+    `steps`: one for each of the S positions. Options: `logits` (default True: a sigmoid follows), `activation`
+    of a list of (W, b), `precision` 'float16' or, at half the bytes, 'int8' (a weight is off by at most 1/254 of
+    its row's largest), `height` in screen pixels, `interval` of the play button. Where no script runs, the same
+    picture stands still at the middle of the first path. Raises FlowlibError for other shapes.
     """
     latents = as_array(latents, "latents", 3)
-    axes = [_options(names[0], labels, len(latents)), _slider(names[1], steps, latents.shape[1], latents.shape[1] // 2)]
-    still = latents[axes[0].start, axes[1].start]
-    layers, data, image = _prepare(decoder, still, latents, shape, activation, logits, precision)
-    return _show(image, axes, {**data, "layers": layers}, PATHS, caption, alt, height, interval)
+    middle = latents.shape[1] // 2
+    axes = [_options(names[0], labels, len(latents)), _slider(names[1], steps, latents.shape[1], middle)]
+    return _live(decoder, latents, latents[0, middle], axes, {}, PATHS, alt, caption, **options)
 
 
-def live_flow(decoder, potentials, codes, factor_names, labels=None, *, steps=8, name="image", shape=None, logits=True,
-              precision="float16", caption="", alt="", height=224, interval=None):
-    """Let codes (N, d) flow along ∇u^k in the page, one slider per factor from 0 to `steps`, and decode them (M10).
+def live_flow(decoder, potentials, codes, factor_names, labels=None, *, steps=8, name="image", alt="",
+              caption="", **options):  # fmt: skip
+    """Let codes (N, d) flow along ∇u^k in the page, a slider from 0 to `steps` per factor, and decode them (M10).
 
-    The flows act one after the other in the order of `factor_names`, each with time labels 1, 2, …; a part of a step moves
-    that part of the way. `potentials`: K tanh networks with the attributes of `flowlib.flows.PotentialBank` (weights, biases,
-    time_weight, head, offset, frequencies, bounded). Other arguments as in `live_decoder`.
+    The flows act one after the other in the order of `factor_names`, each with time labels 1, 2, …; a part of
+    a step moves that part of the way. `potentials`: K tanh networks with the attributes of
+    `flowlib.flows.PotentialBank` (weights, biases, time_weight, head, offset, frequencies, bounded).
+    `labels`: a name for each code. Options as in `live_decoder`.
     """
     codes = as_array(codes, "codes", 2)
-    packed = _pack_potentials(potentials)
-    names = as_labels(factor_names, len(packed), "factor_names")
-    axes = [_options(name, labels, len(codes)), *(_slider(factor, None, steps + 1, 0) for factor in names)]
-    layers, data, image = _prepare(decoder, codes[0], codes, shape, "silu", logits, precision)
-    flow = {"potentials": packed, "frequencies": as_array(potentials.frequencies, "frequencies", 1).tolist(),
-            "bounded": bool(potentials.bounded)}
-    return _show(image, axes, {**data, **flow, "layers": layers}, FLOW, caption, alt, height, interval)
+    flow = _pack_potentials(potentials)
+    factors = as_labels(factor_names, len(flow["potentials"]), "factor_names")
+    axes = [_options(name, labels, len(codes)), *(_slider(factor, None, steps + 1, 0) for factor in factors)]
+    return _live(decoder, codes, codes[0], axes, flow, FLOW, alt, caption, **options)
 
 
-def _prepare(decoder, still, latents, shape, activation, logits, precision):
-    """The packed layers, the data that every live picture needs, and the image (c, H, W) of the latent `still`."""
+def _live(decoder, latents, still, axes, flow, script, alt, caption, *, shape=None, activation="silu",
+          logits=True, precision="float16", height=None, interval=None):  # fmt: skip
+    """The widget; `still` (d,) is the latent of the picture that is seen where no script runs."""
+    from IPython.display import HTML
+
     layers = layers_of(decoder, activation) + ([("sigmoid",)] if logits else [])
-    first = next(layer[1] for layer in layers if layer[0] == "linear")
-    if first.shape[1] != latents.shape[-1]:
-        raise FlowlibError(f"latents have {latents.shape[-1]} dimensions, but the decoder takes {first.shape[1]}")
+    entrance = next(layer[1].shape[1] for layer in layers if layer[0] == "linear")
+    if entrance != len(still):
+        raise FlowlibError(f"latents have {len(still)} dimensions, but the decoder takes {entrance}")
     packed, kept = pack_layers(layers, precision)
-    image = evaluate(kept, still[None])[0].detach().numpy()
-    if image.ndim == 1:
-        if shape is None or np.prod(shape) != image.size:
-            raise FlowlibError(f"the decoder returns {image.size} numbers, but shape is {shape}; pass shape = (c, H, W)")
-        image = image.reshape(shape)
-    text = base64.b64encode(latents.astype("<f4").tobytes()).decode("ascii")
-    return packed, {"latents": text, "dim": latents.shape[-1], "shape": list(image.shape)}, np.clip(image, 0, 1)
+    image = _as_image(evaluate(kept, still[None])[0].numpy(), shape)
+    text = base64_text(latents.astype("<f4").tobytes())
+    data = {"layers": packed, "latents": text, "dim": len(still), "shape": list(image.shape), **flow}
+    picture = image_html(make_frame(image), alt, height)
+    script += NETWORK
+    return HTML(widget_html(picture, axes, data, script, caption=caption, alt=alt, interval=interval))
+
+
+def _as_image(values, shape):
+    """The decoder's output (c, H, W) within [0, 1], as the page will show it."""
+    if values.ndim == 1:
+        if shape is None or np.prod(shape) != values.size:
+            raise FlowlibError(f"the decoder returns {values.size} numbers, shape is {shape}; pass (c, H, W)")
+        values = values.reshape(shape)
+    return np.clip(values, 0, 1)
 
 
 def _pack_potentials(bank):
-    """One dictionary per factor, in half precision."""
-    factors = len(bank.head)
+    """The potentials in half precision, one dictionary per factor, and what they share."""
+
+    def half(array):
+        return pack(as_array(array, "a potential's weights"), "float16")[0]
+
     offset = as_array(bank.offset, "offset", 1)
-    return [{"weights": [_half(w[k]) for w in bank.weights], "biases": [_half(b[k]) for b in bank.biases],
-             "time": _half(bank.time_weight[k]), "head": _half(bank.head[k]), "offset": float(offset[k])} for k in range(factors)]
-
-
-def _half(array):
-    return pack(as_array(array, "a potential's weights"), "float16")[0]
+    potentials = [
+        {
+            "weights": [half(weight[k]) for weight in bank.weights],
+            "biases": [half(bias[k]) for bias in bank.biases],
+            "time": half(bank.time_weight[k]),
+            "head": half(bank.head[k]),
+            "offset": float(offset[k]),
+        }
+        for k in range(len(offset))
+    ]
+    frequencies = as_array(bank.frequencies, "frequencies", 1).tolist()
+    return {"potentials": potentials, "frequencies": frequencies, "bounded": bool(bank.bounded)}
 
 
 def _options(name, labels, count):
@@ -83,14 +101,3 @@ def _options(name, labels, count):
 def _slider(name, labels, count, start):
     labels = as_labels(range(count) if labels is None else labels, count, "steps")
     return Axis(name, tuple(labels), "slider", start, CONTINUOUS)
-
-
-def _show(image, axes, data, latent_script, caption, alt, height, interval):
-    from IPython.display import HTML
-
-    if not alt:
-        raise FlowlibError("alt is empty; describe in a sentence what the picture shows, for readers who cannot see it")
-    frame = make_frame(image)
-    source = f"data:{frame.media_type};base64,{base64.b64encode(frame.content).decode('ascii')}"
-    picture = image_html(frame, source, alt, height)
-    return HTML(widget_html(picture, axes, data, latent_script + NETWORK, caption=caption, alt=alt, interval=interval))

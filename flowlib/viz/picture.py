@@ -1,4 +1,4 @@
-"""A matplotlib Figure that shows itself in a notebook as a small PNG, whether or not pyplot was ever imported."""
+"""A matplotlib Figure that shows itself in a notebook as a small PNG, with or without pyplot."""
 
 import base64
 import io
@@ -14,12 +14,14 @@ from flowlib.errors import FlowlibError
 
 
 class Picture(Figure):
-    """A Figure outside pyplot's global state: nothing to close, no backend to choose, displayed once as the cell's value."""
+    """A Figure outside pyplot's global state: nothing to close, no backend, shown once."""
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         png = base64.b64encode(png_bytes(self)).decode("ascii")
         width = round(96 * self.get_figwidth())
-        return {"image/png": png, "text/plain": repr(self)}, {"image/png": {"width": width}}  # a height would distort on phones
+        return {"image/png": png, "text/plain": repr(self)}, {
+            "image/png": {"width": width}
+        }  # a height would distort on phones
 
     def __repr__(self):
         count = len(self.axes)
@@ -44,23 +46,26 @@ def pixels_of(figure, dpi=None):
 
 
 def with_palette(image, colors=256):
-    """An RGB image with a palette of at most `colors`: the most frequent colours exactly, the rest by median cut.
+    """An RGB image with a palette of at most `colors`: the most frequent colours exactly, the rest by median
+    cut.
 
     Median cut alone shifts the colour of thin text and lines towards whatever fills the areas.
     """
     pixels = np.asarray(image.convert("RGB")).astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)
     found, inverse, counts = np.unique(pixels, return_inverse=True, return_counts=True)
     order = np.argsort(-counts, kind="stable")
-    exact = order if len(order) <= colors else order[:colors // 2]
-    rest = order[len(exact):]
+    exact = order if len(order) <= colors else order[: colors // 2]
+    rest = order[len(exact) :]
     index, table = np.empty(len(found), np.uint8), _unpack(found[exact]).ravel().tolist()
     index[exact] = np.arange(len(exact))
     if len(rest):
-        others = Image.fromarray(_unpack(found[rest])[None]).quantize(colors - len(exact), Image.Quantize.MEDIANCUT)
+        others = Image.fromarray(_unpack(found[rest])[None]).quantize(
+            colors - len(exact), Image.Quantize.MEDIANCUT
+        )
         index[rest] = len(exact) + np.asarray(others)[0]
         table += others.getpalette()
     result = Image.fromarray(index[inverse.reshape(pixels.shape)], "L")
-    result.putpalette(table[:3 * 256])
+    result.putpalette(table[: 3 * 256])
     return result
 
 
@@ -75,19 +80,21 @@ def encode(image, kind="png", colors=256, quality=80):
         image = image if image.mode == "L" else with_palette(image, colors)
         image.save(out, "PNG", optimize=True)
     elif kind in ("jpeg", "webp"):
-        image.save(out, kind.upper(), quality=quality, **({"optimize": True} if kind == "jpeg" else {"method": 6}))
+        image.save(
+            out, kind.upper(), quality=quality, **({"optimize": True} if kind == "jpeg" else {"method": 6})
+        )
     else:
         raise FlowlibError(f"image kind {kind!r} is unknown; use 'png', 'jpeg' or 'webp'")
     return out.getvalue()
 
 
 def png_bytes(figure, dpi=None, colors=256):
-    """The figure as the bytes of a PNG with a palette of `colors`: three to five times smaller than true colour."""
+    """The figure as a PNG with a palette of `colors`, three to five times smaller than in true colour."""
     return encode(pixels_of(figure, dpi), "png", colors)
 
 
 def write_bytes(path, content):
-    """Write bytes under a temporary name and rename them: a reader never sees half a file. Returns the path."""
+    """Write bytes under a temporary name, then rename: nobody sees half a file. Returns the path."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")

@@ -1,7 +1,8 @@
 """The JavaScript of the moving pictures, in plain ES2015: no library, no request, one call per widget.
 
-A page holds `(function (d) { WIRE + FRAMES })(data)`: `wire` connects the controls of one widget and calls back with the
-positions `at` whenever one changes. In the live widgets LIVE evaluates a network in place of looking a frame up.
+A page holds `(function (d) { WIRE + FRAMES })(data)`: `wire` connects the controls of one widget and calls
+back with the positions `at` whenever one changes. In the live widgets LIVE evaluates a network in place of
+looking a frame up.
 """
 
 WIRE = """
@@ -15,7 +16,8 @@ function roots(setup) {
 }
 function wire(root, copy, paint) {
   var rows = root.querySelectorAll('.flowviz-row'), at = d.start.slice(), timer = null;
-  var play = root.querySelector('button'), moving = d.axes.findIndex(function (a) { return a.kind === 'slider'; });
+  var play = root.querySelector('button');
+  var moving = d.axes.findIndex(function (a) { return a.kind === 'slider'; });
   function label(n) {
     var a = d.axes[n];
     return a.step < 1 && at[n] % 1 ? at[n].toFixed(1) : a.labels[at[n]];
@@ -91,7 +93,8 @@ function half(h) {
 }
 function unpack(p) {
   if (p.half) return Float32Array.from(new Uint16Array(bytes(p.half).buffer), half);
-  var q = new Int8Array(bytes(p.bytes).buffer), s = new Float32Array(bytes(p.scale).buffer), m = q.length / s.length;
+  var q = new Int8Array(bytes(p.bytes).buffer), s = new Float32Array(bytes(p.scale).buffer);
+  var m = q.length / s.length;
   return Float32Array.from(q, function (v, i) { return v * s[Math.floor(i / m)]; });
 }
 function product(W, x, y) {
@@ -107,18 +110,17 @@ function transposed(W, y, m) {
   return x;
 }
 function convolve(l, x, shape) {
-  var h = shape[1], w = shape[2], co = l.size[1], kh = l.size[2], kw = l.size[3], stride = l.rest[0], pad = l.rest[1];
-  var H = (h - 1) * stride - 2 * pad + kh, V = (w - 1) * stride - 2 * pad + kw, y = new Float32Array(co * H * V);
+  var n = shape[0], h = shape[1], w = shape[2], co = l.size[1], kh = l.size[2], kw = l.size[3];
+  var stride = l.rest[0], pad = l.rest[1];
+  var H = (h - 1) * stride - 2 * pad + kh, V = (w - 1) * stride - 2 * pad + kw;
+  var y = new Float32Array(co * H * V), column = new Float32Array(n), patch = new Float32Array(co * kh * kw);
   for (var o = 0; o < co; o++) y.fill(l.b[o], o * H * V, (o + 1) * H * V);
-  for (var c = 0; c < shape[0]; c++) for (var a = 0; a < h; a++) for (var b = 0; b < w; b++) {
-    var v = x[(c * h + a) * w + b];
-    for (o = 0; o < co; o++) for (var p = 0; p < kh; p++) {
-      var r = a * stride + p - pad;
-      if (r < 0 || r >= H) continue;
-      for (var q = 0; q < kw; q++) {
-        var s = b * stride + q - pad;
-        if (s >= 0 && s < V) y[(o * H + r) * V + s] += v * l.W[((c * co + o) * kh + p) * kw + q];
-      }
+  for (var a = 0; a < h; a++) for (var b = 0; b < w; b++) {
+    for (var c = 0; c < n; c++) column[c] = x[(c * h + a) * w + b];
+    product(l.W, column, patch.fill(0));
+    for (o = 0; o < co; o++) for (var p = 0; p < kh; p++) for (var q = 0; q < kw; q++) {
+      var r = a * stride + p - pad, s = b * stride + q - pad;
+      if (r >= 0 && r < H && s >= 0 && s < V) y[(o * H + r) * V + s] += patch[(o * kh + p) * kw + q];
     }
   }
   shape.splice(0, 3, co, H, V);
@@ -142,7 +144,8 @@ d.layers.forEach(function (l) { if (l.W) { l.W = unpack(l.W); l.b = unpack(l.b);
 var latents = new Float32Array(bytes(d.latents).buffer);
 function code(from) { return latents.slice(from * d.dim, (from + 1) * d.dim); }
 roots(function (root, copy) {
-  var canvas = document.createElement('canvas'), image = root.querySelector('img'), C = d.shape[0], n = d.shape[1] * d.shape[2];
+  var canvas = document.createElement('canvas'), image = root.querySelector('img');
+  var C = d.shape[0], n = d.shape[1] * d.shape[2];
   canvas.height = d.shape[1];
   canvas.width = d.shape[2];
   canvas.className = image.className;
@@ -166,8 +169,9 @@ PATHS = """
 function latent(at) {
   var steps = d.axes[1].labels.length, low = Math.min(Math.floor(at[1]), steps - 1), part = at[1] - low;
   var z = code(at[0] * steps + low);
-  if (part > 0) { var next = code(at[0] * steps + low + 1); z = z.map(function (v, i) { return v + part * (next[i] - v); }); }
-  return z;
+  if (!part) return z;
+  var next = code(at[0] * steps + low + 1);
+  return z.map(function (v, i) { return v + part * (next[i] - v); });
 }
 """
 

@@ -1,4 +1,4 @@
-"""The one figure style of the book: colours by role, a light card that reads on light and dark pages, one width."""
+"""The figure style of the book: colours by role, one width, a light card that reads on any page."""
 
 from types import MappingProxyType
 
@@ -16,16 +16,18 @@ RULE = "#e3e3de"
 PAGE_WIDTH = 7.2  # inches; the text column of the site
 DPI = 144  # two pixels per point: sharp on a phone, and still small as a palette PNG
 
-# Found by a search: at least 3:1 against the card, and far apart in normal vision and under simulated deuteranopia,
-# protanopia and tritanopia (tests/test_viz_style.py states the bound).
-COLORS = MappingProxyType({
-    "data": "#303439",
-    "target": "#de640d",
-    "posterior": "#005dc8",
-    "prior": "#993e8f",
-    "true": "#009e5c",
-    "reference": "#8d9197",
-})
+# Found by a search: at least 3:1 against the card, and far apart in normal vision and under simulated
+# deuteranopia, protanopia and tritanopia (tests/test_viz_style.py states the bound).
+COLORS = MappingProxyType(
+    {
+        "data": "#303439",
+        "target": "#de640d",
+        "posterior": "#005dc8",
+        "prior": "#993e8f",
+        "true": "#009e5c",
+        "reference": "#8d9197",
+    }
+)
 CYCLE = ("#02428c", "#d07716", "#017a49", "#b7749b", "#2d98e2", "#68580d", "#5c1413", "#2a2141")
 FACTOR_COLORS = MappingProxyType({"scale": CYCLE[0], "rotation": CYCLE[1], "hue": CYCLE[2]})
 
@@ -43,7 +45,7 @@ STYLE = {
     "legend.frameon": False, "legend.fontsize": 8, "legend.handlelength": 1.6,
     "figure.titlesize": 10.5, "figure.titleweight": "bold", "image.cmap": "cividis",
     "figure.constrained_layout.h_pad": 0.08, "figure.constrained_layout.w_pad": 0.08,
-}
+}  # fmt: skip
 
 
 def use_style():
@@ -54,8 +56,9 @@ def use_style():
 def new_figure(rows=1, cols=1, height=None, *, width=PAGE_WIDTH, title=None, **subplots):
     """A figure in the book's style and its axes: `figure, axes = new_figure(1, 2)`.
 
-    `height` and `width` in inches; the default height keeps each panel a little wider than high. `axes` is one Axes for
-    1 × 1, else an array as `Figure.subplots` returns it (further keywords go there). The figure shows itself in a notebook.
+    `height` and `width` in inches; the default height keeps each panel a little wider than high. `axes` is
+    one Axes for 1 × 1, else an array as `Figure.subplots` returns it (further keywords go there). The figure
+    shows itself in a notebook.
     """
     use_style()
     if height is None:
@@ -67,20 +70,22 @@ def new_figure(rows=1, cols=1, height=None, *, width=PAGE_WIDTH, title=None, **s
 
 
 def color_of(role):
-    """The colour of a role of `COLORS`, of a factor's name, or `role` itself when matplotlib knows it as a colour."""
+    """The colour of a role of `COLORS` or of a factor's name; any other colour of matplotlib is itself."""
     for table in (COLORS, FACTOR_COLORS):
         if role in table:
             return table[role]
     try:
         to_rgb(role)
     except ValueError as cause:
-        raise FlowlibError(f"colour {role!r} is unknown; use a role of {sorted(COLORS)}, a factor of "
-                           f"{sorted(FACTOR_COLORS)}, or a colour such as '#005dc8'") from cause
+        raise FlowlibError(
+            f"colour {role!r} is unknown; use a role of {sorted(COLORS)}, a factor of "
+            f"{sorted(FACTOR_COLORS)}, or a colour such as '#005dc8'"
+        ) from cause
     return role
 
 
 def factor_colors(names):
-    """One colour for each factor name: fixed ones for scale, rotation and hue, the others in order from the cycle."""
+    """One colour for each factor name: fixed for scale, rotation and hue, else in order from the cycle."""
     free = [color for color in CYCLE if color not in {FACTOR_COLORS.get(name) for name in names}]
     colors, used = [], 0
     for name in names:
@@ -99,4 +104,6 @@ def role_map(role):
 
 def signed_map():
     """A diverging colour map, blue below zero and orange above, for potentials and residuals."""
-    return LinearSegmentedColormap.from_list("signed", ["#003a80", "#005dc8", "#9dbbe0", CARD, "#f2bd94", "#de640d", "#8a3a00"])
+    return LinearSegmentedColormap.from_list(
+        "signed", ["#003a80", "#005dc8", "#9dbbe0", CARD, "#f2bd94", "#de640d", "#8a3a00"]
+    )

@@ -9,18 +9,21 @@ from torch import nn
 from flowlib.errors import FlowlibError
 from flowlib.viz.checks import as_array
 
-ACTIVATIONS = {
-    nn.SiLU: "silu", nn.Tanh: "tanh", nn.ReLU: "relu", nn.Sigmoid: "sigmoid",
+ACTIVATIONS = {nn.SiLU: "silu", nn.Tanh: "tanh", nn.ReLU: "relu", nn.Sigmoid: "sigmoid"}
+FUNCTIONS = {
+    "silu": torch.nn.functional.silu,
+    "tanh": torch.tanh,
+    "relu": torch.relu,
+    "sigmoid": torch.sigmoid,
 }
-FUNCTIONS = {"silu": torch.nn.functional.silu, "tanh": torch.tanh, "relu": torch.relu, "sigmoid": torch.sigmoid}
 
 
 def layers_of(network, activation="silu"):
     """The layers of `network` as plain tuples, the form in which a page evaluates them.
 
-    `network`: an nn.Sequential (or a module that holds one as `net`) of Linear, ConvTranspose2d, Unflatten, Flatten, SiLU,
-    Tanh, ReLU and Sigmoid; or a list of (W (n, m), b (n,)) of a plain network with `activation` between its layers.
-    Raises FlowlibError for a layer that has no counterpart.
+    `network`: an nn.Sequential (or a module that holds one as `net`) of Linear, ConvTranspose2d, Unflatten,
+    Flatten, SiLU, Tanh, ReLU and Sigmoid; or a list of (W (n, m), b (n,)) of a plain network with
+    `activation` between its layers. Raises FlowlibError for a layer that has no counterpart.
     """
     if isinstance(network, (list, tuple)):
         layers = []
@@ -28,7 +31,9 @@ def layers_of(network, activation="silu"):
             layers += [(activation,)] if layers else []
             layers.append(("linear", as_array(weight, "W", 2), as_array(bias, "b", 1)))
         return layers
-    return [_layer(module) for module in getattr(network, "net", network) if not isinstance(module, nn.Flatten)]
+    return [
+        _layer(module) for module in getattr(network, "net", network) if not isinstance(module, nn.Flatten)
+    ]
 
 
 def _layer(module):
@@ -37,24 +42,35 @@ def _layer(module):
     if isinstance(module, nn.ConvTranspose2d):
         odd = (module.groups, module.dilation, module.output_padding) != (1, (1, 1), (0, 0))
         if not odd and module.stride[0] == module.stride[1] and module.padding[0] == module.padding[1]:
-            return ("conv", as_array(module.weight, "W", 4), as_array(module.bias, "b", 1), module.stride[0], module.padding[0])
+            return (
+                "conv",
+                as_array(module.weight, "W", 4),
+                as_array(module.bias, "b", 1),
+                module.stride[0],
+                module.padding[0],
+            )
     if isinstance(module, nn.Unflatten):
         return "shape", tuple(module.unflattened_size)
     if type(module) in ACTIVATIONS:
         return (ACTIVATIONS[type(module)],)
-    raise FlowlibError(f"layer {module} cannot run in a page; use Linear, ConvTranspose2d (no groups, dilation or output "
-                       "padding), Unflatten, SiLU, Tanh, ReLU or Sigmoid")
+    raise FlowlibError(
+        f"layer {module} cannot run in a page; use Linear, ConvTranspose2d (no groups, dilation or output "
+        "padding), Unflatten, SiLU, Tanh, ReLU or Sigmoid"
+    )
 
 
 def pack(array, precision):
-    """An array as {"size", "text"}: base64 of half-precision numbers, or of bytes beside one scale per first index.
+    """An array as {"size", "text"}: base64 of half-precision numbers, or of bytes beside one scale per first
+    index.
 
     Returns the packed form and the array (float32) that the page will unpack.
     """
     array = np.asarray(array, np.float32)
     if precision == "float16":
         if np.abs(array).max(initial=0) > 65504:
-            raise FlowlibError(f"a weight of {np.abs(array).max():.3g} is beyond half precision (65504); rescale the network")
+            raise FlowlibError(
+                f"a weight of {np.abs(array).max():.3g} is beyond half precision (65504); rescale the network"
+            )
         kept = array.astype("<f2")
         return {"half": _text(kept)}, kept.astype(np.float32)
     if precision != "int8":
@@ -76,10 +92,21 @@ def pack_layers(layers, precision):
             packed.append({"kind": kind})
             kept.append((kind,))
         else:
-            weight, near = pack(values[0], precision)
+            first_last = (
+                kind == "conv"
+            )  # the page wants the input channels, the first axis of torch's weight, innermost
+            weight, near = pack(np.moveaxis(values[0], 0, -1) if first_last else values[0], precision)
             bias, near_bias = pack(values[1], "float16")
-            packed.append({"kind": kind, "W": weight, "b": bias, "size": list(values[0].shape), "rest": list(values[2:])})
-            kept.append((kind, near, near_bias, *values[2:]))
+            packed.append(
+                {
+                    "kind": kind,
+                    "W": weight,
+                    "b": bias,
+                    "size": list(values[0].shape),
+                    "rest": list(values[2:]),
+                }
+            )
+            kept.append((kind, np.moveaxis(near, -1, 0) if first_last else near, near_bias, *values[2:]))
     return packed, kept
 
 
@@ -90,7 +117,9 @@ def evaluate(layers, z):
         if kind == "linear":
             x = x.flatten(1) @ _tensor(values[0]).T + _tensor(values[1])
         elif kind == "conv":
-            x = nn.functional.conv_transpose2d(x, _tensor(values[0]), _tensor(values[1]), values[2], values[3])
+            x = nn.functional.conv_transpose2d(
+                x, _tensor(values[0]), _tensor(values[1]), values[2], values[3]
+            )
         elif kind == "shape":
             x = x.unflatten(1, values[0])
         else:
