@@ -47,5 +47,5 @@ def _draw(axes, velocity, source, z, t, start, extent, resolution, field, title)
 
     density_contours(axes, log_density, "posterior", resolution=resolution)
     if field:
-        arrows(axes, velocity, t, count=13, alpha=0.7)
+        arrows(axes, velocity, t, count=11)
     particles(axes, z, "data", size=4, alpha=0.75)
