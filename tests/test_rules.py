@@ -59,6 +59,7 @@ GOOD = {
     rules.nothing_skipped: [book(code())],
     rules.no_machine_in_outputs: [
         book(code(outputs=[printed("W2 = 3.14, 4 / home, ratio a/b, 12 steps\n"), html("<b>1/tmp</b>")])),
+        book(code(outputs=[printed("error 0.018\nsecond sign 2.0\ns = 3\n")])),
         book(code(outputs=[html('<img src="data:image/png;base64,xx/tmp/xx">')]))],
     rules.short_cells: [book(code("x = 1\n" * 29 + "x"))],
     rules.no_closing_semicolon: [book(code("a = 1; b = 2"))],

@@ -12,7 +12,7 @@ IGNORED = "nbval-ignore-output"
 
 ABSOLUTE_PATH = re.compile(r"(?<![\w.~])/(?:home|root|tmp|Users|private|content|mnt|opt|usr|var|work)/[\w.-]")
 TIMING = re.compile(r"Wall time|CPU times|\bit/s\b|\bs/it\b"
-                    r"|\b\d+(?:\.\d+)?\s?(?:ms|µs|us|seconds?|minutes?)\b|\b\d+\.\d+\s?s\b|\b\d\d:\d\d<")
+                    r"|\b\d+(?:\.\d+)?[ ]?(?:ms|µs|us|seconds?|minutes?)\b|\b\d+\.\d+[ ]?s\b|\b\d\d:\d\d<")
 DIRECTIVE = re.compile(r"^(?P<fence>`{3,}|:{3,})\{(?P<name>[\w:-]+)\}[ \t]*(?P<argument>[^\n]*)\n"
                        r"(?P<body>.*?)^(?P=fence)", re.S | re.M)
 CITATION = re.compile(r"\{cite(?::\w+)?\}`([^`]+)`")
