@@ -1,13 +1,17 @@
 """Grids of images: every pixel where it belongs, labels in order, and mistakes named."""
 
+import io
+from itertools import product
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from flowlib import viz
 from flowlib.errors import FlowlibError
 from flowlib.viz.images import GAP, mosaic
-from flowlib.viz.picture import pixels_of
+from flowlib.viz.picture import pixels_of, png_bytes
 from flowlib.viz.style import CARD, MUTED
 
 
@@ -85,3 +89,12 @@ def test_wrong_labels_and_shapes_are_named():
 
 def test_a_tensor_with_gradient_is_welcome():
     viz.image_grid(images(1, 1, 1, 8, 8).requires_grad_())
+
+
+def test_the_colours_of_images_are_kept_exactly():
+    frames = images(1, 3, 3, 16, 16)
+    shown = Image.open(io.BytesIO(png_bytes(viz.image_grid(frames))))
+    shown = {tuple(color) for color in np.asarray(shown.convert("RGB")).reshape(-1, 3)}
+    wanted = np.round(255 * frames.permute(0, 1, 3, 4, 2).reshape(-1, 3).numpy()).astype(int)
+    down = list(product((0, -1), repeat=3))  # matplotlib may round a level down
+    assert all(any((r + i, g + j, b + k) in shown for i, j, k in down) for r, g, b in wanted)

@@ -11,7 +11,8 @@ from PIL import Image
 
 from flowlib import viz
 from flowlib.errors import FlowlibError
-from flowlib.viz.picture import encode, png_bytes, with_palette
+from flowlib.viz.palette import with_palette
+from flowlib.viz.picture import encode, png_bytes
 from flowlib.viz.style import CARD, CYCLE, INK, MUTED
 
 # Machado, Oliveira, Fernandes (2009), severity 1, on linear RGB.

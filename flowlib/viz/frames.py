@@ -47,9 +47,10 @@ def to_pil(frame, dpi=None):
 
 
 def make_frame(frame, *, dpi=FRAME_DPI, kind="png", colors=64, quality=80):
-    """Encode one frame; `colors` bounds the palette of a figure's PNG, `quality` is for 'jpeg' and 'webp'."""
+    """Encode one frame; `colors` bounds a figure's palette, `quality` is for 'jpeg' and 'webp'."""
     image, pixelated = to_pil(frame, dpi)
-    content = encode(image, kind, 256 if pixelated else colors, quality)
+    exact = pixelated or getattr(frame, "colors", 256) is None
+    content = encode(image, kind, None if exact else colors, quality)
     return Frame(content, f"image/{kind}", image.size, pixelated)
 
 

@@ -91,6 +91,7 @@ def _grid(images, space, rows, groups, columns, title, width, max_scale):
     inches_high, inches_wide = pixels.shape[0] / DPI, pixels.shape[1] / DPI
     height = top + inches_high + 0.12
     figure = Picture(figsize=(width, height))
+    figure.colors = None
     axes = figure.add_axes([left / width, 0.12 / height, inches_wide / width, inches_high / height])
     axes.imshow(
         pixels, interpolation="nearest", aspect="auto", extent=(0, canvas.shape[1], canvas.shape[0], 0)

@@ -15,13 +15,13 @@ CONTINUOUS = 0.1  # the slider's step, in steps of the flow
 
 def live_decoder(decoder, latents, labels=None, *, steps=None, names=("path", "t"), alt="", caption="",
                  **options):  # fmt: skip
-    """Decode latents along N given paths, `latents` (N, S, d), in the page, interpolating between the steps.
+    """Decode latents along N given paths, `latents` (N, S, d), in the page; between steps they interpolate.
 
     `decoder`: see `layers_of`; a list of (W, b) needs `shape` = (c, H, W). `labels`: a name for each path;
-    `steps`: one for each of the S positions. Options: `logits` (default True: a sigmoid follows), `activation`
-    of a list of (W, b), `precision` 'float16' or, at half the bytes, 'int8' (a weight is off by at most 1/254 of
-    its row's largest), `height` in screen pixels, `interval` of the play button. Where no script runs, the same
-    picture stands still at the middle of the first path. Raises FlowlibError for other shapes.
+    `steps`: one for each of the S positions. Options: `logits` (default True: a sigmoid follows),
+    `activation` of a list of (W, b), `precision` 'float16' or, at half the bytes, 'int8' (a weight is off by
+    at most 1/254 of its row's largest), `height` in screen pixels, `interval` of the play button. Where no
+    script runs, the middle of the first path is seen. Raises FlowlibError for other shapes.
     """
     latents = as_array(latents, "latents", 3)
     middle = latents.shape[1] // 2
@@ -31,7 +31,7 @@ def live_decoder(decoder, latents, labels=None, *, steps=None, names=("path", "t
 
 def live_flow(decoder, potentials, codes, factor_names, labels=None, *, steps=8, name="image", alt="",
               caption="", **options):  # fmt: skip
-    """Let codes (N, d) flow along ∇u^k in the page, a slider from 0 to `steps` per factor, and decode them (M10).
+    """Let codes (N, d) flow along ∇u^k in the page, a slider 0 … `steps` per factor, and decode them (M10).
 
     The flows act one after the other in the order of `factor_names`, each with time labels 1, 2, …; a part of
     a step moves that part of the way. `potentials`: K tanh networks with the attributes of

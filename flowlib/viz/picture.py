@@ -11,17 +11,21 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from flowlib.errors import FlowlibError
+from flowlib.viz.palette import with_palette
 
 
 class Picture(Figure):
-    """A Figure outside pyplot's global state: nothing to close, no backend, shown once."""
+    """A Figure outside pyplot's global state: nothing to close, no backend, shown once.
+
+    `colors`: the size of the palette that it is saved with, or None where images must keep their colours.
+    """
+
+    colors = 256
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         png = base64.b64encode(png_bytes(self)).decode("ascii")
-        width = round(96 * self.get_figwidth())
-        return {"image/png": png, "text/plain": repr(self)}, {
-            "image/png": {"width": width}
-        }  # a height would distort on phones
+        size = {"width": round(96 * self.get_figwidth())}  # a height too would distort it on phones
+        return {"image/png": png, "text/plain": repr(self)}, {"image/png": size}
 
     def __repr__(self):
         count = len(self.axes)
@@ -45,52 +49,23 @@ def pixels_of(figure, dpi=None):
     return Image.fromarray(rgba).convert("RGB")
 
 
-def with_palette(image, colors=256):
-    """An RGB image with a palette of at most `colors`: the most frequent colours exactly, the rest by median
-    cut.
-
-    Median cut alone shifts the colour of thin text and lines towards whatever fills the areas.
-    """
-    pixels = np.asarray(image.convert("RGB")).astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)
-    found, inverse, counts = np.unique(pixels, return_inverse=True, return_counts=True)
-    order = np.argsort(-counts, kind="stable")
-    exact = order if len(order) <= colors else order[: colors // 2]
-    rest = order[len(exact) :]
-    index, table = np.empty(len(found), np.uint8), _unpack(found[exact]).ravel().tolist()
-    index[exact] = np.arange(len(exact))
-    if len(rest):
-        others = Image.fromarray(_unpack(found[rest])[None]).quantize(
-            colors - len(exact), Image.Quantize.MEDIANCUT
-        )
-        index[rest] = len(exact) + np.asarray(others)[0]
-        table += others.getpalette()
-    result = Image.fromarray(index[inverse.reshape(pixels.shape)], "L")
-    result.putpalette(table[: 3 * 256])
-    return result
-
-
-def _unpack(codes):
-    return np.stack([codes >> 16, codes >> 8 & 255, codes & 255], -1).astype(np.uint8)
-
-
 def encode(image, kind="png", colors=256, quality=80):
-    """A PIL image as bytes: a PNG with a palette of `colors`, or a JPEG or WebP of `quality`."""
+    """A PIL image as bytes: a PNG of at most `colors` (None: exact), or a JPEG or WebP of `quality`."""
     out = io.BytesIO()
     if kind == "png":
-        image = image if image.mode == "L" else with_palette(image, colors)
+        exact = image.mode == "L" or colors is None and image.getcolors(256) is None
+        image = image if exact else with_palette(image, colors or 256)
         image.save(out, "PNG", optimize=True)
     elif kind in ("jpeg", "webp"):
-        image.save(
-            out, kind.upper(), quality=quality, **({"optimize": True} if kind == "jpeg" else {"method": 6})
-        )
+        image.save(out, kind.upper(), quality=quality)
     else:
         raise FlowlibError(f"image kind {kind!r} is unknown; use 'png', 'jpeg' or 'webp'")
     return out.getvalue()
 
 
-def png_bytes(figure, dpi=None, colors=256):
-    """The figure as a PNG with a palette of `colors`, three to five times smaller than in true colour."""
-    return encode(pixels_of(figure, dpi), "png", colors)
+def png_bytes(figure, dpi=None):
+    """The figure as a PNG with the palette that it asks for: a half to a fifth of true colour."""
+    return encode(pixels_of(figure, dpi), "png", getattr(figure, "colors", 256))
 
 
 def write_bytes(path, content):

@@ -1,35 +1,15 @@
 """The figure style of the book: colours by role, one width, a light card that reads on any page."""
 
-from types import MappingProxyType
-
 import matplotlib as mpl
 from cycler import cycler
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
 
 from flowlib.errors import FlowlibError
+from flowlib.viz.palette import CARD, COLORS, CYCLE, FACTOR_COLORS, INK, MUTED, RULE
 from flowlib.viz.picture import Picture
 
-CARD = "#fcfcfa"  # every figure brings this background with it
-INK = "#303439"
-MUTED = "#6a7078"
-RULE = "#e3e3de"
 PAGE_WIDTH = 7.2  # inches; the text column of the site
 DPI = 144  # two pixels per point: sharp on a phone, and still small as a palette PNG
-
-# Found by a search: at least 3:1 against the card, and far apart in normal vision and under simulated
-# deuteranopia, protanopia and tritanopia (tests/test_viz_style.py states the bound).
-COLORS = MappingProxyType(
-    {
-        "data": "#303439",
-        "target": "#de640d",
-        "posterior": "#005dc8",
-        "prior": "#993e8f",
-        "true": "#009e5c",
-        "reference": "#8d9197",
-    }
-)
-CYCLE = ("#02428c", "#d07716", "#017a49", "#b7749b", "#2d98e2", "#68580d", "#5c1413", "#2a2141")
-FACTOR_COLORS = MappingProxyType({"scale": CYCLE[0], "rotation": CYCLE[1], "hue": CYCLE[2]})
 
 STYLE = {
     "figure.facecolor": CARD, "figure.dpi": DPI, "savefig.dpi": DPI, "savefig.facecolor": CARD,
