@@ -135,6 +135,22 @@ def test_two_copies_of_one_widget_move_apart(tmp_path):
     assert seen == [round(255 * 3 / 6), round(255 * 5 / 6), True, True]
 
 
+def test_a_notebook_that_inserts_the_output_later_runs_it(tmp_path):
+    """JupyterLab sets innerHTML, which runs no script, and then makes every script anew."""
+    body = viz.frame_slider(tones(4), alt="grey").data
+    place = f"<div id='output'></div><template>{body}</template>"
+    seen = browse(
+        tmp_path,
+        place,
+        SHOWN
+        + """const output = $("#output"); output.innerHTML = $("template").innerHTML;
+        output.querySelectorAll("script").forEach(old => { const fresh = document.createElement("script");
+        fresh.textContent = old.textContent; old.replaceWith(fresh) });
+        input($("input"), 0); return [await shown(), $("output").textContent]""",
+    )
+    assert seen == [0, "0"]
+
+
 def test_a_phone_shows_everything_in_its_width(tmp_path):
     figure, axes = viz.new_figure(1, 2)
     body = viz.frame_slider([figure, figure], ["a long label", "another long label"], alt="plot").data

@@ -42,7 +42,7 @@ def with_palette(image, colors=256):
     else:
         table = _few(found, counts, colors)
         index = _nearest(_unpack(found), table)
-    result = Image.fromarray(index.astype(np.uint8)[inverse.reshape(pixels.shape)], "L")
+    result = Image.fromarray(index.astype(np.uint8)[inverse.reshape(pixels.shape)])
     result.putpalette(table.ravel().tolist())
     return result
 
