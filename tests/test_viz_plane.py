@@ -116,6 +116,14 @@ def test_latent_paths_are_coloured_by_factor():
     assert "% of the variance" in figure.axes[0].get_xlabel()
 
 
+def test_latent_paths_are_projected_to_the_plane_of_all_points():
+    paths, background = torch.randn(4, 2, 5), torch.randn(40, 5)
+    figure = viz.latent_paths(paths, [0, 1], FACTORS, background=background)
+    mean, plane, _ = viz.principal_plane(torch.cat([paths.reshape(-1, 5), background]))
+    lines = [c for c in figure.axes[0].collections if c.get_label() == "rotation"]
+    assert np.allclose(lines[0].get_segments()[0], (paths[:, 1].numpy() - mean) @ plane, atol=1e-5)
+
+
 def test_latent_paths_refuse_an_unknown_factor():
     with pytest.raises(FlowlibError, match=r"\[0, 2\].*0 … 1"):
         viz.latent_paths(torch.randn(9, 2, 5), [0, 2], FACTORS)
