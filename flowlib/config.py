@@ -44,8 +44,12 @@ class Config:
     """Let D_k follow the gradient of the objective."""
 
     # objective
-    objective: Literal["marginal", "path"] = "marginal"
+    objective: Literal["marginal", "path"] = "path"
     """marginal: M13, a composite likelihood of the frames; path: M14, the ELBO of the sequence."""
+    likelihood: Literal["bernoulli", "gaussian"] = "bernoulli"
+    """p(x|z): Bernoulli on the decoder's logits (a pseudo-likelihood on grey values), or Gaussian around its output."""
+    noise_std: float = 0.1
+    """Standard deviation of the Gaussian likelihood; not used by the other."""
     log_det: Literal["exact", "series"] = "exact"
     """log|det(I + H)| of a step in the marginal objective: exact, or the power series (large d, ‖H‖ < 1)."""
     hj_penalty: Literal["zero", "paper", "none"] = "zero"
@@ -85,7 +89,7 @@ def _validate(config):
             raise FlowlibError(f"{field.name} = {value!r}: choose one of {', '.join(allowed)}")
     if not config.factors or len(set(config.factors)) < len(config.factors):
         raise FlowlibError(f"factors = {config.factors}: name one or more different transformations")
-    for name, low in (("diffusion", 0.0), ("learning_rate", 0.0), ("hj_weight", -1e-300)):
+    for name, low in (("diffusion", 0.0), ("noise_std", 0.0), ("learning_rate", 0.0), ("hj_weight", -1e-300)):
         value = getattr(config, name)
         if not low < value < float("inf"):
             raise FlowlibError(f"{name} = {value}: give a finite number {'≥' if low < 0 else '>'} 0")

@@ -35,7 +35,7 @@ class Batch:
         x_0 is always there and counts once; the F − 1 others, drawn uniformly, stand for T frames.
         """
         others = self.frames.shape[1] - 1
-        return torch.tensor([1.0] + [self.steps / others] * others).to(self.frames)
+        return torch.tensor([1.0] + [self.steps / max(others, 1)] * others).to(self.frames)
 
     def check(self):
         """Raise FlowlibError unless the frames are finite and in [0, 1]; return the batch."""

@@ -34,11 +34,16 @@ def frame_errors(frames: Float[Tensor, "B F C H W"], predicted: Float[Tensor, "B
     return (frames - predicted).abs().sum((-3, -2, -1))
 
 
+def predict(model, z: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch C H W"]:
+    """E[x|z]: for the Bernoulli likelihood sigmoid(Dec(z))."""
+    return model.likelihood.mean(model.decode(z))
+
+
 def path_error(model, batch: Batch) -> Float[Tensor, " B"]:
     """Σ_{t=1}^T ‖x_t − sigmoid(Dec(z_t))‖₁ per sequence, z_0 = μ(x_0), moved by the model's noise-free transport."""
     factor = int(batch.factor[0]) if bool((batch.factor == batch.factor[0]).all()) else batch.factor
     path = model.transport(model.encode(batch.frames[:, 0]).mean, factor, batch.steps)
-    return frame_errors(batch.frames[:, 1:], model.decode(path[:, 1:]).sigmoid()).sum(1)
+    return frame_errors(batch.frames[:, 1:], predict(model, path[:, 1:])).sum(1)
 
 
 def _over_images(sequences, factor, count, steps, measure):
@@ -79,7 +84,7 @@ def decoder_limit(model, sequences: Sequences, factor, count=50, iterations=100,
     for step in range(iterations + 1):
         for group in optimizer.param_groups:
             group["lr"] = rate * (1 - step / (iterations + 1))
-        errors = frame_errors(batch.frames[:, 1:], model.decode(z).sigmoid())
+        errors = frame_errors(batch.frames[:, 1:], predict(model, z))
         best = torch.minimum(best, errors.detach())
         (z.grad,) = torch.autograd.grad(errors.sum(), z)
         optimizer.step()

@@ -8,7 +8,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from flowlib.data import Batch
-from flowlib.models.likelihood import bernoulli_log_prob
 from flowlib.models.protocol import LOG_2PI
 
 
@@ -41,7 +40,7 @@ def frame_log_weights(model, batch: Batch, generator=None) -> Float[Tensor, "B f
     log_q = posterior.log_prob(z)[:, None] + trajectory.log_density_change()
     times = torch.arange(batch.steps + 1, dtype=z.dtype, device=z.device)
     log_p = model.prior.log_prob(trajectory.path, batch.factor, times)
-    return log_p - log_q + bernoulli_log_prob(model.decode(trajectory.path), batch.frames)
+    return log_p - log_q + model.likelihood.log_prob(model.decode(trajectory.path), batch.frames)
 
 
 @torch.no_grad()
@@ -56,7 +55,7 @@ def sequence_log_weights(model, batch: Batch, generator=None) -> Float[Tensor, "
     chain = model.flow(z, batch.factor, batch.steps, noise_scale=(2 * diffusion).sqrt(), generator=generator)
     steps = kernel_log_weight(chain.velocity, chain.noise, diffusion[:, None]).sum(1)
     start = standard_normal_log_prob(z) - posterior.log_prob(z)
-    return start + steps + bernoulli_log_prob(model.decode(chain.path), batch.frames).sum(1)
+    return start + steps + model.likelihood.log_prob(model.decode(chain.path), batch.frames).sum(1)
 
 
 def kernel_log_weight(drift, noise, diffusion):

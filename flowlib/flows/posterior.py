@@ -65,13 +65,14 @@ def estimated_density_change(bank, trajectory, factor, generator=None, terms=8, 
 
 
 def _accumulate(log_dets):
-    return -torch.cat([torch.zeros_like(log_dets[:, :1]), log_dets.cumsum(1)], 1)
+    return -torch.cat([log_dets.new_zeros(len(log_dets), 1), log_dets.cumsum(1)], 1)
 
 
 def _collect(path, records, noises, back, hessian):
     z = path[0]
     if not records:
-        return Trajectory(z[:, None], z.new_zeros(len(z), 0, z.shape[1]), z.new_zeros(len(z), 0))
+        none = z.new_zeros(len(z), 0, z.shape[1])
+        return Trajectory(z[:, None], none, none[..., 0], none, none[..., None].expand(-1, -1, -1, z.shape[1]))
     gradient = torch.stack([back(r.gradient) for r in records], 1)
     time = torch.stack([back(r.time) for r in records], 1)
     return Trajectory(

@@ -2,10 +2,10 @@
 
 from flowlib.models.flow_vae import FlowVAE
 from flowlib.models.hj_penalty import HJPenalty
-from flowlib.models.likelihood import bernoulli_log_prob
+from flowlib.models.likelihood import Bernoulli, Gaussian
 from flowlib.models.protocol import Model, Posterior
 
-__all__ = ["FlowVAE", "HJPenalty", "Model", "Posterior", "bernoulli_log_prob", "build_model"]
+__all__ = ["Bernoulli", "FlowVAE", "Gaussian", "HJPenalty", "Model", "Posterior", "build_model"]
 
 
 def build_model(config, channels=3, size=28):

@@ -8,7 +8,7 @@ from flowlib.config import Config
 from flowlib.data import Batch
 from flowlib.flows import DiffusionPrior, PotentialBank, Trajectory, estimated_density_change, run_flow
 from flowlib.models.hj_penalty import HJPenalty
-from flowlib.models.likelihood import bernoulli_log_prob
+from flowlib.models.likelihood import build_likelihood
 from flowlib.models.networks import build_networks
 from flowlib.models.protocol import Posterior
 
@@ -27,6 +27,7 @@ class FlowVAE(nn.Module):
             factors, dim, config.potential_width, config.potential_depth, config.horizon, config.bounded_potential
         )
         self.prior = DiffusionPrior(factors, config.diffusion, config.learn_diffusion)
+        self.likelihood = build_likelihood(config.likelihood, config.noise_std)
         self.penalty = HJPenalty(config.hj_penalty, factors, dim, config)
 
     def encode(self, images: Float[Tensor, "B C H W"]) -> Posterior:
@@ -34,7 +35,7 @@ class FlowVAE(nn.Module):
         return Posterior(*self.encoder(images))
 
     def decode(self, z: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch C H W"]:
-        """Logits of p(x|z)."""
+        """The parameters of p(x|z) that `self.likelihood` reads: logits, or means."""
         return self.decoder(z.reshape(-1, z.shape[-1])).unflatten(0, z.shape[:-1])
 
     def transport(self, z: Float[Tensor, "B d"], factor, steps: int, first: int = 1) -> Float[Tensor, "B frames d"]:
@@ -59,7 +60,7 @@ class FlowVAE(nn.Module):
     def _reconstruction(self, path, batch):
         """−Σ_t log p(x_t|z_t) (B,), estimated from the frames present."""
         at_times = path.gather(1, batch.times[..., None].expand(-1, -1, path.shape[-1]))
-        return -(bernoulli_log_prob(self.decode(at_times), batch.frames) * batch.weights).sum(1)
+        return -(self.likelihood.log_prob(self.decode(at_times), batch.frames) * batch.weights).sum(1)
 
     def _marginal_terms(self, posterior, z, batch, generator):
         """M13: Σ_t log q_t(z_t) − log N(z_t; 0, (1 + 2 D_k t) I) along the noise-free flow."""

@@ -36,13 +36,18 @@ LOG_2PI = 1.8378770664093453
 
 
 class Model(Protocol):
-    """What a model can do. `factor` is one index for all samples or (B,) labels; latents are (B, d)."""
+    """What a model can do. `factor` is one index for all samples or (B,) labels; latents are (B, d).
+
+    `likelihood` : an object of `flowlib.models.likelihood`, which reads what `decode` returns.
+    """
+
+    likelihood: object
 
     def encode(self, images: Tensor) -> Posterior:
         """q(z|x) of images (B, C, H, W)."""
 
     def decode(self, z: Tensor) -> Tensor:
-        """The decoder's logits (…, C, H, W) of latents (…, d)."""
+        """The parameters (…, C, H, W) of p(x|z) for latents (…, d): logits or means, as `likelihood` reads them."""
 
     def transport(self, z: Tensor, factor, steps: int, first: int = 1) -> Tensor:
         """z_0 … z_steps, (B, steps+1, d): the one place where a latent moves. `first` labels the first step's time."""

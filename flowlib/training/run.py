@@ -1,0 +1,72 @@
+"""A run's folder: configuration, checkpoint, final weights; one process at a time; never two runs in one folder."""
+
+import contextlib
+from pathlib import Path
+
+import torch
+from filelock import FileLock, Timeout
+
+from flowlib.config import Config, from_json, to_json
+from flowlib.errors import FlowlibError
+from flowlib.models import build_model
+from flowlib.training import checkpoint as checkpoints
+from flowlib.training.files import write_text
+from flowlib.training.trainer import Trainer
+
+CONFIG, MODEL, METRICS = "config.json", "model.safetensors", "metrics.json"
+
+
+@contextlib.contextmanager
+def run_folder(folder, config: Config):
+    """Claim a folder for a configuration: created if missing, refused if another run is there or is using it now."""
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FlowlibError(f"{folder} cannot be a run's folder ({error.strerror}); choose another --out") from error
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            _claim(folder, config)
+            yield folder
+    except Timeout as error:
+        raise FlowlibError(f"another process is working in {folder}: wait for it, or choose another --out") from error
+
+
+def _claim(folder, config):
+    path = folder / CONFIG
+    if path.exists():
+        there = from_json(path)
+        if there != config:
+            differing = [name for name in vars(config) if getattr(config, name) != getattr(there, name)]
+            listed = ", ".join(f"{name} = {getattr(there, name)!r}" for name in differing)
+            raise FlowlibError(f"{folder} holds another run ({listed} there): choose another --out, or the options of that run")
+        return
+    foreign = [entry.name for entry in folder.iterdir() if entry.name != ".lock"]
+    if foreign:
+        raise FlowlibError(f"{folder} is not empty and holds no run ({', '.join(sorted(foreign)[:3])}): choose another --out")
+    write_text(path, to_json(config))
+
+
+def new_model(config: Config):
+    """A model whose initial weights are drawn from the configuration's seed; torch's global generator is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        return build_model(config)
+
+
+def train_run(folder, config: Config, sequences, progress=True, writer=None) -> Trainer:
+    """Train (or go on training) the configured model in a claimed folder; writes model.safetensors at the end."""
+    trainer = Trainer(new_model(config), sequences, config, folder)
+    trainer.run(progress=progress, writer=writer)
+    checkpoints.save(Path(folder) / MODEL, {"model": trainer.model.state_dict()}, config, trainer.step)
+    return trainer
+
+
+def open_run(folder, config: Config, sequences) -> Trainer:
+    """A run that is there, ready to evaluate: its final weights, and the history and clock of its last checkpoint."""
+    saved = checkpoints.load(Path(folder) / MODEL)
+    checkpoints.check_config(saved, config, Path(folder) / MODEL)
+    trainer = Trainer(new_model(config), sequences, config, folder)
+    checkpoints.load_weights(trainer.model, saved.part("model"), Path(folder) / MODEL)
+    trainer.model.eval()
+    return trainer

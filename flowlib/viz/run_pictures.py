@@ -1,0 +1,43 @@
+"""The pictures that a run leaves in its folder: decoded flows, their animation, loss curves, latent paths."""
+
+from pathlib import Path
+
+import torch
+
+from flowlib.evaluation import predict
+from flowlib.viz.curves import loss_curves
+from flowlib.viz.images import flow_grid
+from flowlib.viz.latent import latent_paths
+from flowlib.viz.motion import save_gif
+
+
+@torch.no_grad()
+def decoded_flows(model, sequences, index, steps=None):
+    """True and decoded frames (K, T+1, C, H, W) of one image under each factor; frame 0 is decoded from μ(x_0) too."""
+    true, decoded = [], []
+    for factor in range(len(sequences.factors)):
+        batch = sequences.full_batch([index], factor, steps)
+        path = model.transport(model.encode(batch.frames[:, 0]).mean, factor, batch.steps)
+        true.append(batch.frames[0])
+        decoded.append(predict(model, path)[0])
+    return torch.stack(true), torch.stack(decoded)
+
+
+@torch.no_grad()
+def draw_run(model, sequences, history, steps, folder, index=0, paths=40):
+    """Write flows.png, flows.gif, losses.png and latent_paths.png into a run's folder; returns the paths.
+
+    history : name → values, recorded at the training steps `steps`;  index : the held-out image that is shown
+    """
+    folder = Path(folder)
+    true, decoded = decoded_flows(model, sequences, index)
+    flow_grid(true, decoded, sequences.factors).save(folder / "flows.png")
+    rows = [torch.stack([true[:, t], decoded[:, t]]) for t in range(true.shape[1])]  # (2, K, C, H, W)
+    save_gif(rows + rows[-2:0:-1], folder / "flows.gif")
+    if history:
+        loss_curves(history, steps).save(folder / "losses.png")
+    codes = model.encode(sequences.first_frames(list(range(min(paths, len(sequences)))))).mean
+    moved = [model.transport(codes, factor, sequences.steps) for factor in range(len(sequences.factors))]
+    labels = torch.arange(len(moved)).repeat_interleave(len(codes))
+    latent_paths(torch.cat(moved).transpose(0, 1), labels, sequences.factors).save(folder / "latent_paths.png")
+    return [folder / name for name in ("flows.png", "flows.gif", "losses.png", "latent_paths.png")]

@@ -1,0 +1,137 @@
+"""Both objectives and both likelihood estimates against closed forms of a linear-Gaussian model (M13, M14, M17)."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import linear_gaussian as lg
+from flowlib.evaluation import frame_log_weights, from_log_weights, log_likelihood, sequence_log_weights
+
+COPIES = 40_000
+
+
+def bounds(objective, generator, factor=1):
+    """Single-sample values of the objective's bound, one per copy."""
+    model, frames = lg.build(objective)
+    batch = lg.batch_of(frames, COPIES, factor)
+    posterior = model.encode(batch.frames[:, 0])
+    z = posterior.sample(generator)
+    terms = model._marginal_terms if objective == "marginal" else model._path_terms
+    trajectory, divergences = terms(posterior, z, batch, generator)
+    return model, frames, -(model._reconstruction(trajectory.path, batch) + sum(divergences.values()))
+
+
+def within(values, expected, errors=4):
+    """Whether the mean of the values is within so many standard errors of what is expected."""
+    error = values.std().item() / len(values) ** 0.5
+    return abs(values.mean().item() - expected) < errors * error
+
+
+@pytest.mark.parametrize("factor", [0, 1])
+def test_marginal_objective_is_the_sum_of_the_frames_elbos(generator, factor):
+    model, frames, values = bounds("marginal", generator, factor)
+    truth, elbo = lg.frame_truth(model, frames, factor)
+    assert within(values, elbo.sum())
+    assert elbo.sum() < truth.sum()
+
+
+@pytest.mark.parametrize("factor", [0, 1])
+def test_path_objective_is_the_elbo_of_the_sequence(generator, factor):
+    model, frames, values = bounds("path", generator, factor)
+    truth, elbo = lg.sequence_truth(model, frames, factor)
+    assert within(values, elbo)
+    assert elbo < truth
+
+
+@pytest.mark.parametrize("objective", ["marginal", "path"])
+def test_the_loss_is_minus_the_bound_averaged_over_the_batch(objective):
+    model, frames, values = bounds(objective, torch.Generator().manual_seed(1))
+    terms = model.objective(lg.batch_of(frames, COPIES), torch.Generator().manual_seed(1))
+    assert torch.allclose(terms["loss"], -values.mean())
+    total = sum(value for name, value in terms.items() if name not in ("loss", "hj"))
+    assert torch.allclose(terms["loss"], total) and terms["hj"] == 0
+
+
+@pytest.mark.parametrize("objective", ["marginal", "path"])
+def test_one_frame_with_the_exact_posterior_gives_equality(objective, generator):
+    """With T = 0 every term is log p(x_0), sample by sample in the marginal form: a wrong sign cannot hide."""
+    model, frames = lg.build(objective)
+    mean, covariance = lg.exact_posterior(frames, model.decoder.matrix.numpy())
+    values, vectors = np.linalg.eigh(covariance)  # turn the latent axes so that the posterior is diagonal
+    rotation = torch.tensor(vectors)
+    model.decoder.matrix = model.decoder.matrix @ rotation
+    model.encoder = lg.FixedEncoder(rotation.mT @ torch.tensor(mean), torch.tensor(values).sqrt())
+    terms = model.objective(lg.batch_of(frames[:1], COPIES), generator)
+    truth, _ = lg.frame_truth(model, frames[:1])
+    tolerance = 1e-9 if objective == "marginal" else 0.05
+    assert terms["loss"].item() == pytest.approx(-truth[0], abs=tolerance)
+
+
+@pytest.mark.parametrize("kind", ["frame", "sequence"])
+def test_importance_weighted_estimates_converge_to_the_truth(kind, generator):
+    model, frames = lg.build("path")
+    log_weights = frame_log_weights if kind == "frame" else sequence_log_weights
+    draws = log_weights(model, lg.batch_of(frames, COPIES), generator)
+    truth = lg.frame_truth(model, frames)[0] if kind == "frame" else lg.sequence_truth(model, frames)[0]
+    weights = (draws - torch.as_tensor(truth)).exp()  # E w = p(x), so the mean of these is 1
+    error = weights.std(0) / COPIES**0.5
+    assert bool(((weights.mean(0) - 1).abs() < 4 * error).all())
+    assert bool((error < 0.1).all())  # the test is sharp enough to see a missing factor
+
+
+def test_the_estimate_rises_towards_the_truth_as_samples_grow(generator):
+    """E log p̂ ≤ log p, and the gap closes with M: a missing log M would overshoot."""
+    model, frames = lg.build("path")
+    truth = lg.sequence_truth(model, frames)[0]
+    batch = lg.batch_of(frames, 400)
+    one, few, many = (
+        log_likelihood(sequence_log_weights, model, batch, samples, generator).value.mean() for samples in (1, 10, 400)
+    )
+    assert one < few < many < truth + 0.1
+    assert abs(many - truth) < 0.15 < truth - one
+
+
+def test_log_mean_exp_and_effective_sample_size():
+    weights = torch.tensor([[1.0, 2.0], [3.0, 2.0]], dtype=torch.float64)
+    found = from_log_weights(weights.log() - 2000)
+    assert torch.allclose(found.value, torch.tensor([2.0, 2.0], dtype=torch.float64).log() - 2000)
+    assert torch.allclose(found.effective_samples, torch.tensor([1.6, 2.0], dtype=torch.float64))
+
+
+def test_subsampled_frames_estimate_the_full_reconstruction(generator):
+    """x_0 counts once and a random frame stands for T: the mean over all choices is the full sum."""
+    model, frames = lg.build("path")
+    full = lg.batch_of(frames, lg.T)
+    path = torch.randn(1, lg.T + 1, lg.DIM, generator=generator).double().expand(lg.T, -1, -1)
+    complete = model._reconstruction(path, full)[0]
+    times = torch.stack([torch.zeros(lg.T, dtype=torch.long), torch.arange(1, lg.T + 1)], 1)
+    picked = full.frames.gather(1, times[:, :, None, None, None].expand(-1, -1, 1, 1, lg.PIXELS))
+    few = type(full)(picked, times, full.factor, full.steps)
+    assert torch.allclose(model._reconstruction(path, few).mean(), complete)
+
+
+def test_scalar_sequence_by_hand(generator, double):
+    """Exact case 3 of MATH.md: ELBO −3.746951 below log p −3.342596; decoding noise-free latents would give −3.246951."""
+    model, _ = lg.build("path", mean=torch.tensor([0.5]), std=torch.tensor([0.5]).sqrt())
+    model.potentials = lg.LinearPotentials(torch.zeros(2, 1, 1).double(), torch.full((2, 1), 0.75).double())
+    model.prior.log_diffusion.data = torch.full((2,), 0.5).double().log()
+    model.likelihood = lg.Gaussian(1.0)
+    model.decoder = Repeat()
+    values = []
+    for _ in range(5):
+        batch = lg.batch_of(np.array([[1.0], [2.0]]), COPIES)
+        posterior = model.encode(batch.frames[:, 0])
+        trajectory, divergences = model._path_terms(posterior, posterior.sample(generator), batch, generator)
+        values.append(-(model._reconstruction(trajectory.path, batch) + sum(divergences.values())))
+    values = torch.cat(values)
+    assert within(values, -3.746951)
+    weights = sequence_log_weights(model, lg.batch_of(np.array([[1.0], [2.0]]), 200_000), generator)
+    assert from_log_weights(weights).value.item() == pytest.approx(-3.342596, abs=0.02)
+
+
+class Repeat(nn.Module):
+    """z ↦ z as a 1 × 1 × 1 image."""
+
+    def forward(self, z):
+        return z.reshape(-1, 1, 1, 1)
