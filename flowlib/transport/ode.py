@@ -41,7 +41,7 @@ def integrate(
 
     velocity(z, t) -> (B, d) gets t as a 0-d tensor. times (S,) increase strictly, S ≥ 2; z is at times[0].
     `euler` and `rk4` take equal steps of at most `step_size` between neighbouring times (one step if None);
-    `dopri5` adapts its steps to rtol and atol, which are raised to what z's dtype resolves. Differentiable
+    `dopri5` adapts its steps to atol and to rtol, which is raised to what z's dtype resolves. Differentiable
     in z and in the velocity's parameters; use `torch.no_grad()` where that is not wanted.
     Raises FlowlibError for a wrong shape, times not increasing, an unknown method, a non-finite velocity.
     """
@@ -50,8 +50,8 @@ def integrate(
 
     times = times.to(z)
     options = {} if method == "dopri5" else {"grid_constructor": lambda _f, _y, t: _refine(t, step_size)}
-    floor = 10 * torch.finfo(z.dtype).eps
-    solver = dict(method=method, rtol=max(rtol, floor), atol=max(atol, floor), options=options)
+    rtol = max(rtol, 10 * torch.finfo(z.dtype).eps)  # below it the solver chases rounding errors
+    solver = dict(method=method, rtol=rtol, atol=atol, options=options)
     try:
         if log_density is None:
             return Path(times, odeint(lambda t, x: _rate(velocity, x, t), z, times, **solver))
