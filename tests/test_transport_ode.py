@@ -121,3 +121,11 @@ def test_tolerance_stops_at_what_the_precision_resolves():
     path = integrate(decay, z, torch.tensor([0.0, 1.0]), rtol=1e-14, atol=1e-6)
     assert path.z[-1].item() == pytest.approx(1e4 * np.exp(np.cos(1) - 2), rel=1e-5)
     assert len(calls) < 150  # 314 if the solver chased rounding errors
+
+
+def test_an_assertion_in_the_velocity_is_its_own():
+    def velocity(z, t):
+        raise AssertionError("a user's check")
+
+    with pytest.raises(AssertionError, match="a user's check"):
+        integrate(velocity, torch.zeros(1, 1), torch.tensor([0.0, 1.0]))
