@@ -64,8 +64,9 @@ def test_lanczos_needs_no_bound_on_the_hessian_and_states_its_error(double):
     h = h + 2.0 * torch.eye(dim)
     estimate, error = lanczos_log_det(lambda v: v @ h, signs(60, dim), steps=60)
     assert abs(estimate - log_abs_det(h)) < 4 * error < 0.05 * abs(log_abs_det(h))
-    full, _ = lanczos_log_det(lambda v: v @ h, torch.eye(dim) * dim**0.5, steps=dim)
-    assert abs(full - log_abs_det(h)) < 1e-6 * dim
+    small = h[:20, :20]
+    full, _ = lanczos_log_det(lambda v: v @ small, torch.eye(20) * 20**0.5, steps=20)
+    assert abs(full - log_abs_det(small)) < 1e-8
 
 
 def test_a_series_without_terms_is_refused():

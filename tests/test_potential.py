@@ -50,7 +50,8 @@ def test_hessian_product_is_the_hessian_times_a_vector(double, shape):
 def test_hessian_has_off_diagonals_so_that_row_sums_cannot_pass(double):
     h = make(1, 5, 2, False)(torch.randn(1, 3, 5), 1.0, hessian=True).hessian
     assert torch.allclose(h, h.mT)
-    assert (h - torch.diag_embed(torch.diagonal(h, dim1=-2, dim2=-1))).abs().max() > 0.1
+    off_diagonal = h - torch.diag_embed(torch.diagonal(h, dim1=-2, dim2=-1))
+    assert off_diagonal.abs().max() > 0.3 * h.abs().max()
 
 
 def test_each_group_uses_its_own_factor_and_time_may_differ_by_point(double):

@@ -65,9 +65,9 @@ def _quadrature(product, probe, steps):
     for _ in range(steps):
         image = basis[-1] + product(basis[-1])
         diagonal.append((image * basis[-1]).sum(-1))
+        known = torch.stack(basis, -1)
         for _ in range(2):  # twice is enough (Kahan)
-            for vector in basis:
-                image = image - (image * vector).sum(-1, keepdim=True) * vector
+            image = image - (known @ (known.mT @ image[..., None])).squeeze(-1)
         norm = image.norm(dim=-1)
         off_diagonal.append(norm)
         basis.append(image / norm.clamp_min(torch.finfo(norm.dtype).tiny)[..., None])
