@@ -1,0 +1,129 @@
+"""Speed, as ratios measured in one run on an otherwise idle machine:
+
+    python benchmarks/run.py [--repeats 15]
+
+Prints a table and writes benchmarks/results.json. Every ratio compares medians of interleaved measurements.
+"""
+
+import argparse
+import dataclasses
+import json
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import torch
+from straightforward import objective as straightforward_objective
+
+from flowlib.config import preset
+from flowlib.data import load_sequences
+from flowlib.flows import PotentialBank, log_abs_det, run_flow
+from flowlib.training import new_model
+
+CONFIG = preset("tutorial-mnist")
+
+
+def medians(actions, repeats):
+    """Median seconds of each action, measured in turns so that a disturbance hits all of them."""
+    seconds = {name: [] for name in actions}
+    for action in actions.values():
+        action()
+    for _ in range(repeats):
+        for name, action in actions.items():
+            started = time.perf_counter()
+            action()
+            seconds[name].append(time.perf_counter() - started)
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def training_step(objective, frames, config):
+    """One whole training step: batch, objective, backward, Adam."""
+    model, sequences = new_model(config), load_sequences(config)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
+    generator = torch.Generator().manual_seed(0)
+
+    def step():
+        batch = sequences.training_batch(config.batch, frames, generator)
+        optimizer.zero_grad()
+        objective(model, batch, generator).backward()
+        optimizer.step()
+
+    return step
+
+
+def step_ratios(objective_name, repeats):
+    """Straightforward against flowlib's step, for one of the two objectives."""
+    config = dataclasses.replace(CONFIG, objective=objective_name)
+    fast = lambda model, batch, generator: model.objective(batch, generator)["loss"]  # noqa: E731
+    found = medians({
+        "straightforward": training_step(straightforward_objective, config.horizon, config),
+        "flowlib, all frames": training_step(fast, config.horizon, config),
+        "flowlib": training_step(fast, config.frames_per_step, config),
+    }, repeats)  # fmt: skip
+    return {
+        f"{objective_name}: straightforward / flowlib step": found["straightforward"] / found["flowlib"],
+        f"{objective_name}: straightforward / flowlib step, all frames decoded":
+            found["straightforward"] / found["flowlib, all frames"],
+        f"{objective_name}: flowlib step, milliseconds": 1000 * found["flowlib"],
+    }  # fmt: skip
+
+
+def flow_forward_backward(factors, batch=128, hessian=False, log_det=False):
+    """T steps of the posterior flow of a grouped batch, forward and backward."""
+    bank = PotentialBank(factors, CONFIG.latent_dim, CONFIG.potential_width, CONFIG.potential_depth)
+    size = batch // factors * factors
+    factor, z = torch.arange(factors).repeat_interleave(size // factors), torch.randn(size, CONFIG.latent_dim)
+
+    def step():
+        flow = run_flow(bank, z, factor, CONFIG.horizon, hessian=hessian)
+        loss = flow.path.sum() + flow.residual.sum()
+        if hessian:
+            loss = loss + (log_abs_det(flow.hessian) if log_det else flow.hessian).sum()
+        loss.backward()
+
+    return step
+
+
+def flow_ratios(repeats):
+    """K = 8 potentials against one at the same batch of 128, and what the Hessian and its determinant add."""
+    found = medians({
+        "K=1": flow_forward_backward(1), "K=8": flow_forward_backward(8),
+        "hessian": flow_forward_backward(1, hessian=True),
+        "log det": flow_forward_backward(1, hessian=True, log_det=True),
+    }, repeats)  # fmt: skip
+    marginal = dataclasses.replace(CONFIG, objective="marginal")
+    step = medians({"step": training_step(lambda m, b, g: m.objective(b, g)["loss"], 1, marginal)}, repeats)["step"]
+    return {
+        "flows of K = 8 / K = 1": found["K=8"] / found["K=1"],
+        "share of exact log-determinant in a marginal step": (found["log det"] - found["hessian"]) / step,
+        "share of Hessian and log-determinant in a marginal step": (found["log det"] - found["K=1"]) / step,
+    }
+
+
+def import_ratio(repeats):
+    """`import flowlib` against `import torch`, in fresh interpreters."""
+    run = lambda module: lambda: subprocess.run([sys.executable, "-c", f"import {module}"], check=True)  # noqa: E731
+    found = medians({"torch": run("torch"), "flowlib": run("torch, flowlib")}, max(3, repeats // 3))
+    return {"import flowlib / import torch": found["flowlib"] / found["torch"]}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=15, help="measurements per action; medians are reported")
+    repeats = parser.parse_args().repeats
+    results = {}
+    for part in (step_ratios("path", repeats), step_ratios("marginal", repeats), flow_ratios(repeats), import_ratio(repeats)):
+        results |= part
+        for name, value in part.items():
+            print(f"{name:70} {value:8.2f}", flush=True)
+    results["machine"] = f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+    results["repeats"] = repeats
+    text = json.dumps({k: round(v, 3) if isinstance(v, float) else v for k, v in results.items()}, indent=2)
+    (Path(__file__).parent / "results.json").write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main()

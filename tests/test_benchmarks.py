@@ -1,0 +1,33 @@
+"""The yardstick of benchmarks/ computes the same number as the model, so that their speeds may be compared."""
+
+import dataclasses
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from flowlib.config import preset
+from flowlib.data import load_sequences
+from flowlib.training import new_model
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
+from straightforward import objective  # noqa: E402
+
+
+
+@pytest.mark.parametrize("kind", ["path", "marginal"])
+def test_the_obvious_step_and_the_models_step_agree(kind, monkeypatch):
+    """With the noise fixed to zero both are deterministic; their values and gradients agree."""
+    monkeypatch.setattr(torch, "randn", lambda *shape, generator=None, **_: torch.zeros(*shape))
+    config = dataclasses.replace(preset("tutorial-mnist"), objective=kind, batch_size=6, width=2, latent_dim=3)
+    model, sequences = new_model(config), load_sequences(config)
+    batch = sequences.training_batch(config.batch, config.horizon, torch.Generator().manual_seed(0))
+    order = batch.times.argsort(1)  # the yardstick wants the frames in their order
+    frames = batch.frames.gather(1, order[..., None, None, None].expand_as(batch.frames))
+    batch = type(batch)(frames, batch.times.gather(1, order), batch.factor, batch.steps)
+    ours, obvious = model.objective(batch)["loss"], objective(model, batch, None)
+    assert torch.allclose(ours, obvious, rtol=1e-5)
+    parameters = [model.potentials.weights[0], model.prior.log_diffusion, model.encoder.net[0].weight]
+    for mine, theirs in zip(torch.autograd.grad(ours, parameters), torch.autograd.grad(obvious, parameters)):
+        assert torch.allclose(mine, theirs, rtol=1e-3, atol=1e-4)
