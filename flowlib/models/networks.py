@@ -6,7 +6,7 @@ from flowlib.errors import FlowlibError
 
 
 class ConvEncoder(nn.Module):
-    """Image → mean and log σ of q(z|x). Two strided convolutions, one hidden layer."""
+    """Image → mean and log σ of q(z|x). Two strided convolutions, one hidden layer of 16 × width units."""
 
     def __init__(self, channels, size, latent_dim, width):
         super().__init__()
@@ -15,8 +15,8 @@ class ConvEncoder(nn.Module):
             nn.Conv2d(channels, width, 4, 2, 1), nn.SiLU(),
             nn.Conv2d(width, 2 * width, 4, 2, 1), nn.SiLU(),
             nn.Flatten(),
-            nn.Linear(2 * width * quarter**2, 8 * width), nn.SiLU(),
-            nn.Linear(8 * width, 2 * latent_dim),
+            nn.Linear(2 * width * quarter**2, 16 * width), nn.SiLU(),
+            nn.Linear(16 * width, 2 * latent_dim),
         )  # fmt: skip
 
     def forward(self, images):
@@ -30,8 +30,8 @@ class ConvDecoder(nn.Module):
         super().__init__()
         quarter = _quarter(size)
         self.net = nn.Sequential(
-            nn.Linear(latent_dim, 8 * width), nn.SiLU(),
-            nn.Linear(8 * width, 2 * width * quarter**2), nn.SiLU(),
+            nn.Linear(latent_dim, 16 * width), nn.SiLU(),
+            nn.Linear(16 * width, 2 * width * quarter**2), nn.SiLU(),
             nn.Unflatten(1, (2 * width, quarter, quarter)),
             nn.ConvTranspose2d(2 * width, width, 4, 2, 1), nn.SiLU(),
             nn.ConvTranspose2d(width, channels, 4, 2, 1),
