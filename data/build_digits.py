@@ -43,11 +43,12 @@ def write_idx(path, array):
     print(path.name, len(path.read_bytes()), hashlib.sha256(path.read_bytes()).hexdigest())
 
 
-def main(package):
+def main(package, folder=HERE):
+    """Write both files into a folder."""
     images, labels = read_package(package)
     order = np.random.RandomState(0).permutation(len(images))
-    write_idx(HERE / "digits-images.idx.bz2", images[order])
-    write_idx(HERE / "digits-labels.idx.bz2", labels[order])
+    write_idx(folder / "digits-images.idx.bz2", images[order])
+    write_idx(folder / "digits-labels.idx.bz2", labels[order])
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The command line: `python -m flowlib train | evaluate | data`. Options are generated from the dataclasses by tyro."""
 
+import contextlib
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,8 +62,8 @@ def train(options: TrainOptions):
     config = options.config
     sequences = load_sequences(config)  # before the folder is claimed: bad data leaves nothing behind
     folder = options.out or Path("runs") / f"{options.preset}-seed{config.seed}"
-    with run_folder(folder, config):
-        writer = _tensorboard(folder) if options.tensorboard else None
+    open_writer = _tensorboard() if options.tensorboard else lambda folder: contextlib.nullcontext()
+    with run_folder(folder, config), open_writer(folder / "tensorboard") as writer:
         trainer = train_run(folder, config, sequences, progress=True, writer=writer)
         _report(trainer, config, folder)
 
@@ -109,12 +110,12 @@ def data(options: DataOptions):
             print(f"MNIST, {split}: {len(load_mnist(split)[0])} images, intact")
 
 
-def _tensorboard(folder):
+def _tensorboard():
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise FlowlibError("--tensorboard needs the package tensorboard: pip install tensorboard") from error
-    return SummaryWriter(folder / "tensorboard")
+    return SummaryWriter
 
 
 def _parse_train(arguments):
@@ -148,7 +149,7 @@ def main(arguments=None):
     command, parse = COMMANDS[arguments[0]]
     try:
         command(parse(arguments[1:]))
-    except FlowlibError as error:
+    except (FlowlibError, OSError) as error:
         print(f"flowlib: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -4,7 +4,7 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args, get_origin
 
 from flowlib.errors import FlowlibError
 
@@ -75,20 +75,18 @@ class Config:
         return self.batch_size // len(self.factors) * len(self.factors)
 
     def __post_init__(self):
-        object.__setattr__(self, "factors", tuple(self.factors))
+        if isinstance(self.factors, list):  # as JSON has it
+            object.__setattr__(self, "factors", tuple(self.factors))
         _validate(self)
 
 
 def _validate(config):
     for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
-        if field.type is int and field.name != "seed" and value <= 0:
-            raise FlowlibError(f"{field.name} = {value}: give a positive whole number")
-        allowed = getattr(field.type, "__args__", None)
-        if getattr(field.type, "__origin__", None) is Literal and value not in allowed:
-            raise FlowlibError(f"{field.name} = {value!r}: choose one of {', '.join(allowed)}")
-    if not config.factors or len(set(config.factors)) < len(config.factors):
-        raise FlowlibError(f"factors = {config.factors}: name one or more different transformations")
+        _check_option(field.name, field.type, getattr(config, field.name))
+    if not isinstance(config.factors, tuple) or not 0 < len(config.factors) == len(set(config.factors)):
+        raise FlowlibError(f"factors = {config.factors!r}: name one or more different transformations")
+    if not 0 <= config.seed < 2**32:
+        raise FlowlibError(f"seed = {config.seed}: give a whole number from 0 to 2^32 − 1")
     for name, low in (("diffusion", 0.0), ("noise_std", 0.0), ("learning_rate", 0.0), ("hj_weight", -1e-300)):
         value = getattr(config, name)
         if not low < value < float("inf"):
@@ -97,6 +95,17 @@ def _validate(config):
         raise FlowlibError(f"frames_per_step = {config.frames_per_step} is more than the horizon {config.horizon}")
     if config.batch_size < len(config.factors):
         raise FlowlibError(f"batch_size = {config.batch_size}: a batch holds each of {len(config.factors)} factors")
+
+
+def _check_option(name, kind, value):
+    """Raise for a value that is not of the option's type, or not among its choices."""
+    if kind in (int, float, bool):
+        if type(value) is not kind and (kind, type(value)) != (float, int):
+            raise FlowlibError(f"{name} = {value!r}: give a value of type {kind.__name__}")
+        if kind is int and name != "seed" and value <= 0:
+            raise FlowlibError(f"{name} = {value}: give a positive whole number")
+    if get_origin(kind) is Literal and value not in get_args(kind):
+        raise FlowlibError(f"{name} = {value!r}: choose one of {', '.join(get_args(kind))}")
 
 
 PRESETS = {
@@ -127,10 +136,15 @@ def from_json(path) -> Config:
     """Read a saved configuration; raises for unknown or missing options and for a file that is no JSON."""
     try:
         values = json.loads(Path(path).read_text())
-        known = {field.name for field in dataclasses.fields(Config)}
-        if not isinstance(values, dict) or set(values) != known:
-            odd = sorted(set(values) ^ known)
-            raise FlowlibError(f"{path} is not a configuration of this version of flowlib: options {odd} do not fit")
-        return Config(**values)
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise FlowlibError(f"{path} cannot be read as a configuration ({error})") from error
+    return from_values(values, path)
+
+
+def from_values(values, source) -> Config:
+    """The configuration in a dict that was read from `source`; raises, naming them, for unknown or missing options."""
+    known = {field.name for field in dataclasses.fields(Config)}
+    odd = sorted(known ^ set(values)) if isinstance(values, dict) else ["(no names at all)"]
+    if odd:
+        raise FlowlibError(f"{source} is not a configuration of this version of flowlib: options {odd} do not fit")
+    return Config(**values)

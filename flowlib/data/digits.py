@@ -3,8 +3,10 @@
 import bz2
 import gzip
 import hashlib
+import math
 import os
 import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -35,8 +37,10 @@ def parse_idx(content, name):
         raise FlowlibError(f"{name} is not an IDX file of bytes: it starts with {content[:4]!r}; get the file again")
     rank = content[3]
     header = 4 + 4 * rank
-    shape = struct.unpack(f">{rank}I", content[4:header]) if len(content) >= header else (-1,)
-    if len(content) != header + int(np.prod(shape)):
+    if len(content) < header:
+        raise FlowlibError(f"{name} is truncated: it ends within its header; get it again")
+    shape = struct.unpack(f">{rank}I", content[4:header])
+    if len(content) != header + math.prod(shape):
         raise FlowlibError(f"{name} is truncated: {len(content)} bytes for an array of shape {shape}; get it again")
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
 
@@ -47,7 +51,7 @@ def read_idx(path):
     decompress = {".gz": gzip.decompress, ".bz2": bz2.decompress}.get(path.suffix, bytes)
     try:
         return parse_idx(decompress(path.read_bytes()), path.name)
-    except (OSError, EOFError, ValueError) as error:
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         if isinstance(error, FlowlibError):
             raise
         raise FlowlibError(f"{path} cannot be read ({error}); get the file again") from error
@@ -62,15 +66,16 @@ def load_digits(split="train", folder=None):
         raise FlowlibError(f"unknown split {split!r}: choose 'train' (8 000 digits) or 'test' (2 000)")
     folder = data_folder() if folder is None else Path(folder)
     part = slice(None, TRAIN) if split == "train" else slice(TRAIN, None)
-    images, labels = (_read_verified(folder / name, sha256)[part] for name, sha256 in SHA256.items())
+    paths = [_verified(folder / name, sha256) for name, sha256 in SHA256.items()]
+    images, labels = (read_idx(path)[part] for path in paths)
     return torch.from_numpy(images.copy())[:, None], torch.from_numpy(labels.astype(np.int64))
 
 
-def _read_verified(path, sha256):
+def _verified(path, sha256):
     if not path.is_file():
         raise FlowlibError(f"{path} is missing: restore it with `git checkout -- data/{path.name}`")
     if hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
         raise FlowlibError(
             f"{path} is truncated or altered (its SHA-256 differs): restore it with `git checkout -- data/{path.name}`"
         )
-    return read_idx(path)
+    return path

@@ -1,6 +1,7 @@
 """Verified, resumable downloads: several mirrors, an MD5 for every file, nothing left half-written."""
 
 import hashlib
+import http.client
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -17,27 +18,41 @@ def fetch(name: str, md5: str, mirrors, folder, timeout: float = 30.0) -> Path:
     MD5 differs is thrown away and the next mirror is tried. Raises FlowlibError when no mirror delivers.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FlowlibError(
+            f"{folder} cannot hold downloads ({error.strerror}); set FLOWLIB_CACHE to a writable folder"
+        ) from error
+    path, part, failures = folder / name, folder / f"{name}.part", []
     if path.is_file() and file_md5(path) == md5:
         return path
-    failures = []
     for mirror in mirrors:
-        part = folder / f"{name}.part"
-        try:
-            _download(f"{mirror.rstrip('/')}/{name}", part, timeout)
-        except (OSError, urllib.error.URLError) as error:
-            failures.append(f"{mirror}: {error}")
-            continue
-        if file_md5(part) == md5:
+        failure = _failure(f"{mirror.rstrip('/')}/{name}", part, md5, timeout)
+        if failure is None:
             part.replace(path)
             return path
-        failures.append(f"{mirror}: the file's MD5 is {file_md5(part)}, expected {md5}")
-        part.unlink()
+        failures.append(f"{mirror}: {failure}")
     raise FlowlibError(
         f"{name} could not be downloaded. Tried:\n  " + "\n  ".join(failures)
         + f"\nCheck the connection and run the same command again (it resumes), or put the file into {folder} yourself."
     )  # fmt: skip
+
+
+def _failure(url, part, md5, timeout):
+    """Download one file from one mirror into `part`; returns what went wrong, or None."""
+    resumed = part.exists()
+    try:
+        _download(url, part, timeout)
+    except (OSError, http.client.HTTPException) as error:
+        return str(error)
+    found = file_md5(part)
+    if found == md5:
+        return None
+    part.unlink()
+    if resumed:  # the altered bytes may have been there before: begin again
+        return _failure(url, part, md5, timeout)
+    return f"the file's MD5 is {found}, expected {md5}"
 
 
 def file_md5(path) -> str:

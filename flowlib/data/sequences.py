@@ -19,11 +19,11 @@ class Sequences:
     channels = 3
 
     def __init__(self, images: Tensor, factors, steps: int = 8):
-        if not len(images):
-            raise FlowlibError("no images: a data set needs at least one")
         self.images, self.factors, self.steps = _checked(images), tuple(factors), steps
         for name in self.factors:
             factor_index(name)
+        if steps < 1:
+            raise FlowlibError(f"steps = {steps}: a sequence has at least one step")
 
     def __len__(self):
         return len(self.images)
@@ -55,6 +55,8 @@ class Sequences:
     def full_batch(self, indices, factor, steps=None) -> Batch:
         """All frames x_0 … x_T (or x_steps) of the images at `indices` under one factor, given by name or number."""
         index = factor_index(factor, self.factors) if isinstance(factor, str) else factor
+        if not 0 <= index < len(self.factors):
+            raise FlowlibError(f"factor {index} does not exist: the factors are 0 … {len(self.factors) - 1}")
         steps = self.steps if steps is None else steps
         images = self.first_frames(indices)
         labels = torch.full((len(images),), index, device=images.device)
@@ -74,9 +76,11 @@ class Sequences:
 
 
 def _checked(images):
-    if images.ndim != 4 or images.shape[1] != 1:
-        raise FlowlibError(f"images of shape {tuple(images.shape)}: give grey images (n, 1, H, W)")
+    if images.ndim != 4 or images.shape[1] != 1 or not len(images):
+        raise FlowlibError(f"images of shape {tuple(images.shape)}: give one or more grey images (n, 1, H, W)")
     if images.dtype != torch.uint8:
+        if not images.is_floating_point():
+            raise FlowlibError(f"images of type {images.dtype}: give bytes (torch.uint8), or floats in [0, 1]")
         low, high = images.aminmax()
         if not (low >= 0 and high <= 1):
             raise FlowlibError(f"images range from {low:g} to {high:g}: give bytes, or floats in [0, 1] without NaN")

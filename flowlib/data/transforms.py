@@ -36,13 +36,20 @@ def transform(
     images : (B, C, H, W) in [0, 1]; C = 3 where the hue moves
     scale, rotation, hue : (B,) factor, degrees, degrees
     """
+    moving = (scale != IDENTITY["scale"]) | (rotation != IDENTITY["rotation"])
+    warped = images.clone()
+    if bool(moving.any()):  # an image at rest stays exactly as it is
+        warped[moving] = _warp(images[moving], scale[moving].to(images), rotation[moving].to(images))
+    return rotate_hue(warped, hue.to(images)).clamp(0, 1)
+
+
+def _warp(images, scale, rotation):
     from kornia.geometry.transform import get_rotation_matrix2d, warp_affine
 
     size = images.shape[-2:]
     centre = torch.tensor([(size[1] - 1) / 2, (size[0] - 1) / 2]).to(images).expand(len(images), 2)
-    matrix = get_rotation_matrix2d(centre, rotation.to(images), scale.to(images)[:, None].expand(-1, 2))
-    warped = warp_affine(images, matrix, size, align_corners=True)
-    return rotate_hue(warped, hue.to(images)).clamp(0, 1)
+    matrix = get_rotation_matrix2d(centre, rotation, scale[:, None].expand(-1, 2))
+    return warp_affine(images, matrix, size, align_corners=True)
 
 
 def rotate_hue(images: Float[Tensor, "B C H W"], degrees: Float[Tensor, " B"]) -> Float[Tensor, "B C H W"]:

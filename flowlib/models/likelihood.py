@@ -50,5 +50,7 @@ class Gaussian:
 
 
 def build_likelihood(kind: str, noise_std: float):
-    """The likelihood of the named kind."""
-    return {"bernoulli": Bernoulli(), "gaussian": Gaussian(noise_std)}[kind]
+    """The likelihood of the named kind; raises for a kind that is not there."""
+    if kind not in ("bernoulli", "gaussian"):
+        raise FlowlibError(f"likelihood = {kind!r}: choose bernoulli or gaussian")
+    return Gaussian(noise_std) if kind == "gaussian" else Bernoulli()

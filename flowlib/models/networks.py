@@ -79,7 +79,9 @@ NETWORKS = {"conv": (ConvEncoder, ConvDecoder), "mlp": (MLPEncoder, MLPDecoder)}
 
 
 def build_networks(kind, channels, size, latent_dim, width):
-    """(encoder, decoder) of the named kind."""
+    """(encoder, decoder) of the named kind; raises for a kind that is not there."""
+    if kind not in NETWORKS:
+        raise FlowlibError(f"network = {kind!r}: choose one of {', '.join(NETWORKS)}")
     encoder, decoder = NETWORKS[kind]
     return encoder(channels, size, latent_dim, width), decoder(channels, size, latent_dim, width)
 

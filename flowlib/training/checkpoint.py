@@ -1,6 +1,6 @@
-"""Checkpoints: tensors in safetensors, the configuration and flowlib's version in its header. Never a pickle."""
+"""Checkpoints in safetensors, with configuration, version and checksum in the header. Never a pickle."""
 
-import dataclasses
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 import flowlib
-from flowlib.config import Config, to_json
+from flowlib.config import Config, from_values, to_json
 from flowlib.errors import FlowlibError
 from flowlib.models import build_model
 from flowlib.training.files import write_file
@@ -37,7 +37,18 @@ def save(path, parts: dict[str, dict[str, torch.Tensor]], config: Config, step: 
         f"{part}.{name}": value.detach().contiguous() for part, named in parts.items() for name, value in named.items()
     }
     header = {"config": to_json(config), "step": str(step), "flowlib": flowlib.__version__}
+    header["sha256"] = digest(tensors, header)
     write_file(path, lambda temporary: _save(tensors, temporary, header))
+
+
+def digest(tensors, header):
+    """SHA-256 of everything a checkpoint holds: safetensors itself would load a flipped bit without a word."""
+    found = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+    for name in sorted(tensors):
+        value = tensors[name].detach().cpu().contiguous()
+        found.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        found.update(value.reshape(-1).view(torch.uint8).numpy())
+    return found.hexdigest()
 
 
 def _save(tensors, path, header):
@@ -48,7 +59,7 @@ def _save(tensors, path, header):
 
 
 def load(path) -> Checkpoint:
-    """Read a checkpoint; raises FlowlibError for a file that is missing, truncated, a pickle or not flowlib's."""
+    """Read a checkpoint; raises FlowlibError for a file missing, truncated, altered, a pickle or not flowlib's."""
     path = Path(path)
     if not path.is_file():
         raise FlowlibError(f"no checkpoint at {path}: train first, or name a run's folder")
@@ -56,14 +67,24 @@ def load(path) -> Checkpoint:
         with safe_open(path, "pt") as file:
             header = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}
-    except SafetensorError as error:
-        with open(path, "rb") as file:
-            pickled = file.read(2) in (b"PK", b"\x80\x02", b"\x80\x04")
-        reason = "it is a pickle, which could run code when opened" if pickled else f"truncated or altered: {error}"
-        raise FlowlibError(f"{path} is no checkpoint in safetensors format ({reason}); get or train it again") from error
+    except (SafetensorError, OSError) as error:
+        raise FlowlibError(
+            f"{path} is no checkpoint in safetensors format ({_reason(path, error)}); get or train it again"
+        ) from error
     if not {"config", "step", "flowlib"} <= set(header):
         raise FlowlibError(f"{path} is not one of flowlib's checkpoints: its header holds {sorted(header)}")
+    stated = header.pop("sha256", None)
+    if stated is not None and stated != digest(tensors, header):
+        raise FlowlibError(f"{path} is altered: its checksum differs from the one in its header; get or train it again")
     return Checkpoint(tensors, json.loads(header["config"]), int(header["step"]), header["flowlib"])
+
+
+def _reason(path, error):
+    if isinstance(error, OSError):
+        return str(error)
+    with open(path, "rb") as file:
+        pickled = file.read(2).startswith((b"PK", b"\x80"))
+    return "it is a pickle, which could run code when opened" if pickled else f"truncated or altered: {error}"
 
 
 def check_config(checkpoint: Checkpoint, config: Config, path):
@@ -85,11 +106,7 @@ def check_config(checkpoint: Checkpoint, config: Config, path):
 def load_model(path, channels=3, size=28):
     """(model, config) from a checkpoint file, ready to evaluate; half precision is widened to float32."""
     checkpoint = load(path)
-    known = {field.name for field in dataclasses.fields(Config)}
-    if set(checkpoint.config) != known:
-        odd = sorted(set(checkpoint.config) ^ known)
-        raise FlowlibError(f"{path} was written by flowlib {checkpoint.version}, whose options {odd} do not fit this one")
-    config = Config(**checkpoint.config)
+    config = from_values(checkpoint.config, f"{path}, written by flowlib {checkpoint.version},")
     model = build_model(config, channels, size)
     load_weights(model, checkpoint.part("model"), path)
     return model.eval(), config

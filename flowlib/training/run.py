@@ -22,17 +22,21 @@ def run_folder(folder, config: Config):
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FlowlibError(f"{folder} cannot be a run's folder ({error.strerror}); choose another --out") from error
-    try:
-        with FileLock(folder / ".lock", timeout=0):
-            _claim(folder, config)
-            yield folder
+        _check_claim(folder, config)  # before the lock, which would leave its file in a folder that is refused
+        lock = FileLock(folder / ".lock").acquire(timeout=0)
     except Timeout as error:
         raise FlowlibError(f"another process is working in {folder}: wait for it, or choose another --out") from error
+    except OSError as error:
+        raise FlowlibError(f"{folder} cannot be a run's folder ({error.strerror}); choose another --out") from error
+    with lock:
+        _check_claim(folder, config)
+        if not (folder / CONFIG).exists():
+            write_text(folder / CONFIG, to_json(config))
+        yield folder
 
 
-def _claim(folder, config):
+def _check_claim(folder, config):
+    """Raise for a folder that holds another run, or other things (hidden files, such as a lock, do not count)."""
     path = folder / CONFIG
     if path.exists():
         there = from_json(path)
@@ -41,10 +45,9 @@ def _claim(folder, config):
             listed = ", ".join(f"{name} = {getattr(there, name)!r}" for name in differing)
             raise FlowlibError(f"{folder} holds another run ({listed} there): choose another --out, or the options of that run")
         return
-    foreign = [entry.name for entry in folder.iterdir() if entry.name != ".lock"]
+    foreign = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
     if foreign:
-        raise FlowlibError(f"{folder} is not empty and holds no run ({', '.join(sorted(foreign)[:3])}): choose another --out")
-    write_text(path, to_json(config))
+        raise FlowlibError(f"{folder} is not empty and holds no run ({', '.join(foreign[:3])}): choose another --out")
 
 
 def new_model(config: Config):

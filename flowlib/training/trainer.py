@@ -72,7 +72,7 @@ class Trainer:
         config, generator = self.config, step_generator(self.config.seed, self.step)
         batch = self.sequences.training_batch(config.batch, config.frames_per_step, generator)
         terms = self.model.objective(batch, generator)
-        self._check_finite(terms)
+        self._check_finite("loss terms are", terms)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(config, self.step)
         self.optimizer.zero_grad()
@@ -81,12 +81,12 @@ class Trainer:
         self.step += 1
         return {name: value.detach() for name, value in terms.items()}
 
-    def _check_finite(self, terms):
-        if all(bool(value.isfinite()) for value in terms.values()):
-            return
-        named = ", ".join(f"{name} = {value.item():g}" for name, value in terms.items())
-        kept = f"; the checkpoint before is kept in {self.path}" if self.path and self.path.exists() else ""
-        raise FlowlibError(f"a loss term is not finite at step {self.step}: {named}. Try a smaller learning rate{kept}")
+    def _check_finite(self, what, tensors):
+        """Raise, naming them, for tensors that hold NaN or infinity."""
+        bad = ", ".join(name for name, value in tensors.items() if not bool(value.isfinite().all()))
+        if bad:
+            kept = f"; the checkpoint before is kept in {self.path}" if self.path and self.path.exists() else ""
+            raise FlowlibError(f"{what} not finite at step {self.step}: {bad}. Try a smaller learning rate{kept}")
 
     def _record(self, terms, bar, writer):
         bar.update()
@@ -100,9 +100,11 @@ class Trainer:
         bar.set_postfix({name: f"{value:.4g}" for name, value in values.items()}, refresh=False)
 
     def save(self):
-        """Write weights, optimiser state, history and step as one file."""
+        """Write weights, optimiser state, history and step as one file. NaN weights never replace good ones."""
+        weights = self.model.state_dict()
+        self._check_finite("weights are", weights)
         parts = {
-            "model": self.model.state_dict(),
+            "model": weights,
             "optimizer": self._optimizer_tensors(),
             "history": {name: torch.tensor(values, dtype=torch.float64) for name, values in self.history.items()},
             "clock": {"seconds": torch.tensor(self.seconds, dtype=torch.float64)},
@@ -116,6 +118,8 @@ class Trainer:
     def _restore(self):
         saved = checkpoints.load(self.path)
         checkpoints.check_config(saved, self.config, self.path)
+        if "clock.seconds" not in saved.tensors:
+            raise FlowlibError(f"{self.path} holds weights alone, no state to go on from: remove it, or train it again")
         checkpoints.load_weights(self.model, saved.part("model"), self.path)
         state = {}
         for name, value in saved.part("optimizer").items():

@@ -35,6 +35,7 @@ from flowlib.transport.gaussian import (
     gaussian_map,
     gaussian_w2,
     interpolate,
+    symmetric_power,
 )
 from flowlib.transport.hamilton_jacobi import characteristics, crossing_time, hopf_lax
 from flowlib.transport.heat import (
@@ -65,6 +66,7 @@ from flowlib.transport.ode import Path, integrate
 from flowlib.transport.pixels import displacement, displacement_frames, image_measure, measure_image
 
 __all__ = [
+    "symmetric_power",
     "AffineMap",
     "BrownianPath",
     "DynamicTransport",

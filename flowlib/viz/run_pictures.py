@@ -25,19 +25,21 @@ def decoded_flows(model, sequences, index, steps=None):
 
 @torch.no_grad()
 def draw_run(model, sequences, history, steps, folder, index=0, paths=40):
-    """Write flows.png, flows.gif, losses.png and latent_paths.png into a run's folder; returns the paths.
+    """Write flows.png, flows.gif, latent_paths.png and, where there is a history, losses.png; returns the paths.
 
     history : name → values, recorded at the training steps `steps`;  index : the held-out image that is shown
     """
     folder = Path(folder)
     true, decoded = decoded_flows(model, sequences, index)
-    flow_grid(true, decoded, sequences.factors).save(folder / "flows.png")
     rows = [torch.stack([true[:, t], decoded[:, t]]) for t in range(true.shape[1])]  # (2, K, C, H, W)
-    save_gif(rows + rows[-2:0:-1], folder / "flows.gif")
+    written = [
+        flow_grid(true, decoded, sequences.factors).save(folder / "flows.png"),
+        save_gif(rows + rows[-2:0:-1], folder / "flows.gif"),
+    ]
     if history:
-        loss_curves(history, steps).save(folder / "losses.png")
+        written.append(loss_curves(history, steps).save(folder / "losses.png"))
     codes = model.encode(sequences.first_frames(list(range(min(paths, len(sequences)))))).mean
     moved = [model.transport(codes, factor, sequences.steps) for factor in range(len(sequences.factors))]
     labels = torch.arange(len(moved)).repeat_interleave(len(codes))
-    latent_paths(torch.cat(moved).transpose(0, 1), labels, sequences.factors).save(folder / "latent_paths.png")
-    return [folder / name for name in ("flows.png", "flows.gif", "losses.png", "latent_paths.png")]
+    drawn = latent_paths(torch.cat(moved).transpose(0, 1), labels, sequences.factors)
+    return [*written, drawn.save(folder / "latent_paths.png")]

@@ -1,0 +1,39 @@
+"""The README shows the committed results, and nothing else."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+spec = importlib.util.spec_from_file_location("results_table", ROOT / "book" / "_tools" / "results_table.py")
+results_table = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(results_table)
+
+
+def run(seed, error):
+    row = {"error": error, "decoder_limit": 10.0, "no_motion": 1234.0}
+    found = {"frame": -100.0 - seed, "frame_se": 1.0, "sequence": -900.0, "sequence_se": 9.0}
+    return {"seed": seed, "seconds": 60.0, "equivariance": {"scale": row, "hue": row}, "log_likelihood": found}
+
+
+def test_the_table_says_mean_and_spread():
+    text = results_table.table({"machine": "a machine", "runs": [run(0, 200.0), run(1, 300.0)]})
+    assert "| scale | 250 (200 … 300) | 10 (10 … 10) | 1 234 |" in text
+    assert "| **mean** | **250 (200 … 300)** | | |" in text
+    assert "| per frame | -100.5 (-101.0 … -100.0) | 1.0 |" in text
+    assert "Seeds 0, 1" in text
+
+
+def test_the_readme_shows_the_committed_results():
+    results = json.loads(results_table.RESULTS.read_text())
+    text = results_table.README.read_text()
+    assert results_table.rewritten(text, results) == text
+    assert "| scale |" in text
+
+
+def test_pictures_and_files_that_the_readme_names_exist():
+    import re
+
+    text = results_table.README.read_text()
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
+        assert (ROOT / target).exists(), target
