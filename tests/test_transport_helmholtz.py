@@ -68,6 +68,14 @@ def test_divergences(generator, oval):
     torch.testing.assert_close(weighted_divergence(rotation, log_density, z, 0.0), -0.75 * z[:, 0] * z[:, 1])
 
 
+def test_weighted_divergence_of_a_linear_field(generator, oval):
+    """∇·(p Bz)/p = tr B − zᵀ Σ⁻¹ B z: both terms count, and the mean over p is 0."""
+    matrix = torch.tensor([[1.0, 2.0], [0.5, 3.0]])
+    z = torch.randn(9, 2, generator=generator)
+    found = weighted_divergence(lambda z, t: z @ matrix.T, lambda z, t: oval.log_prob(z), z, 0.0)
+    torch.testing.assert_close(found, 4 - ((z / torch.tensor([1.0, 4.0])) * (z @ matrix.T)).sum(-1))
+
+
 def test_weighted_field_has_no_weighted_divergence_on_any_density(generator):
     z = torch.randn(9, 3, generator=generator)
     root = torch.randn(3, 3, generator=generator)
