@@ -66,6 +66,7 @@ def test_brownian_motion_has_the_heat_kernel_as_its_law(generator):
     torch.testing.assert_close(step, 2 * D * 0.8 * torch.eye(2), atol=0.015, rtol=0)
     total = covariance_of(path.z[-1] - path.z[0])
     torch.testing.assert_close(total, 2 * D * torch.eye(2), atol=0.02, rtol=0)
+    assert (path.z[-1].mean(0) - heat_marginal(source, D, 1.0).mean).abs().max() < 0.03
     error = 6 * (2 * source.covariance.diagonal().max() ** 2 / 40_000) ** 0.5
     assert (covariance_of(path.z[-1]) - heat_marginal(source, D, 1.0).covariance).abs().max() < 2 * error
 

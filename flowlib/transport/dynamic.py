@@ -109,6 +109,5 @@ def _project_on_parabola(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     for _ in range(12):
         value = (multiplier - a) * (1 + multiplier) ** 2 - b**2 / 2
         slope = (1 + multiplier) ** 2 + 2 * (multiplier - a) * (1 + multiplier)
-        multiplier = multiplier - value / slope
-    multiplier = torch.where(a + b**2 / 2 > 0, multiplier, 0).clamp_min(0)
+        multiplier = (multiplier - value / slope).clamp_min(0)  # 0 for a point that is inside already
     return a - multiplier, b / (1 + multiplier), multiplier
