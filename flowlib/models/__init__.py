@@ -4,8 +4,9 @@ from flowlib.models.flow_vae import FlowVAE
 from flowlib.models.hj_penalty import HJPenalty
 from flowlib.models.likelihood import Bernoulli, Gaussian
 from flowlib.models.protocol import Model, Posterior
+from flowlib.models.vae import VAE
 
-__all__ = ["Bernoulli", "FlowVAE", "Gaussian", "HJPenalty", "Model", "Posterior", "build_model"]
+__all__ = ["Bernoulli", "FlowVAE", "Gaussian", "HJPenalty", "Model", "Posterior", "VAE", "build_model"]
 
 
 def build_model(config, channels=3, size=28):

@@ -1,0 +1,73 @@
+"""The VAE's loss against torch.distributions, and its transport by mean displacements (M16)."""
+
+import pytest
+import torch
+from torch import nn
+from torch.distributions import Bernoulli, Normal, kl_divergence
+
+from flowlib.config import Config
+from flowlib.data import Sequences, load_digits
+from flowlib.errors import FlowlibError
+from flowlib.models import VAE
+
+
+@pytest.fixture
+def sequences():
+    return Sequences(load_digits("test")[0][:12], ("scale", "rotation", "hue"), 8)
+
+
+def small(**options):
+    torch.manual_seed(0)
+    return VAE(Config(latent_dim=4, width=2), **options)
+
+
+@pytest.mark.parametrize("beta", [1.0, 4.0])
+def test_objective_is_the_negative_elbo_of_every_frame(sequences, beta):
+    model = small(beta=beta)
+    batch = sequences.full_batch([0, 1, 2], "scale")
+    frames = (batch.frames > 0.5).float()  # on binary images the Bernoulli likelihood is exact
+    batch = type(batch)(frames, batch.times, batch.factor, batch.steps)
+    terms = model.objective(batch, torch.Generator().manual_seed(3))
+    flat = frames.flatten(0, 1)
+    mean, log_std = model.encoder(flat)
+    z = mean + log_std.exp() * torch.randn(mean.shape, generator=torch.Generator().manual_seed(3))
+    log_prob = Bernoulli(logits=model.decoder(z)).log_prob(flat).sum((1, 2, 3))
+    kl = kl_divergence(Normal(mean, log_std.exp()), Normal(0.0, 1.0)).sum(-1)
+    assert terms["reconstruction"].item() == pytest.approx(-log_prob.sum().item() / 3, rel=1e-5)
+    assert terms["kl"].item() == pytest.approx(kl.sum().item() / 3, rel=1e-4)
+    assert terms["loss"].item() == pytest.approx((-log_prob.sum() + beta * kl.sum()).item() / 3, rel=1e-5)
+
+
+class Brightness(nn.Module):
+    """A code whose first coordinate is the image's mean, so that displacements can be computed by hand."""
+
+    def forward(self, images):
+        code = torch.stack([images.mean((1, 2, 3))] + 3 * [images[:, 0, 0, 0]], 1)
+        return code, code
+
+
+def test_a_latent_moves_by_the_mean_displacement(sequences):
+    model = small()
+    model.encoder = Brightness()
+    model.fit_displacements(sequences)
+    z = torch.zeros(2, 4)
+    frames = sequences.full_batch(list(range(12)), "scale").frames
+    expected = (frames.mean((2, 3, 4)) - frames[:, :1].mean((2, 3, 4))).mean(0)
+    path = model.transport(z, 0, 8)
+    assert torch.allclose(path[0, :, 0], expected, atol=1e-6)
+    assert expected[8] > 0.02
+    mixed = model.transport(z, torch.tensor([0, 2]), 8)
+    assert torch.allclose(mixed[0], path[0]) and torch.allclose(mixed[1], model.transport(z, 2, 8)[1])
+
+
+def test_transport_can_start_later_and_goes_on_beyond_t(sequences):
+    model = small()
+    model.displacement = torch.arange(9.0)[None, :, None].expand(3, -1, 4) ** 2
+    z = torch.ones(1, 4)
+    assert model.transport(z, 0, 2, first=3)[0, :, 0].tolist() == [1, 1 + 9 - 4, 1 + 16 - 4]
+    assert model.transport(z, 0, 10)[0, -1, 0] == 1 + 64 + 2 * (64 - 49)
+
+
+def test_negative_beta_is_refused():
+    with pytest.raises(FlowlibError, match="beta = -1"):
+        small(beta=-1)
