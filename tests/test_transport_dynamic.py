@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from flowlib.transport import benamou_brenier_1d
+from flowlib.transport.dynamic import _project_on_parabola
 
 pytestmark = pytest.mark.usefixtures("double")
 
@@ -61,6 +62,18 @@ def test_dual_is_the_potential_of_hamilton_jacobi(solved):
     start = (x - s * 2.5 + 1.5) / (1 + s * (1 / 0.6 - 1))  # z − m₀ of the particle that is at x at time s
     exact = 2.5 + (1 / 0.6 - 1) * start
     assert (r.gradient - exact)[mass].abs().max() < 0.05
+
+
+def test_projection_onto_the_parabola(generator):
+    """Outside, the nearest point is on the boundary and the way to it is along the normal (1, b); inside stays."""
+    a, b = 3 * torch.randn(2, 500, generator=generator)
+    near_a, near_b, multiplier = _project_on_parabola(a, b)
+    outside = a + b**2 / 2 > 0
+    assert 50 < outside.sum() < 450
+    torch.testing.assert_close(near_a[outside], -near_b[outside] ** 2 / 2)
+    torch.testing.assert_close(a - near_a, multiplier)
+    torch.testing.assert_close(b - near_b, multiplier * near_b)
+    assert (multiplier[outside] > 0).all() and not multiplier[~outside].any()
 
 
 def test_identical_ends_do_not_move():
