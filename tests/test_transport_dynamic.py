@@ -65,12 +65,12 @@ def test_dual_is_the_potential_of_hamilton_jacobi(solved):
 
 
 def test_projection_onto_the_parabola(generator):
-    """Outside, the nearest point is on the boundary and the way to it is along the normal (1, b); inside stays."""
+    """Outside, the nearest point is on the boundary, along the normal (1, b); inside, the point stays."""
     a, b = 3 * torch.randn(2, 500, generator=generator)
     near_a, near_b, multiplier = _project_on_parabola(a, b)
     outside = a + b**2 / 2 > 0
     assert 50 < outside.sum() < 450
-    torch.testing.assert_close(near_a[outside], -near_b[outside] ** 2 / 2)
+    torch.testing.assert_close(near_a[outside], -(near_b[outside] ** 2) / 2)
     torch.testing.assert_close(a - near_a, multiplier)
     torch.testing.assert_close(b - near_b, multiplier * near_b)
     assert (multiplier[outside] > 0).all() and not multiplier[~outside].any()
