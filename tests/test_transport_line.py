@@ -1,4 +1,4 @@
-"""Densities on a line against POT's quantile cost, scipy's quadrature and closed forms of Gaussians and boxes."""
+"""Densities on a line against POT's quantile cost, quadrature and closed forms of Gaussians and boxes."""
 
 import math
 
@@ -35,7 +35,7 @@ def test_w2_of_gaussians():
 
 
 def test_w2_of_boxes_with_gaps_is_exact():
-    """From [0, 0.2] to half on [0.4, 0.5] and half on [0.9, 1]: shifts 0.4 and 0.8, both pieces keep their width."""
+    """From [0, 0.2] to half on [0.4, 0.5] and half on [0.9, 1]: shifts 0.4 and 0.8, widths are kept."""
     target = torch.zeros(10, dtype=torch.float64)
     target[[4, 9]] = 5.0
     assert w2_density_1d(box(0, 2), target, H).item() == pytest.approx((0.4**2 + 0.8**2) / 2, abs=1e-12)

@@ -1,7 +1,7 @@
-"""Densities on the cells of a line: exact displacement interpolation by quantiles, and what a film of densities costs.
+"""Densities on a line: exact displacement interpolation by quantiles, and what a film of densities costs.
 
-A density (n,) is constant on each of n cells of width `spacing`, is ≥ 0 and has Σ p·spacing = 1. On a line the optimal
-map keeps the order of the mass (M3), and a film p_t has exactly one momentum that vanishes at the ends.
+A density (n,) is constant on each of n cells of width `spacing`, is ≥ 0 and has Σ p·spacing = 1. On a line the
+optimal map keeps the order of the mass (M3), and a film p_t has exactly one momentum that vanishes at the ends.
 """
 
 import torch
@@ -42,8 +42,8 @@ def displacement_density_1d(
 def momentum_1d(density: Float[Tensor, "N1 n"], spacing: Number) -> Float[Tensor, "N n1"]:
     """The momentum m = p v that carries a film of N + 1 frames over the time [0, 1]: ∂_t p + ∂_x m = 0 (M1).
 
-    m(x, t) = −∫_{−∞}^x ∂_t p: the flux through a point is the rate at which the mass to its left shrinks. It stands
-    between frames and on the faces of the cells, 0 on the first and the last face.
+    m(x, t) = −∫_{−∞}^x ∂_t p: the flux through a point is the rate at which the mass to its left shrinks. It
+    stands between frames and on the faces of the cells, 0 on the first and the last face.
     """
     for frame in density:
         check_density(frame, spacing, "a frame of the film")
@@ -67,14 +67,14 @@ def momentum_action_1d(
 
 
 def _mass_beside_faces(density: Tensor) -> Tensor:
-    """Σ of the cells before each of the n + 1 faces. Summed from the nearer end of the line, the thin tails there are
-    not lost in rounding."""
+    """Σ of the cells before each of the n + 1 faces. Summed from the nearer end of the line, the thin tails there
+    are not lost in rounding."""
     return torch.nn.functional.pad(density.cumsum(1), (1, 0))
 
 
 def _matched_pieces(source: Tensor, target: Tensor, spacing: Number) -> tuple[Tensor, Tensor, Tensor]:
-    """Cut the mass at all levels where either density changes: masses (k,), and where each piece begins and ends in
-    the source (k, 2) and in the target (k, 2), measured from the left end of the line."""
+    """Cut the mass at all levels where either density changes: masses (k,), and where each piece begins and ends
+    in the source (k, 2) and in the target (k, 2), measured from the left end of the line."""
     check_density(source, spacing, "source")
     check_density(target, spacing, "target")
     check_shape(target, source.shape, "target")
