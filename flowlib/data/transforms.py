@@ -56,17 +56,20 @@ def rotate_hue(images: Float[Tensor, "B C H W"], degrees: Float[Tensor, " B"]) -
     """Add an angle to the hue of every pixel (HSV); images without colour have no hue to turn."""
     from kornia.enhance import adjust_hue
 
-    if not bool((degrees != 0).any()):
+    degrees = degrees % 360
+    moving = degrees != 0
+    if not bool(moving.any()):
         return images
     if images.shape[1] != 3:
         raise FlowlibError(f"hue needs images with 3 channels, got {images.shape[1]}: use `colour` to make them red first")
-    moving = degrees != 0
     turned = images.clone()
-    turned[moving] = adjust_hue(images[moving], torch.deg2rad(degrees[moving] % 360))
+    turned[moving] = adjust_hue(images[moving], torch.deg2rad(degrees[moving]))
     return turned
 
 
 def colour(images: Tensor) -> Float[Tensor, "B 3 H W"]:
     """Grey images (B, 1, H, W), bytes or floats in [0, 1], as red ones (the colour whose hue is 0)."""
+    if images.ndim != 4 or images.shape[1] != 1:
+        raise FlowlibError(f"images of shape {tuple(images.shape)}: give grey images (n, 1, H, W)")
     grey = images.float() / 255 if images.dtype == torch.uint8 else images
     return torch.cat([grey, torch.zeros_like(grey).expand(-1, 2, -1, -1)], dim=1)

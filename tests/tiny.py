@@ -1,0 +1,22 @@
+"""The smallest runs that still have every part: a few digits, two steps, networks of width 2."""
+
+import torch
+
+from flowlib.config import Config
+from flowlib.data import Sequences
+
+OPTIONS = {
+    "horizon": 2, "batch_size": 6, "latent_dim": 2, "width": 2, "potential_width": 4, "potential_depth": 1, "steps": 6,
+    "checkpoint_every": 2,
+}  # fmt: skip
+CONFIG = Config(**OPTIONS)
+
+
+def digits(count=7, size=28):
+    """(count, 1, size, size) images between 0 and 1, the same in every call."""
+    return torch.rand(count, 1, size, size, generator=torch.Generator().manual_seed(5))
+
+
+def sequences(config=CONFIG, count=7):
+    """Factor sequences of those images."""
+    return Sequences(digits(count), config.factors, config.horizon)
