@@ -65,9 +65,12 @@ def equivariance_error(model, sequences: Sequences, factor, count=None, steps=No
 @torch.no_grad()
 def no_motion(sequences: Sequences, factor, count=None, steps=None) -> Float[Tensor, " n"]:
     """Σ_t ‖x_t − x_0‖₁: the error of showing x_0 throughout. A reference, not a bound: a bad flow exceeds it."""
-    return _over_images(
-        sequences, factor, count, steps, lambda batch: frame_errors(batch.frames[:, 1:], batch.frames[:, :1]).sum(1)
-    )
+    return _over_images(sequences, factor, count, steps, _still_error)
+
+
+def _still_error(batch):
+    moved = batch.frames[:, 1:]
+    return frame_errors(moved, batch.frames[:, :1].expand_as(moved)).sum(1)
 
 
 def decoder_limit(model, sequences: Sequences, factor, count=50, iterations=100, rate=0.03) -> Float[Tensor, " n"]:

@@ -1,0 +1,286 @@
+"""Equivariance error and its references (M16, M19) on models whose error is known; geometry and report of a run."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import torch
+
+import linear_gaussian as lg
+from flowlib import evaluation
+from flowlib.data import FACTORS, Sequences, colour
+from flowlib.errors import FlowlibError
+from flowlib.evaluation import (
+    Estimate, decoder_limit, equivariance_error, evaluate_model, flow_geometry, format_report, no_motion, predict, report,
+)  # fmt: skip
+from flowlib.models import Gaussian, Posterior, build_model
+from tiny import CONFIG, digits, sequences
+
+
+class Pixels:
+    """A perfect autoencoder, z = the image itself; `path` says where it moves. It stands still."""
+
+    likelihood = Gaussian(1.0)
+
+    def __init__(self, data):
+        self.data = data
+
+    def encode(self, images):
+        self.shape = images.shape[1:]
+        return Posterior(images.flatten(1), torch.zeros_like(images.flatten(1)))
+
+    def decode(self, z):
+        return z.unflatten(-1, self.shape)
+
+    def transport(self, z, factor, steps, first=1):
+        labels = torch.full((len(z),), factor) if isinstance(factor, int) else factor
+        times = torch.arange(first - 1, first + steps).expand(len(z), -1)
+        return self.path(z, labels, times)
+
+    def path(self, z, labels, times):
+        return z[:, None].expand(-1, times.shape[1], -1)
+
+
+class Perfect(Pixels):
+    """Moves to the true frames."""
+
+    def path(self, z, labels, times):
+        return self.data.frames(self.decode(z), labels, times).flatten(2)
+
+
+class Late(Perfect):
+    """The true frames, one step late."""
+
+    def path(self, z, labels, times):
+        return super().path(z, labels, (times - 1).clamp(min=0))
+
+
+class Ramp(Sequences):
+    """Frames one can add up by hand: under factor k, image i has the value (i + 1)(k + 1) t everywhere."""
+
+    def __init__(self, count=3):
+        super().__init__(torch.zeros(count, 1, 2, 2), ("scale", "hue"), 3)
+
+    def full_batch(self, indices, factor, steps=None):
+        batch = super().full_batch(indices, factor, steps)
+        image = torch.arange(len(self))[indices] + 1.0
+        values = image[:, None] * (batch.factor[:, None] + 1) * batch.times
+        return dataclasses.replace(batch, frames=values[..., None, None, None].expand(batch.frames.shape))
+
+
+class TestError:
+    made = Sequences(digits(5, 12), FACTORS, 4)
+
+    @pytest.mark.parametrize("factor", range(3))
+    def test_a_perfect_model_has_none(self, factor):
+        assert equivariance_error(Perfect(self.made), self.made, factor).abs().max() < 1e-3
+        for steps in (1, 7):  # extrapolation
+            assert equivariance_error(Perfect(self.made), self.made, factor, steps=steps).abs().max() < 1e-3
+
+    @pytest.mark.parametrize("factor", range(3))
+    def test_a_perfect_autoencoder_that_does_not_move_is_the_reference_no_motion(self, factor):
+        still = equivariance_error(Pixels(self.made), self.made, factor)
+        assert torch.allclose(still, no_motion(self.made, factor))
+        assert still.min() > 1
+
+    def test_another_factors_motion_or_a_late_one_is_an_error(self):
+        for factor in range(3):
+            assert equivariance_error(Late(self.made), self.made, factor).min() > 1
+        wrong = Perfect(Sequences(self.made.images, FACTORS[::-1], 4))
+        assert equivariance_error(wrong, self.made, 0).min() > 1
+
+    def test_by_hand(self):
+        """Σ over t = 1, 2, 3 (6, not 3 or 7), summed over 2 × 2 pixels of three channels, times (i + 1)(k + 1)."""
+        made = Ramp()
+        first = equivariance_error(Pixels(made), made, 0)
+        assert first.tolist() == [72, 144, 216]
+        assert no_motion(made, 1).tolist() == [144, 288, 432]
+        assert equivariance_error(Pixels(made), made, 1).tolist() == [144, 288, 432]
+        assert torch.equal(equivariance_error(Pixels(made), made, 0), first)  # nothing adds up over calls
+        assert Estimate.of(first).mean == 144
+
+    def test_more_or_fewer_steps_and_images(self):
+        made = Ramp()
+        for measure in (lambda **kw: equivariance_error(Pixels(made), made, 0, **kw), lambda **kw: no_motion(made, 0, **kw)):
+            assert measure(steps=1).tolist() == [12, 24, 36]
+            assert measure(steps=5).tolist() == [180, 360, 540]
+            assert measure(count=2).tolist() == [72, 144]
+            assert measure(count=99).tolist() == [72, 144, 216]
+
+    def test_chunks_change_nothing(self, monkeypatch):
+        monkeypatch.setattr(evaluation.equivariance, "CHUNK", 2)
+        made = Ramp(5)
+        assert equivariance_error(Pixels(made), made, 0).tolist() == [72, 144, 216, 288, 360]
+
+    def test_the_mean_of_the_likelihood_is_compared_not_its_logits(self):
+        """z_0 is the posterior's mean, the flow has no noise, and sigmoid(Dec(z_t)) is what is compared."""
+        torch.manual_seed(0)
+        model, made = build_model(CONFIG), sequences()
+        batch = made.full_batch(slice(None), "rotation")
+        expected = torch.zeros(len(made))
+        with torch.no_grad():
+            z = model.encoder(batch.frames[:, 0])[0]
+            for t in (1, 2):
+                z = z + model.potentials(z[None], float(t), [1]).gradient[0]
+                expected += (torch.sigmoid(model.decoder(z)) - batch.frames[:, t]).abs().flatten(1).sum(1)
+        assert torch.allclose(equivariance_error(model, made, 1), expected, rtol=1e-5)
+        assert predict(model, z).min() >= 0
+
+    def test_labels_of_a_mixed_batch(self):
+        """`path_error` takes the labels of a batch whose sequences move by different factors."""
+        full = [self.made.full_batch([0, 1], factor) for factor in (2, 0)]
+        mixed = dataclasses.replace(
+            full[0], frames=torch.cat([b.frames for b in full]), factor=torch.tensor([2, 2, 0, 0]),
+            times=torch.cat([b.times for b in full]),
+        )  # fmt: skip
+        assert evaluation.equivariance.path_error(Perfect(self.made), mixed).abs().max() < 1e-3
+
+
+class TestDecoderLimit:
+    made = Sequences(digits(3, 8), FACTORS, 2)
+
+    def test_a_decoder_that_can_draw_anything_has_none(self):
+        own = equivariance_error(Pixels(self.made), self.made, 1)
+        found = decoder_limit(Pixels(self.made), self.made, 1)
+        assert found.shape == (3,) and bool((found < 0.02 * own).all())
+        assert decoder_limit(Perfect(self.made), self.made, 1, iterations=3).max() < 1e-3
+
+    @pytest.mark.parametrize("rate", [0.03, 50.0])
+    def test_never_above_the_models_own_error(self, rate):
+        """Even where gradient descent runs away: the best point met counts, frame by frame, and the start is one of them."""
+        torch.manual_seed(0)
+        model, made = build_model(CONFIG), sequences(count=4)
+        own = equivariance_error(model, made, 2)
+        found = decoder_limit(model, made, 2, iterations=20, rate=rate)
+        assert bool((found <= own + 1e-3).all()) and found.min() > 0
+        if rate == 0.03:
+            assert bool((found < own - 1e-3).all())
+
+    def test_without_iterations_it_is_the_models_own_error(self):
+        made = Ramp()
+        assert decoder_limit(Pixels(made), made, 1, iterations=0).tolist() == [144, 288, 432]
+        assert decoder_limit(Pixels(made), made, 1, count=1, iterations=0).tolist() == [144]
+
+    def test_a_decoder_of_one_picture_cannot_be_helped(self):
+        """Dec(z) = 0 whatever z: the limit is the no-flow error itself, Σ_t ‖x_t‖₁."""
+        made = Ramp()
+        model = Pixels(made)
+        model.decode = lambda z: 0 * z.unflatten(-1, (3, 2, 2))
+        assert decoder_limit(model, made, 0, iterations=5).tolist() == [72, 144, 216]
+
+    def test_the_model_is_left_as_it_was(self):
+        model, made = build_model(CONFIG), sequences(count=2)
+        before = {name: value.clone() for name, value in model.state_dict().items()}
+        decoder_limit(model, made, 0, iterations=2)
+        assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+        assert all(parameter.grad is None for parameter in model.parameters())
+
+
+class TestEstimate:
+    def test_mean_and_its_standard_error(self):
+        found = Estimate.of(torch.tensor([1.0, 2.0, 3.0, 6.0]))
+        assert (found.mean, found.n) == (3.0, 4)
+        assert found.standard_error == pytest.approx(np.std([1, 2, 3, 6], ddof=1) / 2, rel=1e-6)
+
+    def test_the_standard_error_is_the_spread_of_means(self, generator):
+        means = torch.randn(2000, 25, generator=generator).mean(1)
+        errors = [Estimate.of(torch.randn(25, generator=generator)).standard_error for _ in range(200)]
+        assert np.mean(errors) == pytest.approx(means.std().item(), rel=0.05)
+
+    def test_of_one(self):
+        assert Estimate.of(torch.tensor([5.0])) == Estimate(5.0, 0.0, 1)
+
+    @pytest.mark.parametrize("value", [torch.nan, torch.inf])
+    def test_what_is_no_number_is_refused(self, value):
+        with pytest.raises(FlowlibError, match="not finite"):
+            Estimate.of(torch.tensor([1.0, value]))
+
+
+class TestGeometry:
+    def test_of_a_linear_flow(self, double):
+        """∇u = t (A z + b): everything by numpy."""
+        model, _ = lg.build("path")
+        made = Sequences(torch.zeros(3, 1, 4, 4).double(), ("scale", "rotation"), lg.T)
+        found = flow_geometry(model, made, 1, count=2)
+        a, b, _, z, _ = lg.parts(model, 1)
+        path, speed, residual, smallest = [z], [], [], []
+        for t in range(1, lg.T + 1):
+            gradient = t * (a @ path[-1] + b)
+            speed.append(np.linalg.norm(gradient))
+            residual.append(0.5 * path[-1] @ a @ path[-1] + b @ path[-1] + 0.5 * gradient @ gradient)
+            smallest.append(np.linalg.eigvalsh(np.eye(2) + t * a)[0])
+            path.append(path[-1] + gradient)
+        straight = np.linalg.norm(path[-1] - path[0]) / sum(speed)
+        for ours, expected in (
+            (found.speed, speed), (found.residual, residual), (found.smallest_eigenvalue, smallest),
+            (found.straightness[:, None], [straight]),
+        ):  # fmt: skip
+            assert np.allclose(ours.numpy(), np.broadcast_to(expected, (2, len(expected))), atol=1e-9)
+        summary = found.summary()
+        assert summary["smallest_eigenvalue"] == pytest.approx(min(smallest))
+        assert summary["residual_rms"] == pytest.approx(np.sqrt(np.mean(np.square(residual))))
+        assert summary["half_speed_squared"] == pytest.approx(0.5 * np.mean(np.square(speed)))
+        assert summary["straightness"] == pytest.approx(straight) and straight < 1
+
+
+class TestReport:
+    @pytest.fixture
+    def metrics(self, monkeypatch):
+        """A tiny model's metrics, with few samples."""
+        monkeypatch.setattr(report, "SAMPLES", 3)
+        monkeypatch.setattr(report, "SEQUENCES", 2)
+        monkeypatch.setattr(report, "LIMIT_IMAGES", 2)
+        torch.manual_seed(0)
+        self.model, self.made, self.said = build_model(CONFIG), sequences(), []
+        return evaluate_model(self.model, self.made, seed=4, progress=self.said.append)
+
+    def test_what_it_states(self, metrics):
+        for index, name in enumerate(FACTORS):
+            row = metrics["equivariance"][name]
+            own = equivariance_error(self.model, self.made, index)
+            assert row["error"] == pytest.approx(own.mean().item())
+            assert row["error_se"] == pytest.approx(own.std().item() / 7**0.5)
+            assert row["no_motion"] == pytest.approx(no_motion(self.made, index).mean().item())
+            assert row["decoder_limit"] <= own[:2].mean().item()
+            assert (row["error_n"], row["decoder_limit_n"], row["no_motion_n"]) == (7, 2, 7)
+        found = metrics["log_likelihood"]
+        assert (found["samples"], found["frame_n"], found["sequence_n"]) == (3, 6, 6)
+        assert found["sequence"] == pytest.approx(3 * found["frame"], rel=0.2)  # three frames a sequence
+        assert 1 <= found["frame_effective_samples"] <= 3
+        assert self.said == [f"equivariance: {name}" for name in FACTORS] + ["log-likelihoods"]
+        json.dumps(metrics, allow_nan=False)
+
+    def test_reproducible_from_its_seed(self, metrics):
+        assert evaluate_model(self.model, self.made, seed=4) == metrics
+        other = evaluate_model(self.model, self.made, seed=5)
+        assert other["equivariance"] == metrics["equivariance"]
+        assert other["log_likelihood"]["sequence"] != metrics["log_likelihood"]["sequence"]
+
+    def test_table(self, metrics):
+        metrics["equivariance"] = {
+            "scale": {"error": 120.4, "error_se": 2.3, "decoder_limit": 80.2, "decoder_limit_se": 4.4, "no_motion": 900.0},
+            "hue": {"error": 60.4, "error_se": 1.0, "decoder_limit": 10.0, "decoder_limit_se": 1.0, "no_motion": 800.0},
+        }
+        text = format_report(metrics)
+        lines = {line.split()[0]: line.split() for line in text.splitlines()[:4]}
+        assert lines["scale"] == "scale 120 ± 2 80 ± 4 900".split()
+        assert lines["mean"] == ["mean", "90"]
+        assert "3 importance samples" in text and "per frame" in text and "per sequence" in text
+
+    @pytest.mark.parametrize("smallest, warned", [(0.2, False), (0.0, True), (-0.5, True)])
+    def test_a_fold_is_warned_of(self, metrics, smallest, warned):
+        for row in metrics["geometry"].values():
+            row["smallest_eigenvalue"] = 0.9
+        metrics["geometry"]["hue"]["smallest_eigenvalue"] = smallest
+        assert ("warning: λ_min(I + H) ≤ 0" in format_report(metrics)) == warned
+
+
+def test_colour_of_the_first_frame_is_what_is_encoded():
+    """The encoder sees x_0 exactly as the decoder is asked to draw it."""
+    made = Sequences(digits(2, 8), FACTORS, 2)
+    seen = []
+    model = Pixels(made)
+    model.encode = lambda images: seen.append(images) or Pixels.encode(model, images)
+    equivariance_error(model, made, 0)
+    assert torch.equal(seen[0], colour(made.images))

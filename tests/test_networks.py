@@ -1,0 +1,163 @@
+"""Encoders, decoders, posterior and likelihoods against torch.distributions (M8)."""
+
+import math
+
+import pytest
+import torch
+from torch.distributions import Bernoulli as TorchBernoulli
+from torch.distributions import Independent, Normal, kl_divergence
+
+from flowlib.config import Config
+from flowlib.errors import FlowlibError
+from flowlib.models import Bernoulli, FlowVAE, Gaussian, Posterior, build_model
+from flowlib.models.likelihood import build_likelihood
+from flowlib.models.networks import build_networks
+from flowlib.models.protocol import LOG_2PI
+from tiny import CONFIG, OPTIONS
+
+
+class TestPosterior:
+    mean, log_std = torch.tensor([[0.3, -1.0, 2.0], [0.0, 0.5, 4.0]]), torch.tensor([[0.2, -1.5, 0.0], [-3.0, 1.0, 0.4]])
+    ours = Posterior(mean, log_std)
+    oracle = Independent(Normal(mean, log_std.exp()), 1)
+
+    def test_log_prob(self, generator):
+        z = torch.randn(2, 3, generator=generator)
+        assert torch.allclose(self.ours.log_prob(z), self.oracle.log_prob(z), rtol=1e-5)
+
+    def test_kl_to_the_standard_normal(self):
+        standard = Independent(Normal(torch.zeros(2, 3), torch.ones(2, 3)), 1)
+        assert torch.allclose(self.ours.kl(), kl_divergence(self.oracle, standard), rtol=1e-5)
+        assert torch.equal(Posterior(torch.zeros(2, 3), torch.zeros(2, 3)).kl(), torch.zeros(2))
+
+    def test_samples_have_its_mean_and_variance(self, generator):
+        many = Posterior(self.mean[:1].expand(50_000, -1), self.log_std[:1].expand(50_000, -1)).sample(generator)
+        standardised = (many - self.mean[0]) / self.log_std[0].exp()
+        assert torch.allclose(standardised.mean(0), torch.zeros(3), atol=0.02)
+        assert torch.allclose(torch.cov(standardised.T), torch.eye(3), atol=0.03)
+
+    def test_samples_come_from_the_generator_and_carry_gradients(self):
+        mean, log_std = self.mean.clone().requires_grad_(), self.log_std.clone().requires_grad_()
+        one, same = (Posterior(mean, log_std).sample(torch.Generator().manual_seed(3)) for _ in range(2))
+        assert torch.equal(one, same)
+        one.sum().backward()
+        assert torch.equal(mean.grad, torch.ones(2, 3))
+        assert torch.allclose(log_std.grad, (one - mean).detach(), atol=1e-6)  # d(σ ε)/d log σ = σ ε
+
+    def test_constant(self):
+        assert LOG_2PI == math.log(2 * math.pi)
+
+
+class TestLikelihoods:
+    shape = (2, 5, 3, 4, 6)
+
+    def decoded(self):
+        return 3 * torch.randn(self.shape, generator=torch.Generator().manual_seed(0))
+
+    def test_bernoulli_on_binary_images_is_their_probability(self):
+        images = torch.bernoulli(torch.full(self.shape, 0.4), generator=torch.Generator().manual_seed(1))
+        oracle = Independent(TorchBernoulli(logits=self.decoded()), 3).log_prob(images)
+        assert torch.allclose(Bernoulli().log_prob(self.decoded(), images), oracle, rtol=1e-5)
+
+    def test_bernoulli_on_grey_values_is_maximal_at_the_right_mean(self):
+        grey = torch.rand(self.shape, generator=torch.Generator().manual_seed(1))
+        logits = torch.logit(grey)
+        assert torch.allclose(Bernoulli().mean(logits), grey, atol=1e-5)
+        best = Bernoulli().log_prob(logits, grey)
+        for off in (0.1, -0.1):
+            assert bool((Bernoulli().log_prob(logits + off, grey) < best).all())
+
+    @pytest.mark.parametrize("std", [0.1, 1.0, 2.5])
+    def test_gaussian_is_a_density(self, std):
+        images = torch.rand(self.shape, generator=torch.Generator().manual_seed(1))
+        oracle = Independent(Normal(self.decoded(), std), 3).log_prob(images)
+        found = Gaussian(std).log_prob(self.decoded(), images)
+        assert found.shape == (2, 5) and torch.allclose(found, oracle, rtol=1e-5)
+        assert torch.equal(Gaussian(std).mean(self.decoded()), self.decoded())
+
+    @pytest.mark.parametrize("std", [0.0, -1.0, math.nan, math.inf])
+    def test_no_such_deviation(self, std):
+        with pytest.raises(FlowlibError, match=f"noise_std = {std}"):
+            Gaussian(std)
+
+    def test_chosen_by_name(self):
+        assert isinstance(build_likelihood("bernoulli", 0.1), Bernoulli)
+        assert build_likelihood("gaussian", 0.3) == Gaussian(0.3)
+        with pytest.raises(FlowlibError, match="likelihood = 'poisson': choose bernoulli or gaussian"):
+            build_likelihood("poisson", 0.1)
+
+
+class TestNetworks:
+    @pytest.mark.parametrize("kind", ["conv", "mlp"])
+    @pytest.mark.parametrize("channels, size", [(3, 28), (1, 28), (3, 64)])
+    def test_shapes(self, kind, channels, size):
+        encoder, decoder = build_networks(kind, channels, size, latent_dim=5, width=2)
+        images = torch.rand(4, channels, size, size)
+        mean, log_std = encoder(images)
+        assert mean.shape == log_std.shape == (4, 5) and not torch.equal(mean, log_std)
+        assert decoder(mean).shape == images.shape
+
+    @pytest.mark.parametrize("kind", ["conv", "mlp"])
+    def test_every_input_matters_and_every_output_is_free(self, kind):
+        """No pixel is ignored by the encoder, none is constant in the decoder; logits are unbounded in sign."""
+        torch.manual_seed(0)
+        encoder, decoder = build_networks(kind, 3, 28, latent_dim=4, width=2)
+        images = torch.rand(2, 3, 28, 28, requires_grad=True)
+        torch.cat(encoder(images), 1).square().sum().backward()
+        assert bool((images.grad != 0).all())
+        decoded = decoder(torch.randn(8, 4))
+        assert bool((decoded.std(0) > 0).all()) and decoded.min() < 0 < decoded.max()
+
+    @pytest.mark.parametrize("kind", ["conv", "mlp"])
+    def test_width_is_what_the_option_says(self, kind):
+        """`width` channels in the finest layer of conv, hidden layers of 16 × width."""
+        encoder, decoder = build_networks(kind, 3, 28, latent_dim=4, width=3)
+        hidden = [layer.out_features for net in (encoder, decoder) for layer in net.net if hasattr(layer, "out_features")]
+        assert hidden.count(48) == (2 if kind == "conv" else 4)
+        if kind == "conv":
+            assert encoder.net[0].out_channels == decoder.net[-1].in_channels == 3
+
+    def test_sizes_that_conv_cannot_halve_twice(self):
+        with pytest.raises(FlowlibError, match="image size 30: .* multiple of 4"):
+            build_networks("conv", 3, 30, 2, 2)
+        assert build_networks("mlp", 3, 30, 2, 2)[1](torch.zeros(1, 2)).shape == (1, 3, 30, 30)
+
+    def test_unknown_kind(self):
+        with pytest.raises(FlowlibError, match="network = 'transformer': choose one of conv, mlp"):
+            build_networks("transformer", 3, 28, 2, 2)
+
+
+class TestModel:
+    def test_options_reach_the_model(self):
+        model = FlowVAE(Config(**OPTIONS | {"likelihood": "gaussian", "noise_std": 0.7, "diffusion": 0.2,
+                                            "learn_diffusion": False, "factors": ("hue", "scale"),
+                                            "bounded_potential": True, "hj_penalty": "paper"}))  # fmt: skip
+        assert model.likelihood == Gaussian(0.7)
+        assert torch.allclose(model.prior.diffusion(torch.tensor([0, 1])), torch.tensor([0.2, 0.2]))
+        assert not model.prior.log_diffusion.requires_grad
+        assert model.potentials.factors == 2 and model.potentials.dim == 2 and model.potentials.bounded
+        assert model.potentials.head.shape == (2, 4) and model.penalty.force.head.shape == (2, 4)
+
+    def test_a_decoder_takes_any_batch_of_latents(self):
+        model = build_model(CONFIG)
+        z = torch.randn(2, 3, 2)
+        assert model.decode(z).shape == (2, 3, 3, 28, 28)
+        assert torch.allclose(model.decode(z)[1, 2], model.decode(z[1, 2][None])[0], atol=1e-6)
+
+    def test_other_image_sizes(self):
+        model = build_model(CONFIG, channels=1, size=64)
+        assert model.decode(model.encode(torch.rand(2, 1, 64, 64)).mean).shape == (2, 1, 64, 64)
+
+    @pytest.mark.parametrize("objective", ["path", "marginal"])
+    @pytest.mark.parametrize("kind", ["conv", "mlp"])
+    def test_every_weight_gets_a_gradient(self, kind, objective):
+        from tiny import sequences
+
+        config = Config(**OPTIONS | {"network": kind, "objective": objective, "potential_depth": 2})
+        torch.manual_seed(0)
+        model = build_model(config)
+        batch = sequences(config).training_batch(6, 1, torch.Generator().manual_seed(0))
+        model.objective(batch, torch.Generator().manual_seed(0))["loss"].backward()
+        free = {"potentials.offset"}  # a constant in u moves nothing
+        still = {name for name, p in model.named_parameters() if p.grad is None or not bool((p.grad != 0).any())}
+        assert still == free
