@@ -71,7 +71,7 @@ def step_ratios(objective_name, repeats):
     }  # fmt: skip
 
 
-def flow_forward_backward(factors, batch=128, hessian=False, log_det=False):
+def flow_forward_backward(factors, batch=128, hessian=False):
     """T steps of the posterior flow of a grouped batch, forward and backward."""
     bank = PotentialBank(factors, CONFIG.latent_dim, CONFIG.potential_width, CONFIG.potential_depth)
     size = batch // factors * factors
@@ -80,26 +80,30 @@ def flow_forward_backward(factors, batch=128, hessian=False, log_det=False):
     def step():
         flow = run_flow(bank, z, factor, CONFIG.horizon, hessian=hessian)
         loss = flow.path.sum() + flow.residual.sum()
-        if hessian:
-            loss = loss + (log_abs_det(flow.hessian) if log_det else flow.hessian).sum()
-        loss.backward()
+        (loss + flow.hessian.sum() if hessian else loss).backward()
 
     return step
 
 
+def log_determinant(batch=128):
+    """The exact log-determinants of one training step, forward and backward."""
+    hessian = 0.01 * torch.randn(batch, CONFIG.horizon, CONFIG.latent_dim, CONFIG.latent_dim)
+    hessian.requires_grad_()
+    return lambda: log_abs_det(hessian).sum().backward()
+
+
 def flow_ratios(repeats):
-    """K = 8 potentials against one at the same batch of 128, and what the Hessian and its determinant add."""
+    """K = 8 potentials against one at the same batch of 128; the shares of Hessian and determinant in a marginal step."""
+    marginal = dataclasses.replace(CONFIG, objective="marginal")
     found = medians({
         "K=1": flow_forward_backward(1), "K=8": flow_forward_backward(8),
-        "hessian": flow_forward_backward(1, hessian=True),
-        "log det": flow_forward_backward(1, hessian=True, log_det=True),
+        "hessian": flow_forward_backward(1, hessian=True), "log det": log_determinant(),
+        "step": training_step(lambda m, b, g: m.objective(b, g)["loss"], 1, marginal),
     }, repeats)  # fmt: skip
-    marginal = dataclasses.replace(CONFIG, objective="marginal")
-    step = medians({"step": training_step(lambda m, b, g: m.objective(b, g)["loss"], 1, marginal)}, repeats)["step"]
     return {
         "flows of K = 8 / K = 1": found["K=8"] / found["K=1"],
-        "share of exact log-determinant in a marginal step": (found["log det"] - found["hessian"]) / step,
-        "share of Hessian and log-determinant in a marginal step": (found["log det"] - found["K=1"]) / step,
+        "share of the exact log-determinants in a marginal step": found["log det"] / found["step"],
+        "share of the Hessians in a marginal step": (found["hessian"] - found["K=1"]) / found["step"],
     }
 
 

@@ -75,8 +75,6 @@ class Config:
         return self.batch_size // len(self.factors) * len(self.factors)
 
     def __post_init__(self):
-        if isinstance(self.factors, list):  # as JSON has it
-            object.__setattr__(self, "factors", tuple(self.factors))
         _validate(self)
 
 
@@ -147,4 +145,6 @@ def from_values(values, source) -> Config:
     odd = sorted(known ^ set(values)) if isinstance(values, dict) else ["(no names at all)"]
     if odd:
         raise FlowlibError(f"{source} is not a configuration of this version of flowlib: options {odd} do not fit")
+    if isinstance(values["factors"], list):  # JSON knows no tuples
+        values = values | {"factors": tuple(values["factors"])}
     return Config(**values)

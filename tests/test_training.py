@@ -87,7 +87,7 @@ class TestStep:
         rate = learning_rate(CONFIG, 0)
         for (name, old), reference in zip(before.items(), model.parameters()):
             g = torch.zeros_like(old) if reference.grad is None else reference.grad
-            assert torch.allclose(one.model.get_parameter(name), old - rate * g / (g.abs() + 1e-8), atol=1e-6), name
+            assert torch.allclose(one.model.get_parameter(name), old - rate * g / (g.abs() + 1e-8), rtol=0, atol=1e-6), name
 
     def test_the_paper_preset_takes_that_step_too(self):
         """Its own widths, d = 324, the paper's penalty and the series of the log-determinant; fewer sequences and frames."""
@@ -99,8 +99,8 @@ class TestStep:
         assert terms["loss"] == pytest.approx((terms["reconstruction"] + terms["kl"] + terms["hj"]).item(), rel=1e-5)
         assert terms["reconstruction"] == pytest.approx(3 * 3 * 784 * math.log(2), rel=0.1)  # T + 1 frames, black logits
         for name, value in one.model.named_parameters():
-            change, g = value.detach() - before[name], value.grad
-            assert torch.allclose(change, -1e-4 * g / (g.abs() + 1e-8), atol=1e-7), name
+            expected = before[name] - 1e-4 * value.grad / (value.grad.abs() + 1e-8)
+            assert torch.allclose(value, expected, rtol=0, atol=1e-6), name
         assert before["potentials.weights.0"].shape == (3, 324, 324)
 
     def test_gradients_do_not_add_up(self):
@@ -111,8 +111,10 @@ class TestStep:
         model.load_state_dict(one.model.state_dict())
         model.objective(one.sequences.training_batch(6, 1, generator), generator)["loss"].backward()
         one.train_step()
-        for mine, reference in zip(one.model.parameters(), model.parameters()):
-            assert torch.equal(mine.grad, reference.grad)
+        named = [(name, value) for name, value in one.model.named_parameters() if value.grad is not None]
+        assert len(named) > 10
+        for name, value in named:
+            assert torch.equal(value.grad, model.get_parameter(name).grad), name
 
     def test_initial_weights_come_from_the_seed_and_leave_torchs_generator_alone(self):
         torch.manual_seed(9)
