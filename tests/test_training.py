@@ -71,9 +71,25 @@ class TestSchedule:
 
 class TestStep:
     def test_randomness_of_a_step_depends_on_seed_and_step_alone(self):
-        draws = [torch.rand(3, generator=step_generator(*key)).tolist() for key in ((0, 0), (0, 1), (1, 0), (0, 0))]
-        assert draws[0] == draws[3] and len({tuple(draw) for draw in draws}) == 3
-        step_generator(2**32 - 1, 10**6)  # the largest seed
+        def draw(seed, step):
+            return tuple(torch.rand(3, generator=step_generator(seed, step)).tolist())
+
+        keys = [(seed, step) for seed in (0, 1, 2, 2**31, 2**32 - 1) for step in (0, 1, 2, 7000, 89_999)]
+        draws = {key: draw(*key) for key in keys}
+        assert len(set(draws.values())) == len(keys)
+        assert draws == {key: draw(*key) for key in keys[::-1]}
+
+    def test_runs_of_different_seeds_never_meet(self):
+        """No seed's window of 90 000 steps reaches into another's."""
+        starts = sorted(step_generator(seed, 0).initial_seed() for seed in range(1000))
+        assert 0 <= starts[0] and starts[-1] < 2**32
+        assert min(b - a for a, b in zip(starts, starts[1:])) > 90_000
+
+    def test_batches_of_different_seeds_differ(self):
+        """All 32 bits of the generator's seed count: with a seed shifted beyond them, every run saw the same images."""
+        one, other = (made(config=dataclasses.replace(CONFIG, seed=seed)) for seed in (0, 1))
+        batches = [run.sequences.training_batch(6, 1, step_generator(run.config.seed, 0)) for run in (one, other)]
+        assert not torch.equal(batches[0].frames, batches[1].frames)
 
     def test_adam_by_hand(self):
         """The first update of Adam is −lr g / (|g| + ε), the rate that of the schedule."""
