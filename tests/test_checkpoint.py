@@ -1,0 +1,321 @@
+"""Checkpoint files and run folders: what is written, what is refused, and that a refusal changes nothing."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import pickle
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+import flowlib
+from flowlib.config import Config
+from flowlib.errors import FlowlibError
+from flowlib.training import files, load, load_model, new_model, read_json, run_folder, train_run, write_json
+from flowlib.training.checkpoint import check_config, save
+from flowlib.training.run import CONFIG as CONFIG_NAME
+from flowlib.training.run import open_run
+from tiny import CONFIG, OPTIONS, digits, sequences
+
+
+@pytest.fixture
+def path(tmp_path):
+    """A checkpoint of a tiny model's weights, alone in its folder."""
+    save(tmp_path / "model.safetensors", {"model": new_model(CONFIG).state_dict()}, CONFIG, 7)
+    return tmp_path / "model.safetensors"
+
+
+def rewritten(path, header=None, **tensors):
+    """Write the file again with another header or other tensors, as other software would."""
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata()
+    save_file(load_file(path) | tensors, path, metadata=metadata | (header or {}))
+
+
+class TestFile:
+    def test_round_trip(self, path):
+        saved, weights = load(path), new_model(CONFIG).state_dict()
+        assert (saved.step, saved.version) == (7, flowlib.__version__)
+        assert saved.config == json.loads(json.dumps(dataclasses.asdict(CONFIG)))
+        assert saved.part("model").keys() == weights.keys() and saved.part("mod") == {}
+        assert all(torch.equal(value, weights[name]) for name, value in saved.part("model").items())
+        assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+
+    def test_a_model_is_rebuilt_from_the_file_alone(self, path):
+        model, config = load_model(path)
+        images = torch.rand(2, 3, 28, 28)
+        assert config == CONFIG and not model.training
+        assert torch.equal(model.encode(images).mean, new_model(CONFIG).encode(images).mean)
+
+    def test_half_precision_is_widened(self, path):
+        weights = new_model(CONFIG).state_dict()
+        save(path, {"model": {name: value.half() for name, value in weights.items()}}, CONFIG, 7)
+        model, _ = load_model(path)
+        for name, value in model.state_dict().items():
+            assert value.dtype == torch.float32 and torch.equal(value, weights[name].half().float())
+
+    def test_views_are_saved_whole(self, tmp_path):
+        save(tmp_path / "a.safetensors", {"x": {"t": torch.arange(6.0).reshape(2, 3).T, "empty": torch.zeros(0)}}, CONFIG, 1)
+        found = load(tmp_path / "a.safetensors").part("x")
+        assert found["t"].tolist() == [[0, 3], [1, 4], [2, 5]] and found["empty"].shape == (0,)
+
+
+class TestRefused:
+    def refused(self, path, message):
+        for read in (load, load_model):
+            with pytest.raises(FlowlibError, match=message):
+                read(path)
+
+    def test_missing(self, tmp_path):
+        self.refused(tmp_path / "none.safetensors", "no checkpoint at .*none.safetensors: train first")
+
+    @pytest.mark.parametrize("length", [0, 4, 100, -1])
+    def test_truncated(self, path, length):
+        path.write_bytes(path.read_bytes()[:length])
+        self.refused(path, "model.safetensors is no checkpoint in safetensors format .truncated or altered")
+
+    @pytest.mark.parametrize("place", [-1, -5000, 0.5])
+    def test_altered(self, path, place):
+        """One bit of a weight: safetensors would load it without a word."""
+        content = bytearray(path.read_bytes())
+        content[place if place < 0 else int(place * len(content))] ^= 1
+        path.write_bytes(content)
+        self.refused(path, "model.safetensors is altered: its checksum differs")
+
+    def test_altered_header(self, path):
+        rewritten(path, {"step": "8"})
+        self.refused(path, "is altered")
+
+    @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
+    def test_pickles_are_not_even_opened(self, path, protocol):
+        path.write_bytes(pickle.dumps(Bomb(), protocol))
+        self.refused(path, "it is a pickle, which could run code when opened")
+
+    @pytest.mark.parametrize("zipped", [True, False])
+    def test_what_torch_saves_is_a_pickle(self, path, zipped):
+        torch.save({"a": torch.zeros(3)}, path, _use_new_zipfile_serialization=zipped)
+        self.refused(path, "it is a pickle")
+
+    def test_other_softwares_safetensors(self, path):
+        save_file({"a": torch.zeros(3)}, path)
+        self.refused(path, r"is not one of flowlib's checkpoints: its header holds \[\]")
+
+    def test_a_file_without_a_checksum_is_read(self, path):
+        """Weights that other software converted: the header without `sha256` has nothing to compare."""
+        header = {"config": json.dumps(dataclasses.asdict(CONFIG)), "step": "3", "flowlib": "0.0.9"}
+        save_file(load_file(path), path, metadata=header)
+        assert load(path).version == "0.0.9" and load_model(path)[1] == CONFIG
+
+    def test_another_versions_options_are_named(self, path):
+        values = dataclasses.asdict(CONFIG)
+        values["colour"] = values.pop("steps")
+        header = {"config": json.dumps(values), "step": "3", "flowlib": "9.1"}
+        save_file(load_file(path), path, metadata=header)
+        with pytest.raises(FlowlibError, match=r"written by flowlib 9.1, .*options \['colour', 'steps'\] do not fit"):
+            load_model(path)
+
+    def test_weights_that_do_not_fit(self, path):
+        weights = new_model(CONFIG).state_dict()
+        wider = new_model(dataclasses.replace(CONFIG, latent_dim=3)).state_dict()
+        for parts, message in (
+            (wider, "size mismatch for .*shape"),
+            ({**weights, "extra": torch.zeros(1)}, "Unexpected key.*extra"),
+            ({name: value for name, value in weights.items() if name != "prior.log_diffusion"}, "Missing key.*log_diff"),
+        ):
+            save(path, {"model": parts}, CONFIG, 1)
+            with pytest.raises(FlowlibError, match=f"model.safetensors does not fit the model: .*{message}"):
+                load_model(path)
+
+    def test_another_configuration_names_each_option(self, path):
+        other = dataclasses.replace(CONFIG, seed=3, factors=("hue", "scale"))
+        with pytest.raises(FlowlibError) as caught:
+            check_config(load(path), other, path)
+        message = str(caught.value)
+        assert "seed: 0 there, 3 asked for" in message and "factors: ['scale', 'rotation', 'hue'] there" in message
+        assert "steps" not in message and "--out" in message
+        check_config(load(path), CONFIG, path)
+
+
+class Bomb:
+    """Writes where it must not, should anything unpickle it."""
+
+    def __reduce__(self):
+        return pytest.fail, ("a pickle was opened",)
+
+
+class TestWholeFiles:
+    def test_a_failure_leaves_the_old_file_and_no_rest(self, tmp_path):
+        write_json(tmp_path / "a.json", {"x": 1})
+
+        def fail(temporary):
+            temporary.write_text("half")
+            raise OSError(28, "No space left on device")
+
+        with pytest.raises(FlowlibError, match="a.json could not be written .No space left"):
+            files.write_file(tmp_path / "a.json", fail)
+        assert read_json(tmp_path / "a.json") == {"x": 1} and len(list(tmp_path.iterdir())) == 1
+
+    def test_an_interruption_leaves_no_rest_either(self, tmp_path):
+        def interrupt(temporary):
+            temporary.write_text("half")
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            files.write_file(tmp_path / "a.json", interrupt)
+        assert list(tmp_path.iterdir()) == []
+
+    def test_what_no_reader_could_parse_is_not_written(self, tmp_path):
+        with pytest.raises(ValueError, match="Out of range float"):
+            write_json(tmp_path / "a.json", {"x": float("nan")})
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize("content", [b"", b"{", b"\xff"])
+    def test_broken_json(self, tmp_path, content):
+        (tmp_path / "a.json").write_bytes(content)
+        for name in ("a.json", "b.json"):
+            with pytest.raises(FlowlibError, match=f"{name} cannot be read .*run the command that writes it again"):
+                read_json(tmp_path / name)
+
+
+class TestRunFolder:
+    def claim(self, folder, config=CONFIG):
+        with run_folder(folder, config) as claimed:
+            return claimed
+
+    def test_a_new_folder_is_made_and_states_the_configuration(self, tmp_path):
+        folder = tmp_path / "a" / "b"
+        assert self.claim(folder) == folder
+        assert read_json(folder / CONFIG_NAME) == json.loads(json.dumps(dataclasses.asdict(CONFIG)))
+        self.claim(folder)  # the same run goes on
+
+    def test_an_empty_folder_or_one_with_hidden_files_will_do(self, tmp_path):
+        (tmp_path / ".gitignore").write_text("*")
+        (tmp_path / f".{CONFIG_NAME}.tmp.json").write_text("{")  # left behind by a kill
+        self.claim(tmp_path)
+
+    def test_another_run_is_not_overwritten(self, tmp_path):
+        self.claim(tmp_path)
+        before = (tmp_path / CONFIG_NAME).read_bytes()
+        with pytest.raises(FlowlibError, match=r"holds another run \(steps = 6, seed = 0 there\): choose another --out"):
+            self.claim(tmp_path, dataclasses.replace(CONFIG, seed=1, steps=9))
+        assert (tmp_path / CONFIG_NAME).read_bytes() == before
+
+    def test_foreign_files_are_left_alone(self, tmp_path):
+        for name in "dcba":
+            (tmp_path / name).write_text(name)
+        with pytest.raises(FlowlibError, match=r"is not empty and holds no run \(a, b, c\): choose another --out"):
+            self.claim(tmp_path)
+        assert sorted(path.name for path in tmp_path.iterdir()) == list("abcd")
+
+    def test_a_broken_configuration_is_said(self, tmp_path):
+        (tmp_path / CONFIG_NAME).write_text("{")
+        with pytest.raises(FlowlibError, match="config.json cannot be read as a configuration"):
+            self.claim(tmp_path)
+
+    def test_a_file_in_the_way(self, tmp_path):
+        (tmp_path / "file").write_text("x")
+        for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+            with pytest.raises(FlowlibError, match="cannot be a run's folder .*choose another --out"):
+                self.claim(folder)
+
+    def test_in_use_by_another_process(self, tmp_path):
+        self.claim(tmp_path)
+        code = "import sys, filelock as f; x = f.FileLock(sys.argv[1]).acquire(); print('on', flush=True); sys.stdin.read()"
+        command = [sys.executable, "-c", code, str(tmp_path / ".lock")]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+            assert other.stdout.readline() == "on\n"
+            with pytest.raises(FlowlibError, match="another process is working in"):
+                self.claim(tmp_path)
+            other.kill()  # a lock dies with its process
+            other.wait()
+            self.claim(tmp_path)
+
+    def test_in_use_by_this_process(self, tmp_path):
+        with run_folder(tmp_path, CONFIG), pytest.raises(FlowlibError, match="another process is working in"):
+            self.claim(tmp_path)
+        self.claim(tmp_path)
+
+    def test_released_after_a_failure(self, tmp_path):
+        with pytest.raises(RuntimeError), run_folder(tmp_path, CONFIG):
+            raise RuntimeError
+        self.claim(tmp_path)
+
+    def test_not_writable(self):
+        with tempfile.TemporaryDirectory() as outer:
+            os.chmod(outer, 0o755)
+            folder = Path(outer) / "folder"
+            folder.mkdir(mode=0o555)
+            with unprivileged():
+                for place in (folder, folder / "below"):
+                    with pytest.raises(FlowlibError, match="cannot be a run's folder .Permission denied"):
+                        self.claim(place)
+            assert list(folder.iterdir()) == []
+
+
+@contextlib.contextmanager
+def unprivileged():
+    """Root may write anywhere, so it becomes nobody for the length of the block."""
+    if os.geteuid():
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+class TestRun:
+    @pytest.fixture
+    def run(self, tmp_path):
+        with run_folder(tmp_path, CONFIG) as folder:
+            return train_run(folder, CONFIG, sequences(), progress=False)
+
+    def test_final_weights_are_written_and_opened_again(self, run, tmp_path):
+        opened = open_run(tmp_path, CONFIG, sequences())
+        for name, value in opened.model.state_dict().items():
+            assert torch.equal(value, run.model.state_dict()[name])
+        assert opened.history == run.history and opened.seconds == run.seconds
+        assert not opened.model.training and load(tmp_path / "model.safetensors").step == 6
+
+    def test_opened_without_its_checkpoint(self, run, tmp_path):
+        (tmp_path / "checkpoint.safetensors").unlink()
+        assert open_run(tmp_path, CONFIG, sequences()).history == {}
+
+    def test_without_final_weights(self, run, tmp_path):
+        (tmp_path / "model.safetensors").unlink()
+        with pytest.raises(FlowlibError, match="no checkpoint at .*model.safetensors"):
+            open_run(tmp_path, CONFIG, sequences())
+
+    def test_weights_of_another_run(self, run, tmp_path):
+        other = Config(**OPTIONS | {"seed": 5})
+        save(tmp_path / "model.safetensors", {"model": new_model(other).state_dict()}, other, 6)
+        with pytest.raises(FlowlibError, match="another configuration — seed: 5 there, 0 asked for"):
+            open_run(tmp_path, CONFIG, sequences())
+
+    def test_the_same_in_every_run(self, run, tmp_path):
+        """The final file holds no clock and no path: a run is a function of its configuration."""
+        with run_folder(tmp_path / "again", CONFIG) as folder:
+            train_run(folder, CONFIG, sequences(), progress=False)
+        headers = []
+        for place in (folder, tmp_path):
+            with safe_open(place / "model.safetensors", "pt") as file:
+                headers.append(file.metadata())
+        assert headers[0] == headers[1] and "sha256" in headers[0]
+
+
+def test_the_embedded_checkpoints_can_be_used():
+    found = sorted((Path(flowlib.__file__).parents[1] / "data" / "checkpoints").glob("*.safetensors"))
+    assert found
+    for path in found:
+        model, config = load_model(path)
+        images = digits(2).expand(-1, 3, -1, -1)
+        path_of_codes = model.transport(model.encode(images).mean, 0, config.horizon)
+        assert model.decode(path_of_codes).shape == (2, config.horizon + 1, 3, 28, 28)
