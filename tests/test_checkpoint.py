@@ -287,7 +287,8 @@ class TestRun:
 
     def test_opened_without_its_checkpoint(self, run, tmp_path):
         (tmp_path / "checkpoint.safetensors").unlink()
-        assert open_run(tmp_path, CONFIG, sequences()).history == {}
+        opened = open_run(tmp_path, CONFIG, sequences())
+        assert (opened.history, opened.step) == ({}, 6)
 
     def test_without_final_weights(self, run, tmp_path):
         (tmp_path / "model.safetensors").unlink()

@@ -71,5 +71,6 @@ def open_run(folder, config: Config, sequences) -> Trainer:
     checkpoints.check_config(saved, config, Path(folder) / MODEL)
     trainer = Trainer(new_model(config), sequences, config, folder)
     checkpoints.load_weights(trainer.model, saved.part("model"), Path(folder) / MODEL)
+    trainer.step = saved.step
     trainer.model.eval()
     return trainer
