@@ -61,6 +61,7 @@ from flowlib.transport.line import (
     momentum_action_1d,
     w2_density_1d,
 )
+from flowlib.transport.matched import matched_sample
 from flowlib.transport.moved import moved_log_density
 from flowlib.transport.ode import Path, integrate
 from flowlib.transport.pixels import displacement, displacement_frames, image_measure, measure_image
@@ -106,6 +107,7 @@ __all__ = [
     "kinetic_action",
     "linear_helmholtz",
     "map_from_dual",
+    "matched_sample",
     "moved_log_density",
     "measure_image",
     "momentum_1d",
