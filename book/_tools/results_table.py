@@ -26,7 +26,7 @@ def collect(folders):
     if any(config != shared[0] for config in shared):
         raise SystemExit("these runs differ in more than their seed")
     runs.sort(key=lambda run: run["seed"])
-    found = {"config": shared[0], "machine": f"{platform.machine()}, 2 cores, no accelerator", "runs": runs}
+    found = {"config": shared[0], "machine": f"one thread of {platform.machine()} each, two runs side by side, no accelerator", "runs": runs}
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(found, indent=1) + "\n")
 
@@ -55,7 +55,7 @@ def table(results):
     seeds = ", ".join(str(run["seed"]) for run in runs)
     minutes = spread([run["seconds"] / 60 for run in runs], 1)
     rows += ["", f"Seeds {seeds}; in brackets the smallest and largest of them. Errors are pixel sums over 8 frames on the 2 000 "
-             f"held-out digits. Training took {minutes} minutes ({results['machine']})."]
+             f"held-out digits. Training took {minutes} minutes on {results['machine']}."]
     return "\n".join(rows)
 
 
