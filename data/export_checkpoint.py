@@ -1,5 +1,6 @@
-"""Put a run's final weights into data/checkpoints/ in half precision, which changes no third digit of its metrics,
-and their checksum into data/README.md.
+"""Put a run's final weights into data/checkpoints/, and their checksum into data/README.md.
+
+They are stored in half precision, which changes no third digit of the metrics.
 
     python data/export_checkpoint.py RUN NAME
 """

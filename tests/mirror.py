@@ -7,10 +7,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Mirror:
-    """What the server holds (`files`), how it misbehaves (`fault`), and the Range header of each request (`ranges`).
+    """What the server holds (`files`), how it misbehaves (`fault`), the Range header of every request.
 
-    fault : None; "truncate" promises the whole file and breaks off after half; "stall" sends half and waits; "garbage" does not
-    speak HTTP; "no range" sends the whole file whatever is asked
+    fault : None; "truncate" promises the whole file and breaks off after half; "stall" sends half and waits;
+    "garbage" does not speak HTTP; "no range" sends the whole file whatever is asked
     """
 
     def __init__(self, files, fault=None):

@@ -11,11 +11,17 @@ import pytest
 from flowlib import config
 from flowlib.errors import FlowlibError
 
-# A copy of the module without the import hook of conftest.py, which would refuse wrong types before flowlib can.
+# A copy of the module without conftest.py's import hook, which would refuse wrong types before flowlib can.
 spec = importlib.util.spec_from_file_location("plain_config", config.__file__)
 plain = sys.modules["plain_config"] = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(plain)
-PRESETS, Config, from_json, preset, to_json = plain.PRESETS, plain.Config, plain.from_json, plain.preset, plain.to_json
+PRESETS, Config, from_json, preset, to_json = (
+    plain.PRESETS,
+    plain.Config,
+    plain.from_json,
+    plain.preset,
+    plain.to_json,
+)
 NAMES = [field.name for field in dataclasses.fields(Config)]
 
 
@@ -56,8 +62,10 @@ def test_the_batch_is_a_multiple_of_the_factors(size, factors, batch):
     assert Config(batch_size=size, factors=("scale", "rotation", "hue")[:factors]).batch == batch
 
 
-POSITIVE = ["horizon", "batch_size", "frames_per_step", "latent_dim", "width", "potential_width", "potential_depth",
-            "steps", "checkpoint_every"]  # fmt: skip
+POSITIVE = (
+    "horizon batch_size frames_per_step latent_dim width potential_width potential_depth "
+    "steps checkpoint_every"
+).split()
 
 
 @pytest.mark.parametrize("name", POSITIVE)
@@ -85,7 +93,9 @@ def test_scales_are_positive_and_finite(name):
             Config(**{name: 0.0})
 
 
-@pytest.mark.parametrize("name", ["data", "network", "objective", "likelihood", "log_det", "hj_penalty", "schedule"])
+@pytest.mark.parametrize(
+    "name", ["data", "network", "objective", "likelihood", "log_det", "hj_penalty", "schedule"]
+)
 def test_choices_are_listed(name):
     with pytest.raises(FlowlibError, match=rf"{name} = 'x': choose one of .*\b{getattr(Config(), name)}\b"):
         Config(**{name: "x"})
@@ -94,8 +104,9 @@ def test_choices_are_listed(name):
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"factors": ()}, "factors = .*one or more different"), ({"factors": ("hue", "hue")}, "one or more different"),
-        ({"factors": "hue"}, "factors = 'hue'"), ({"seed": -1}, "seed = -1"), ({"seed": 2**32}, "seed = 4294967296"),
+        ({"factors": ()}, "factors = .*one or more different"), ({"factors": "hue"}, "factors = 'hue'"),
+        ({"factors": ("hue", "hue")}, "one or more different"),
+        ({"seed": -1}, "seed = -1"), ({"seed": 2**32}, "seed = 4294967296"),
         ({"horizon": 2, "frames_per_step": 3}, "frames_per_step = 3 is more than the horizon 2"),
         ({"batch_size": 2}, "batch_size = 2: a batch holds each of 3 factors"),
         ({"bounded_potential": 1}, "bounded_potential = 1: give a value of type bool"),
@@ -117,10 +128,11 @@ class TestJson:
 
     def test_every_option_is_read_back(self, tmp_path):
         other = Config(
-            data="mnist", factors=("hue",), horizon=3, batch_size=4, frames_per_step=2, latent_dim=5, network="mlp",
-            width=6, potential_width=7, potential_depth=3, bounded_potential=True, diffusion=0.5, learn_diffusion=False,
-            objective="marginal", likelihood="gaussian", noise_std=0.2, log_det="series", hj_penalty="none",
-            hj_weight=0.1, steps=9, learning_rate=0.4, schedule="constant", seed=8, checkpoint_every=11,
+            data="mnist", factors=("hue",), horizon=3, batch_size=4, frames_per_step=2, latent_dim=5,
+            network="mlp", width=6, potential_width=7, potential_depth=3, bounded_potential=True,
+            diffusion=0.5, learn_diffusion=False, objective="marginal", likelihood="gaussian", noise_std=0.2,
+            log_det="series", hj_penalty="none", hj_weight=0.1, steps=9, learning_rate=0.4,
+            schedule="constant", seed=8, checkpoint_every=11,
         )  # fmt: skip
         assert all(getattr(other, name) != getattr(Config(), name) for name in NAMES)
         assert self.read(tmp_path, to_json(other)) == other
@@ -143,7 +155,9 @@ class TestJson:
         with pytest.raises(FlowlibError, match=r"options \['colour_jitter'\] do not fit"):
             self.read(tmp_path, self.values(colour_jitter=1))
         with pytest.raises(FlowlibError, match=r"options \['learn_diffusion', 'steps'\] do not fit"):
-            self.read(tmp_path, json.dumps({name: 1 for name in NAMES if name not in ("steps", "learn_diffusion")}))
+            self.read(
+                tmp_path, json.dumps({name: 1 for name in NAMES if name not in ("steps", "learn_diffusion")})
+            )
 
     def test_values_are_checked_as_everywhere(self, tmp_path):
         with pytest.raises(FlowlibError, match="steps = 'many'"):

@@ -79,7 +79,9 @@ class TestDamage:
         flipped = whole[:-100] + bytes([whole[-100] ^ 1]) + whole[-99:]
         for damaged in (whole[:-1], whole[:10], b"", whole + b"\0", flipped):
             path.write_bytes(damaged)
-            with pytest.raises(FlowlibError, match=rf"{name} is truncated or altered.*git checkout -- data/{name}"):
+            with pytest.raises(
+                FlowlibError, match=rf"{name} is truncated or altered.*git checkout -- data/{name}"
+            ):
                 load_digits("train", copy)
 
     @pytest.mark.parametrize("name", SHA256)
@@ -123,7 +125,8 @@ class TestIdx:
         [
             ("", "is not an IDX file"), ("000008", "is not an IDX file"), ("1f8b0803", "is not an IDX file"),
             ("00000d01 00000001 00000000", "is not an IDX file of bytes"),
-            ("00000801 000000", "ends within its header"), ("00000803 00000001 00000002", "ends within its header"),
+            ("00000801 000000", "ends within its header"),
+            ("00000803 00000001 00000002", "ends within its header"),
             ("00000801 00000003 0102", "truncated: 10 bytes for an array of shape \\(3,\\)"),
             ("00000801 00000001 0102", "truncated: 10 bytes for an array of shape \\(1,\\)"),
         ],
@@ -189,7 +192,9 @@ class TestReadme:
 
     def test_every_data_file_is_stated(self):
         files = [path for path in DATA.rglob("*") if path.suffix in (".bz2", ".safetensors")]
-        missing = [path.name for path in files if not re.search(rf"{path.name}` .*`[0-9a-f]{{64}}`", self.text)]
+        missing = [
+            path.name for path in files if not re.search(rf"{path.name}` .*`[0-9a-f]{{64}}`", self.text)
+        ]
         assert not missing, f"say in data/README.md where these come from: {missing}"
 
     def test_exporting_a_checkpoint_updates_its_checksum_alone(self):

@@ -1,4 +1,4 @@
-"""Downloads against a web server on this machine: mirrors that break, lie, stall or are down, and full MNIST's loader."""
+"""Downloads from a web server on this machine: mirrors that break, lie, stall or are down; full MNIST."""
 
 import contextlib
 import gzip
@@ -128,7 +128,13 @@ def test_offline_the_message_says_what_to_do(tmp_path, down):
     with pytest.raises(FlowlibError) as caught:
         get(tmp_path, down, down + "/again")
     message = str(caught.value)
-    for part in (f"{NAME} could not be downloaded", down, "refused", "run the same command again", str(tmp_path)):
+    for part in (
+        f"{NAME} could not be downloaded",
+        down,
+        "refused",
+        "run the same command again",
+        str(tmp_path),
+    ):
         assert part in message
     assert list(tmp_path.iterdir()) == []
 
@@ -156,7 +162,9 @@ class TestMnist:
             labels = random.randint(0, 10, count).astype(np.uint8)
             files[f"{prefix}-images-idx3-ubyte.gz"] = idx(images)
             files[f"{prefix}-labels-idx1-ubyte.gz"] = idx(labels)
-        monkeypatch.setattr(mnist, "MD5", {name: hashlib.md5(value).hexdigest() for name, value in files.items()})
+        monkeypatch.setattr(
+            mnist, "MD5", {name: hashlib.md5(value).hexdigest() for name, value in files.items()}
+        )
         monkeypatch.setenv("FLOWLIB_CACHE", str(tmp_path))
         return mirrors(Mirror(files))[0]
 

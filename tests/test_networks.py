@@ -17,7 +17,10 @@ from tiny import CONFIG, OPTIONS
 
 
 class TestPosterior:
-    mean, log_std = torch.tensor([[0.3, -1.0, 2.0], [0.0, 0.5, 4.0]]), torch.tensor([[0.2, -1.5, 0.0], [-3.0, 1.0, 0.4]])
+    mean, log_std = (
+        torch.tensor([[0.3, -1.0, 2.0], [0.0, 0.5, 4.0]]),
+        torch.tensor([[0.2, -1.5, 0.0], [-3.0, 1.0, 0.4]]),
+    )
     ours = Posterior(mean, log_std)
     oracle = Independent(Normal(mean, log_std.exp()), 1)
 
@@ -31,7 +34,9 @@ class TestPosterior:
         assert torch.equal(Posterior(torch.zeros(2, 3), torch.zeros(2, 3)).kl(), torch.zeros(2))
 
     def test_samples_have_its_mean_and_variance(self, generator):
-        many = Posterior(self.mean[:1].expand(50_000, -1), self.log_std[:1].expand(50_000, -1)).sample(generator)
+        many = Posterior(self.mean[:1].expand(50_000, -1), self.log_std[:1].expand(50_000, -1)).sample(
+            generator
+        )
         standardised = (many - self.mean[0]) / self.log_std[0].exp()
         assert torch.allclose(standardised.mean(0), torch.zeros(3), atol=0.02)
         assert torch.allclose(torch.cov(standardised.T), torch.eye(3), atol=0.03)
@@ -99,7 +104,7 @@ class TestNetworks:
 
     @pytest.mark.parametrize("kind", ["conv", "mlp"])
     def test_every_input_matters_and_every_output_is_free(self, kind):
-        """No pixel is ignored by the encoder, none is constant in the decoder; logits are unbounded in sign."""
+        """No pixel is ignored by the encoder, none is constant in the decoder; logits have both signs."""
         torch.manual_seed(0)
         encoder, decoder = build_networks(kind, 3, 28, latent_dim=4, width=2)
         images = torch.rand(2, 3, 28, 28, requires_grad=True)
@@ -112,7 +117,12 @@ class TestNetworks:
     def test_width_is_what_the_option_says(self, kind):
         """`width` channels in the finest layer of conv, hidden layers of 16 × width."""
         encoder, decoder = build_networks(kind, 3, 28, latent_dim=4, width=3)
-        hidden = [layer.out_features for net in (encoder, decoder) for layer in net.net if hasattr(layer, "out_features")]
+        hidden = [
+            layer.out_features
+            for net in (encoder, decoder)
+            for layer in net.net
+            if hasattr(layer, "out_features")
+        ]
         assert hidden.count(48) == (2 if kind == "conv" else 4)
         if kind == "conv":
             assert encoder.net[0].out_channels == decoder.net[-1].in_channels == 3
@@ -159,5 +169,7 @@ class TestModel:
         batch = sequences(config).training_batch(6, 1, torch.Generator().manual_seed(0))
         model.objective(batch, torch.Generator().manual_seed(0))["loss"].backward()
         free = {"potentials.offset"}  # a constant in u moves nothing
-        still = {name for name, p in model.named_parameters() if p.grad is None or not bool((p.grad != 0).any())}
+        still = {
+            name for name, p in model.named_parameters() if p.grad is None or not bool((p.grad != 0).any())
+        }
         assert still == free

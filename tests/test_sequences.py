@@ -125,7 +125,7 @@ class TestInput:
         [
             (torch.rand(2, 3, 4, 4), r"shape \(2, 3, 4, 4\)"), (torch.rand(2, 4, 4), r"shape \(2, 4, 4\)"),
             (torch.rand(0, 1, 4, 4), r"shape \(0, 1, 4, 4\): give one or more"),
-            (torch.rand(2, 1, 4, 4) * 255, "divide|give bytes, or floats in"), (-torch.rand(2, 1, 4, 4), "range from -"),
+            (torch.rand(2, 1, 4, 4) * 255, "give bytes, or"), (-torch.rand(2, 1, 4, 4), "range from -"),
             (torch.full((2, 1, 4, 4), torch.nan), "nan to nan"), (torch.full((2, 1, 4, 4), torch.inf), "inf"),
             (torch.ones(2, 1, 4, 4, dtype=torch.int64), "type torch.int64"),
         ],

@@ -4,10 +4,11 @@ import torch
 
 from flowlib.config import Config
 from flowlib.data import Sequences
+from flowlib.training import Trainer, new_model
 
 OPTIONS = {
-    "horizon": 2, "batch_size": 6, "latent_dim": 2, "width": 2, "potential_width": 4, "potential_depth": 1, "steps": 6,
-    "checkpoint_every": 2,
+    "horizon": 2, "batch_size": 6, "latent_dim": 2, "width": 2, "potential_width": 4, "potential_depth": 1,
+    "steps": 6, "checkpoint_every": 2,
 }  # fmt: skip
 CONFIG = Config(**OPTIONS)
 
@@ -20,3 +21,8 @@ def digits(count=7, size=28):
 def sequences(config=CONFIG, count=7):
     """Factor sequences of those images."""
     return Sequences(digits(count), config.factors, config.horizon)
+
+
+def trained(folder=None, config=CONFIG):
+    """A trainer of a model on those sequences, which resumes from a folder's checkpoint; no step taken."""
+    return Trainer(new_model(config), sequences(config), config, folder)

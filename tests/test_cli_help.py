@@ -1,0 +1,84 @@
+"""What the command line explains, and the command `data`."""
+
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import flowlib.data
+from cli_runs import ARGUMENTS, few, here, refused  # noqa: F401
+from flowlib import cli
+from flowlib.config import Config
+from flowlib.data import load_digits
+from flowlib.data.digits import SHA256
+from tiny import digits
+
+
+class TestHelp:
+    @pytest.mark.parametrize("arguments", [[], ["-h"], ["--help"]])
+    def test_commands(self, arguments, capsys):
+        assert cli.main(arguments) == 0
+        printed = capsys.readouterr().out
+        assert all(f"\n  {command} " in printed for command in cli.COMMANDS)
+
+    def test_every_option_is_explained(self, capsys, monkeypatch):
+        """Each field of the configuration appears, followed by its docstring and its default."""
+        monkeypatch.setenv("COLUMNS", "200")
+        with pytest.raises(SystemExit) as stop:
+            cli.main(["train", "--help"])
+        assert stop.value.code == 0
+        printed = " ".join(capsys.readouterr().out.replace("│", " ").split())
+        source = Path(flowlib.config.__file__).read_text()
+        for field in dataclasses.fields(Config):
+            text = source.split(f"\n    {field.name}: ")[1].split('"""')[1]
+            option = printed.split(f"--{field.name.replace('_', '-')}")[1:]
+            assert any(text in part[: len(text) + 120] for part in option), field.name
+        for text in (
+            "The run's folder; default runs/PRESET-seedSEED",
+            "Where the options below start from",
+            "TensorBoard",
+        ):
+            assert text in printed
+
+    @pytest.mark.parametrize("command", ["evaluate", "data"])
+    def test_of_the_other_commands(self, command, capsys):
+        with pytest.raises(SystemExit) as stop:
+            cli.main([command, "--help"])
+        assert stop.value.code == 0
+        assert {"evaluate": "folder that `train` wrote", "data": "--mnist"}[
+            command
+        ] in capsys.readouterr().out
+
+
+class TestData:
+    def test_says_what_is_there(self, capsys):
+        assert cli.main(["data"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert lines == [
+            "embedded digits, train: 6 images, intact",
+            "embedded digits, test: 5 images, intact",
+        ]
+
+    def test_full_mnist(self, capsys, monkeypatch):
+        monkeypatch.setattr(
+            flowlib.data, "load_mnist", lambda split: (digits(3 if split == "train" else 2), None)
+        )
+        assert cli.main(["data", "--mnist"]) == 0
+        assert "MNIST, train: 3 images, intact\n" in capsys.readouterr().out
+
+    def test_damaged_digits(self, capsys, monkeypatch, tmp_path_factory):
+        folder = tmp_path_factory.mktemp("data")
+        for name in SHA256:
+            (folder / name).write_bytes(b"x")
+        monkeypatch.setenv("FLOWLIB_DATA", str(folder))
+        monkeypatch.setattr(flowlib.data, "load_digits", load_digits)
+        for arguments in (["data"], ["train", *ARGUMENTS]):
+            assert "digits-images.idx.bz2 is truncated or altered" in refused(capsys, *arguments)
+
+
+def test_python_dash_m():
+    """`python -m flowlib` is this command line, with its exit status."""
+    found = subprocess.run([sys.executable, "-m", "flowlib", "fly"], capture_output=True, text=True)
+    assert found.returncode == 2 and found.stderr.startswith("flowlib: unknown command 'fly'")

@@ -1,0 +1,106 @@
+"""The geometry of a flow whose closed form is known, and the report of a run (M5, M6, M16, M17)."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+import linear_gaussian as lg
+from flowlib.data import FACTORS, Sequences
+from flowlib.evaluation import (
+    equivariance_error, evaluate_model, flow_geometry, format_report, no_motion, report,
+)  # fmt: skip
+from flowlib.models import build_model
+from tiny import CONFIG, sequences
+
+
+class TestGeometry:
+    def test_of_a_linear_flow(self, double):
+        """∇u = t (A z + b): everything by numpy."""
+        model, _ = lg.build("path")
+        made = Sequences(torch.zeros(3, 1, 4, 4).double(), ("scale", "rotation"), lg.T)
+        found = flow_geometry(model, made, 1, count=2)
+        a, b, _, z, _ = lg.parts(model, 1)
+        path, speed, residual, smallest = [z], [], [], []
+        for t in range(1, lg.T + 1):
+            gradient = t * (a @ path[-1] + b)
+            speed.append(np.linalg.norm(gradient))
+            residual.append(0.5 * path[-1] @ a @ path[-1] + b @ path[-1] + 0.5 * gradient @ gradient)
+            smallest.append(np.linalg.eigvalsh(np.eye(2) + t * a)[0])
+            path.append(path[-1] + gradient)
+        straight = np.linalg.norm(path[-1] - path[0]) / sum(speed)
+        for ours, expected in (
+            (found.speed, speed), (found.residual, residual), (found.smallest_eigenvalue, smallest),
+            (found.straightness[:, None], [straight]),
+        ):  # fmt: skip
+            assert np.allclose(ours.numpy(), np.broadcast_to(expected, (2, len(expected))), atol=1e-9)
+        summary = found.summary()
+        assert summary["smallest_eigenvalue"] == pytest.approx(min(smallest))
+        assert summary["residual_rms"] == pytest.approx(np.sqrt(np.mean(np.square(residual))))
+        assert summary["half_speed_squared"] == pytest.approx(0.5 * np.mean(np.square(speed)))
+        assert summary["straightness"] == pytest.approx(straight) and straight < 1
+
+
+class TestReport:
+    @pytest.fixture
+    def metrics(self, monkeypatch):
+        """A tiny model's metrics, with few samples."""
+        monkeypatch.setattr(report, "SAMPLES", 3)
+        monkeypatch.setattr(report, "SEQUENCES", 2)
+        monkeypatch.setattr(report, "LIMIT_IMAGES", 2)
+        torch.manual_seed(0)
+        self.model, self.made, self.said = build_model(CONFIG), sequences(), []
+        return evaluate_model(self.model, self.made, seed=4, progress=self.said.append)
+
+    def test_what_it_states(self, metrics):
+        for index, name in enumerate(FACTORS):
+            row = metrics["equivariance"][name]
+            own = equivariance_error(self.model, self.made, index)
+            assert row["error"] == pytest.approx(own.mean().item())
+            assert row["error_se"] == pytest.approx(own.std().item() / 7**0.5)
+            assert row["no_motion"] == pytest.approx(no_motion(self.made, index).mean().item())
+            assert row["decoder_limit"] <= own[:2].mean().item()
+            assert (row["error_n"], row["decoder_limit_n"], row["no_motion_n"]) == (7, 2, 7)
+        found = metrics["log_likelihood"]
+        assert (found["samples"], found["frame_n"], found["sequence_n"]) == (3, 6, 6)
+        assert found["sequence"] == pytest.approx(3 * found["frame"], rel=0.2)  # three frames a sequence
+        assert 1 <= found["frame_effective_samples"] <= 3
+        assert self.said == [f"equivariance: {name}" for name in FACTORS] + ["log-likelihoods"]
+        json.dumps(metrics, allow_nan=False)
+
+    def test_reproducible_from_its_seed(self, metrics):
+        assert evaluate_model(self.model, self.made, seed=4) == metrics
+        other = evaluate_model(self.model, self.made, seed=5)
+        assert other["equivariance"] == metrics["equivariance"]
+        assert other["log_likelihood"]["sequence"] != metrics["log_likelihood"]["sequence"]
+
+    def test_table(self, metrics):
+        metrics["equivariance"] = {
+            "scale": {
+                "error": 120.4,
+                "error_se": 2.3,
+                "decoder_limit": 80.2,
+                "decoder_limit_se": 4.4,
+                "no_motion": 900.0,
+            },
+            "hue": {
+                "error": 60.4,
+                "error_se": 1.0,
+                "decoder_limit": 10.0,
+                "decoder_limit_se": 1.0,
+                "no_motion": 800.0,
+            },
+        }
+        text = format_report(metrics)
+        lines = {line.split()[0]: line.split() for line in text.splitlines()[:4]}
+        assert lines["scale"] == "scale 120 ± 2 80 ± 4 900".split()
+        assert lines["mean"] == ["mean", "90"]
+        assert "3 importance samples" in text and "per frame" in text and "per sequence" in text
+
+    @pytest.mark.parametrize("smallest, warned", [(0.2, False), (0.0, True), (-0.5, True)])
+    def test_a_fold_is_warned_of(self, metrics, smallest, warned):
+        for row in metrics["geometry"].values():
+            row["smallest_eigenvalue"] = 0.9
+        metrics["geometry"]["hue"]["smallest_eigenvalue"] = smallest
+        assert ("warning: λ_min(I + H) ≤ 0" in format_report(metrics)) == warned
