@@ -22,7 +22,7 @@ def run_folder(folder, config: Config):
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _check_claim(folder, config)  # before the lock, which would leave its file in a folder that is refused
+        _check_claim(folder, config)  # before the lock, whose file would stay in a folder that is refused
         lock = FileLock(folder / ".lock").acquire(timeout=0)
     except Timeout as error:
         raise FlowlibError(f"another process is working in {folder}: wait for it, or choose another --out") from error

@@ -23,8 +23,8 @@ RECORD_EVERY = 50  # steps between the points of the loss curves
 def step_generator(seed: int, step: int) -> torch.Generator:
     """The source of all random numbers of one training step.
 
-    torch's CPU generator reads 32 bits of its seed and no more, so the runs share that range: by multiples of 2^32 / golden ratio,
-    which keeps any two seeds less than 10 000 apart from meeting within 280 000 steps.
+    torch's CPU generator reads 32 bits of its seed and no more, so all runs share that range. They start at multiples
+    of 2^32 / golden ratio: two seeds less than 10 000 apart do not meet within 280 000 steps.
     """
     return torch.Generator().manual_seed((seed * 0x9E3779B9 + step) % 2**32)
 
