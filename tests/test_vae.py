@@ -71,3 +71,19 @@ def test_transport_can_start_later_and_goes_on_beyond_t(sequences):
 def test_negative_beta_is_refused():
     with pytest.raises(FlowlibError, match="beta = -1"):
         small(beta=-1)
+
+
+def test_loss_terms_agree_with_pythae():
+    """Recorded from pythae 0.1.2, `VAE.loss_function` with reconstruction_loss "bce", for these very tensors."""
+    from flowlib.models import Bernoulli as FlowlibBernoulli
+    from flowlib.models import Posterior
+
+    t = torch.arange(24.0).reshape(2, 1, 3, 4)
+    images, logits = (torch.sin(t) + 1) / 2, 2 * torch.cos(t)
+    mean = torch.tensor([[0.5, -1.0, 0.2], [1.5, 0.3, -0.4]])
+    log_variance = torch.tensor([[-1.0, 0.4, -2.0], [0.1, -0.5, -3.0]])
+    reconstruction = -FlowlibBernoulli().log_prob(logits, images).mean()
+    kl = Posterior(mean, log_variance / 2).kl().mean()
+    assert reconstruction.item() == pytest.approx(10.842315673828125, rel=1e-5)
+    assert kl.item() == pytest.approx(1.886631965637207, rel=1e-5)
+    assert (reconstruction + kl).item() == pytest.approx(12.728947639465332, rel=1e-5)
