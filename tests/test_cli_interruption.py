@@ -10,7 +10,8 @@ import torch
 
 from cli_runs import ARGUMENTS, WRITTEN, few, finished, here, visible  # noqa: F401
 from flowlib import cli
-from flowlib.training import Trainer, load, read_json
+from flowlib.training import load, read_json
+from tiny import ctrl_c
 
 KILLED = """
 import os, signal, sys
@@ -48,16 +49,8 @@ class TestInterruption:
         metrics = [read_json(place / "metrics.json") for place in (finished, folder)]
         assert metrics[0] | {"seconds": 0} == metrics[1] | {"seconds": 0}
 
-    def test_ctrl_c(self, finished, here, monkeypatch, capsys):
-        whole_step = Trainer.train_step
-
-        def step(self):
-            if self.step == 3:
-                signal.raise_signal(signal.SIGINT)
-            return whole_step(self)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(Trainer, "train_step", step)
+    def test_ctrl_c(self, finished, here, capsys):
+        with ctrl_c(3):
             assert cli.main(["train", "--out", "run", *ARGUMENTS]) == 130
         assert "interrupted; the same command goes on from the last checkpoint" in capsys.readouterr().err
         assert load(here / "run" / "checkpoint.safetensors").step == 2

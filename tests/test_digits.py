@@ -140,7 +140,8 @@ class TestIdx:
         path = tmp_path / f"a.idx{suffix}"
         whole = compress(bytes.fromhex("00000801 00000064") + bytes(range(100)))
         middle = len(whole) // 2
-        for damaged in (b"", b"plain", whole[:-5], whole[:middle] + bytes(8) + whole[middle + 8 :]):
+        cases = b"", b"plain", whole[:-5], whole[:middle] + bytes(8) + whole[middle + 8 :]
+        for damaged in (*cases, whole[:10] + b"\xff" + whole[11:]):  # the last: no such type of block
             path.write_bytes(damaged)
             with pytest.raises(FlowlibError, match="get the file again|is not an IDX file"):
                 read_idx(path)

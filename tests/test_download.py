@@ -81,6 +81,7 @@ def test_a_server_that_cannot_resume_starts_anew(tmp_path, mirrors):
     (tmp_path / f"{NAME}.part").write_bytes(CONTENT[:300])
     (mirror,) = mirrors(Mirror({NAME: CONTENT}, "no range"))
     get(tmp_path, mirror)
+    assert mirror.ranges == ["bytes=300-"]  # one request: what came was the whole file, not its rest
 
 
 def test_a_complete_part_is_only_verified(tmp_path, mirrors):

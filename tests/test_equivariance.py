@@ -155,16 +155,17 @@ class TestDecoderLimit:
         assert found.shape == (3,) and bool((found < 0.02 * own).all())
         assert decoder_limit(Perfect(self.made), self.made, 1, iterations=3).max() < 1e-3
 
-    @pytest.mark.parametrize("rate", [0.03, 50.0])
-    def test_never_above_the_models_own_error(self, rate):
-        """Even where gradient descent runs away: the best point met counts, and the start is one of them."""
+    def test_below_the_models_own_error(self):
         torch.manual_seed(0)
         model, made = build_model(CONFIG), sequences(count=4)
-        own = equivariance_error(model, made, 2)
-        found = decoder_limit(model, made, 2, iterations=20, rate=rate)
-        assert bool((found <= own + 1e-3).all()) and found.min() > 0
-        if rate == 0.03:
-            assert bool((found < own - 1e-3).all())
+        own, found = equivariance_error(model, made, 2), decoder_limit(model, made, 2, iterations=20)
+        assert bool((found < own - 1e-3).all()) and found.min() > 0
+
+    def test_never_above_it(self):
+        """Where gradient descent runs away, the start is the best point met."""
+        own = equivariance_error(Pixels(self.made), self.made, 1)
+        found = decoder_limit(Pixels(self.made), self.made, 1, iterations=3, rate=50.0)
+        assert torch.allclose(found, own)
 
     def test_without_iterations_it_is_the_models_own_error(self):
         made = Ramp()

@@ -4,14 +4,13 @@ import dataclasses
 import errno
 import os
 import resource
-import signal
 
 import pytest
 import torch
 
 from flowlib.errors import FlowlibError
 from flowlib.training import Trainer, new_model, trainer
-from tiny import CONFIG, trained
+from tiny import CONFIG, ctrl_c, trained
 
 
 def state(of):
@@ -47,19 +46,10 @@ class TestResuming:
         again.run(progress=False)
         agree(again, uninterrupted)
 
-    def test_from_the_last_checkpoint_after_an_interruption(self, tmp_path, uninterrupted, monkeypatch):
-        """Ctrl-C in the fifth step: what the fourth left is there, and the rest is repeated exactly."""
-        interrupted, whole_step = trained(tmp_path), Trainer.train_step
-
-        def step(self):
-            if self.step == 5:
-                signal.raise_signal(signal.SIGINT)
-            return whole_step(self)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(Trainer, "train_step", step)
-            with pytest.raises(KeyboardInterrupt):
-                interrupted.run(progress=False)
+    def test_from_the_last_checkpoint_after_an_interruption(self, tmp_path, uninterrupted):
+        """Ctrl-C in the sixth step: what the fourth left is there, and the rest is repeated exactly."""
+        with ctrl_c(5), pytest.raises(KeyboardInterrupt):
+            trained(tmp_path).run(progress=False)
         assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.safetensors"]
         again = trained(tmp_path)
         assert again.step == 4

@@ -15,7 +15,7 @@ from safetensors import safe_open
 
 from flowlib.config import Config
 from flowlib.errors import FlowlibError
-from flowlib.training import load, new_model, read_json, run_folder, train_run
+from flowlib.training import load, new_model, read_json, run, run_folder, train_run, write_json
 from flowlib.training.checkpoint import save
 from flowlib.training.run import CONFIG as CONFIG_NAME
 from flowlib.training.run import open_run
@@ -86,6 +86,18 @@ class TestRunFolder:
         with run_folder(tmp_path, CONFIG), pytest.raises(FlowlibError, match="another process is working in"):
             self.claim(tmp_path)
         self.claim(tmp_path)
+
+    def test_another_run_that_comes_first_is_seen(self, tmp_path, monkeypatch):
+        """Between the first look and the lock, another process may have claimed the folder and finished."""
+
+        class Slow(run.FileLock):
+            def acquire(self, **options):
+                write_json(tmp_path / CONFIG_NAME, dataclasses.asdict(dataclasses.replace(CONFIG, seed=9)))
+                return super().acquire(**options)
+
+        monkeypatch.setattr(run, "FileLock", Slow)
+        with pytest.raises(FlowlibError, match="holds another run .seed = 9 there"):
+            self.claim(tmp_path)
 
     def test_released_after_a_failure(self, tmp_path):
         with pytest.raises(RuntimeError), run_folder(tmp_path, CONFIG):

@@ -70,7 +70,8 @@ class TestStep:
 
     def test_adam_by_hand(self):
         """The first update of Adam is −lr g / (|g| + ε), the rate that of the schedule."""
-        one = trained()
+        config = dataclasses.replace(CONFIG, steps=100)  # a warm-up of five steps: the first rate is a fifth
+        one = trained(config=config)
         before = {name: value.clone() for name, value in one.model.named_parameters()}
         model, generator = new_model(CONFIG), step_generator(0, 0)
         terms = model.objective(one.sequences.training_batch(6, 1, generator), generator)
@@ -79,7 +80,8 @@ class TestStep:
         assert {name: value.item() for name, value in found.items()} == {
             name: v.item() for name, v in terms.items()
         }
-        rate = learning_rate(CONFIG, 0)
+        rate = learning_rate(config, 0)
+        assert rate == pytest.approx(3e-3 / 5)
         for (name, old), reference in zip(before.items(), model.parameters()):
             g = torch.zeros_like(old) if reference.grad is None else reference.grad
             assert torch.allclose(

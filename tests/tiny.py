@@ -1,5 +1,8 @@
 """The smallest runs that still have every part: a few digits, two steps, networks of width 2."""
 
+import contextlib
+import signal
+
 import torch
 
 from flowlib.config import Config
@@ -26,3 +29,21 @@ def sequences(config=CONFIG, count=7):
 def trained(folder=None, config=CONFIG):
     """A trainer of a model on those sequences, which resumes from a folder's checkpoint; no step taken."""
     return Trainer(new_model(config), sequences(config), config, folder)
+
+
+@contextlib.contextmanager
+def ctrl_c(at):
+    """Training is interrupted in the step after `at`, by Ctrl-C (which background jobs would ignore)."""
+    whole_step, handler = Trainer.train_step, signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def step(self):
+        if self.step == at:
+            signal.raise_signal(signal.SIGINT)
+        return whole_step(self)
+
+    Trainer.train_step = step
+    try:
+        yield
+    finally:
+        Trainer.train_step = whole_step
+        signal.signal(signal.SIGINT, handler)

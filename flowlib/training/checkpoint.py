@@ -115,6 +115,6 @@ def load_model(path, channels=3, size=28):
 def load_weights(model, weights, path):
     """Copy named tensors into a model; raises FlowlibError where names or shapes differ."""
     try:
-        model.load_state_dict({name: value.float() for name, value in weights.items()})
+        model.load_state_dict(weights)  # which widens half precision
     except RuntimeError as error:
         raise FlowlibError(f"{path} does not fit the model: {str(error).splitlines()[-1].strip()}") from error
