@@ -18,7 +18,7 @@ def bars_with_references(
     """One bar per factor, `values` (K,), in the factor's colour, beside the two references of M16.
 
     `error` (K,): half-lengths of the error bars. `no_motion` (K,): what standing still costs. `decoder_limit`
-    (K,): what no flow could beat with this decoder. Raises FlowlibError when the lengths differ.
+    (K,): the share of the error that the decoder leaves to any flow. Raises FlowlibError when the lengths differ.
     """
     values = as_array(values, "values", 1)
     names = as_labels(names, len(values), "names")
