@@ -11,9 +11,9 @@ import sys
 from pathlib import Path
 
 from flowlib.config import from_json
+from flowlib.files import write_text
 from flowlib.training import load
 from flowlib.training.checkpoint import save
-from flowlib.training.files import write_text
 
 HERE = Path(__file__).resolve().parent
 

@@ -12,7 +12,8 @@ from safetensors.torch import load_file, save_file
 
 import flowlib
 from flowlib.errors import FlowlibError
-from flowlib.training import files, load, load_model, new_model, read_json, write_json
+from flowlib import files
+from flowlib.training import load, load_model, new_model, read_json, write_json
 from flowlib.training.checkpoint import check_config, save
 from tiny import CONFIG, digits
 

@@ -12,8 +12,8 @@ from safetensors.torch import save_file
 import flowlib
 from flowlib.config import Config, from_values, to_json
 from flowlib.errors import FlowlibError
+from flowlib.files import write_file
 from flowlib.models import build_model
-from flowlib.training.files import write_file
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from filelock import FileLock, Timeout
 
 from flowlib.config import Config, from_json, to_json
 from flowlib.errors import FlowlibError
+from flowlib.files import write_text
 from flowlib.models import build_model
 from flowlib.training import checkpoint as checkpoints
-from flowlib.training.files import write_text
 from flowlib.training.trainer import Trainer
 
 CONFIG, MODEL, METRICS = "config.json", "model.safetensors", "metrics.json"

@@ -2,7 +2,6 @@
 
 import base64
 import io
-import os
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from flowlib.errors import FlowlibError
+from flowlib.files import write_file
 from flowlib.viz.palette import with_palette
 
 
@@ -69,13 +69,8 @@ def png_bytes(figure, dpi=None):
 
 
 def write_bytes(path, content):
-    """Write bytes under a temporary name, then rename: nobody sees half a file. Returns the path."""
+    """Write bytes as a whole file (`flowlib.files`), in a folder that is made if it is missing. Returns the path."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_file(path, lambda temporary: temporary.write_bytes(content))
     return path
