@@ -1,13 +1,11 @@
 """The README shows the committed results, and nothing else."""
 
-import importlib.util
 import json
 from pathlib import Path
 
+import results_table
+
 ROOT = Path(__file__).resolve().parents[1]
-spec = importlib.util.spec_from_file_location("results_table", ROOT / "book" / "_tools" / "results_table.py")
-results_table = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(results_table)
 
 
 def run(seed, error):

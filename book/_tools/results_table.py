@@ -1,16 +1,18 @@
 """The README's table of results, made from data/results/tutorial-mnist.json.
 
-    python book/_tools/results_table.py collect RUN [RUN …]   gather the metrics of finished runs (one per seed) into that file
+    python book/_tools/results_table.py collect MACHINE RUN [RUN …]   gather the metrics of finished runs (one per seed) into
+                                                                      that file; MACHINE says in words what they ran on
     python book/_tools/results_table.py                       rewrite the table in README.md
     python book/_tools/results_table.py --check               change nothing; fail if the table differs
 """
 
 import json
-import platform
 import re
 import statistics
 import sys
 from pathlib import Path
+
+from notebooks import write_text
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "data" / "results" / "tutorial-mnist.json"
@@ -18,7 +20,7 @@ README = ROOT / "README.md"
 BEGIN, END = "<!-- results: begin (book/_tools/results_table.py) -->", "<!-- results: end -->"
 
 
-def collect(folders):
+def collect(machine, folders):
     """One JSON from the metrics and configurations of runs that differ in their seed alone."""
     configs = [json.loads((Path(folder) / "config.json").read_text()) for folder in folders]
     runs = [json.loads((Path(folder) / "metrics.json").read_text()) for folder in folders]
@@ -26,9 +28,9 @@ def collect(folders):
     if any(config != shared[0] for config in shared):
         raise SystemExit("these runs differ in more than their seed")
     runs.sort(key=lambda run: run["seed"])
-    found = {"config": shared[0], "machine": f"one thread of {platform.machine()} each, two runs side by side, no accelerator", "runs": runs}
+    found = {"config": shared[0], "machine": machine, "runs": runs}
     RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(found, indent=1) + "\n")
+    write_text(json.dumps(found, indent=1) + "\n", RESULTS)
 
 
 def spread(values, digits=0):
@@ -66,12 +68,12 @@ def rewritten(text, results):
 
 def main(arguments):
     if arguments[:1] == ["collect"]:
-        return collect(arguments[1:])
+        return collect(arguments[1], arguments[2:])
     text = README.read_text()
     wanted = rewritten(text, json.loads(RESULTS.read_text()))
     if arguments == ["--check"]:
         sys.exit(0 if wanted == text else "README.md's table differs: run python book/_tools/results_table.py")
-    README.write_text(wanted)
+    write_text(wanted, README)
 
 
 if __name__ == "__main__":

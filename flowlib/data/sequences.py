@@ -5,7 +5,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from flowlib.data.batch import Batch, grouped_factors
-from flowlib.data.transforms import FULL, IDENTITY, colour, factor_index, transform
+from flowlib.data.transforms import IDENTITY, colour, factor_index, strength, transform
 from flowlib.errors import FlowlibError
 
 
@@ -50,7 +50,7 @@ class Sequences:
     def _strength(self, name, factor, times):
         """The parameter of transformation `name` for each (factor, time): at rest where another factor moves."""
         moving = factor == (self.factors.index(name) if name in self.factors else -1)
-        return IDENTITY[name] + torch.where(moving, times / self.steps, 0.0) * (FULL[name] - IDENTITY[name])
+        return torch.where(moving, strength(name, times, self.steps), IDENTITY[name])
 
     def full_batch(self, indices, factor, steps=None) -> Batch:
         """All frames x_0 … x_T (or x_steps) of the images at `indices` under one factor, given by name or number."""

@@ -25,7 +25,7 @@ def factor_index(name, factors=FACTORS):
 def strength(name, step, steps=8):
     """The parameter of transformation `name` after `step` of `steps` equal steps (may go beyond: M19)."""
     factor_index(name)
-    return IDENTITY[name] + (FULL[name] - IDENTITY[name]) * step / steps
+    return IDENTITY[name] + step / steps * (FULL[name] - IDENTITY[name])
 
 
 def transform(

@@ -39,11 +39,14 @@ def predict(model, z: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch C H W"
     return model.likelihood.mean(model.decode(z))
 
 
+def moved_path(model, batch: Batch) -> Float[Tensor, "B frames d"]:
+    """z_0 … z_T: the code μ(x_0) of each sequence, moved by the model's noise-free transport."""
+    return model.transport(model.encode(batch.frames[:, 0]).mean, batch.factor, batch.steps)
+
+
 def path_error(model, batch: Batch) -> Float[Tensor, " B"]:
     """Σ_{t=1}^T ‖x_t − sigmoid(Dec(z_t))‖₁ per sequence, z_0 = μ(x_0), moved by the model's noise-free transport."""
-    factor = int(batch.factor[0]) if bool((batch.factor == batch.factor[0]).all()) else batch.factor
-    path = model.transport(model.encode(batch.frames[:, 0]).mean, factor, batch.steps)
-    return frame_errors(batch.frames[:, 1:], predict(model, path[:, 1:])).sum(1)
+    return frame_errors(batch.frames[:, 1:], predict(model, moved_path(model, batch)[:, 1:])).sum(1)
 
 
 def _over_images(sequences, factor, count, steps, measure):
@@ -82,8 +85,8 @@ def decoder_limit(model, sequences: Sequences, factor, count=50, iterations=100,
     """
     batch = sequences.full_batch(list(range(min(count, len(sequences)))), factor)
     with torch.no_grad():
-        path = model.transport(model.encode(batch.frames[:, 0]).mean, int(batch.factor[0]), batch.steps)
-    z = path[:, 1:].clone().requires_grad_()
+        z = moved_path(model, batch)[:, 1:].clone()
+    z.requires_grad_()
     optimizer = torch.optim.Adam([z], lr=rate)
     best = torch.full(z.shape[:2], torch.inf, device=z.device)
     for step in range(iterations + 1):

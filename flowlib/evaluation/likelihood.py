@@ -37,10 +37,8 @@ def frame_log_weights(model, batch: Batch, generator=None) -> Float[Tensor, "B f
     posterior = model.encode(batch.frames[:, 0])
     z = posterior.sample(generator)
     trajectory = model.flow(z, batch.factor, batch.steps, hessian=True)
-    log_q = posterior.log_prob(z)[:, None] + trajectory.log_density_change()
-    times = torch.arange(batch.steps + 1, dtype=z.dtype, device=z.device)
-    log_p = model.prior.log_prob(trajectory.path, batch.factor, times)
-    return log_p - log_q + model.likelihood.log_prob(model.decode(trajectory.path), batch.frames)
+    ratio = model.log_density_ratio(posterior, trajectory, batch.factor, trajectory.log_density_change())
+    return -ratio + model.likelihood.log_prob(model.decode(trajectory.path), batch.frames)
 
 
 @torch.no_grad()

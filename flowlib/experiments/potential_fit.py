@@ -16,9 +16,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from flowlib.config import Config
-from flowlib.flows import PotentialBank, Trajectory, group_by_factor, run_flow
-from flowlib.models import HJPenalty
-from flowlib.training.files import read_json, write_json
+from flowlib.files import read_json, write_json
+from flowlib.flows import PotentialBank, Trajectory, run_flow
+from flowlib.models import HJPenalty, driven_residual
 from flowlib.transport import Gaussian, kinetic_action, optimal_coupling
 
 SOURCE = Gaussian(torch.tensor([-1.0, -0.5]).double(), torch.diag(torch.tensor([2.0, 0.5])).double())
@@ -47,11 +47,7 @@ class DrivenResidual(nn.Module):
 
     def forward(self, potentials, trajectory: Trajectory, factor) -> Float[Tensor, ""]:
         """The penalty of one batch, a scalar."""
-        forces = []
-        for t in range(STEPS):
-            grouped, index, back = group_by_factor(trajectory.path[:, t], factor, self.force.factors)
-            forces.append(back(self.force(grouped, t + 1, index).value))
-        return (trajectory.residual + torch.stack(forces, 1).square()).square().mean()
+        return driven_residual(self.force, trajectory, factor)
 
 
 def make_penalty(kind: str | nn.Module, repeats: int) -> nn.Module:

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from flowlib.data import grouped_factors
 from flowlib.errors import FlowlibError
 from flowlib.flows.logdet import log_abs_det, series_log_det
 from flowlib.transport import hamilton_jacobi_residual
@@ -101,7 +102,7 @@ def group_by_factor(z, factor, factors):
     if low == high:
         return z[None], [low], back
     size, rest = divmod(len(z), factors)
-    if not rest and torch.equal(factor, torch.arange(factors, device=factor.device).repeat_interleave(size)):
+    if not rest and torch.equal(factor, grouped_factors(len(z), factors, factor.device)):
         return z.reshape(factors, size, *z.shape[1:]), None, back
     return z[:, None], factor, back
 

@@ -46,6 +46,13 @@ class FlowVAE(nn.Module):
         """The flow with its velocities and residuals, and Hessians or noise where asked for (`run_flow`)."""
         return run_flow(self.potentials, z, factor, steps, first, **options)
 
+    def log_density_ratio(self, posterior, trajectory: Trajectory, factor, change) -> Float[Tensor, "B frames"]:
+        """log q_t(z_t) − log N(z_t; 0, (1 + 2 D_k t) I), t = 0 … T (M13), the flow's `change` of log q given (M11)."""
+        path = trajectory.path
+        times = torch.arange(path.shape[1], device=path.device, dtype=path.dtype)
+        log_q = posterior.log_prob(path[:, 0])[:, None] + change
+        return log_q - self.prior.log_prob(path, factor, times)
+
     def objective(self, batch: Batch, generator=None) -> dict[str, Tensor]:
         """−(M13 or M14) plus the Hamilton–Jacobi penalty, averaged over the batch, with its terms."""
         posterior = self.encode(batch.frames[:, 0])
@@ -70,10 +77,7 @@ class FlowVAE(nn.Module):
             trajectory.log_density_change() if exact
             else estimated_density_change(self.potentials, trajectory, batch.factor, generator)
         )  # fmt: skip
-        log_q = posterior.log_prob(z)[:, None] + change
-        times = torch.arange(batch.steps + 1, device=z.device, dtype=z.dtype)
-        log_p = self.prior.log_prob(trajectory.path, batch.factor, times)
-        return trajectory, {"kl": (log_q - log_p).sum(1)}
+        return trajectory, {"kl": self.log_density_ratio(posterior, trajectory, batch.factor, change).sum(1)}
 
     def _path_terms(self, posterior, z, batch, generator):
         """M14: KL[q(z_0|x_0) ‖ N(0, I)] and the kinetic action Σ_t ‖∇u‖² / (4 D_k) along the noisy chain."""

@@ -32,15 +32,20 @@ class HJPenalty(nn.Module):
         return self._paper(potentials, trajectory, factor)
 
     def _paper(self, potentials, trajectory, factor):
-        steps = trajectory.residual.shape[1]
-        forces = torch.stack([self._at(self.force, trajectory, factor, t).value.flatten() for t in range(1, steps + 1)], 1)
-        start = self._at(potentials, trajectory, factor, 0)
-        still = self._at(self.force, trajectory, factor, 0).value
-        driven = (trajectory.residual + forces.square()).square().mean()
+        driven = driven_residual(self.force, trajectory, factor)
+        start = _at(potentials, trajectory, factor, 0)
+        still = _at(self.force, trajectory, factor, 0).value
         return driven + start.gradient.square().sum(-1).mean() + still.square().mean()
 
-    @staticmethod
-    def _at(bank, trajectory, factor, t):
-        """The bank's values at (z_{t−1}, t), or at (z_0, 0)."""
-        grouped, index, _ = group_by_factor(trajectory.path[:, max(t - 1, 0)], factor, bank.factors)
-        return bank(grouped, t, index)
+
+def driven_residual(force: PotentialBank, trajectory: Trajectory, factor):
+    """(1/T) Σ_t E[(r + f²)²] of a driving force −f² along a trajectory, a scalar."""
+    steps = trajectory.residual.shape[1]
+    forces = torch.stack([_at(force, trajectory, factor, t).value.flatten() for t in range(1, steps + 1)], 1)
+    return (trajectory.residual + forces.square()).square().mean()
+
+
+def _at(bank, trajectory, factor, t):
+    """The bank's values at (z_{t−1}, t), or at (z_0, 0)."""
+    grouped, index, _ = group_by_factor(trajectory.path[:, max(t - 1, 0)], factor, bank.factors)
+    return bank(grouped, t, index)

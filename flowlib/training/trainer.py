@@ -52,6 +52,12 @@ class Trainer:
         if self.path is not None and self.path.exists():
             self._restore()
 
+    @property
+    def recorded_steps(self):
+        """The training steps at which the points of `history` were recorded."""
+        points = len(next(iter(self.history.values()), []))
+        return [max(1, RECORD_EVERY * index) for index in range(points)]
+
     def run(self, steps=None, progress=True, writer=None):
         """Train up to step `steps` (default: the configured number); returns the history.
 

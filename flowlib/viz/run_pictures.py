@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from flowlib.evaluation import predict
+from flowlib.evaluation import moved_path, predict
 from flowlib.viz.curves import loss_curves
 from flowlib.viz.images import flow_grid
 from flowlib.viz.latent import latent_paths
@@ -17,9 +17,8 @@ def decoded_flows(model, sequences, index, steps=None):
     true, decoded = [], []
     for factor in range(len(sequences.factors)):
         batch = sequences.full_batch([index], factor, steps)
-        path = model.transport(model.encode(batch.frames[:, 0]).mean, factor, batch.steps)
         true.append(batch.frames[0])
-        decoded.append(predict(model, path)[0])
+        decoded.append(predict(model, moved_path(model, batch))[0])
     return torch.stack(true), torch.stack(decoded)
 
 
