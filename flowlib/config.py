@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args, get_origin
 
@@ -24,8 +24,16 @@ class Config:
     """B, sequences per training step; rounded down to a multiple of K, so that each factor has equally many."""
     frames_per_step: int = 1
     """How many of the frames x_1 … x_T are decoded in a training step, reweighted by T/n (x_0 always is)."""
+    left_out: tuple[int, ...] = ()
+    """Digits that are left out of training (M19); the held-out part always has all ten."""
+    validation: int = 0
+    """How many of the last training images are kept out of training, to choose hyper-parameters on."""
 
     # model
+    model: str = "flow"
+    """The model's name, as its module registers it: flow, flow-inferred, vae and others."""
+    options: dict[str, float] = field(default_factory=dict, hash=False)
+    """The model's own options, for instance beta 4 for the model vae."""
     latent_dim: int = 32
     """d, the size of a latent code."""
     network: Literal["conv", "mlp"] = "conv"
@@ -42,6 +50,10 @@ class Config:
     """Initial D_k of the prior's diffusion (M9)."""
     learn_diffusion: bool = True
     """Let D_k follow the gradient of the objective."""
+    prior: Literal["diffusion", "none"] = "diffusion"
+    """The prior's flow: diffusion (M9), or none, that is the posterior's own, so that only z_0 has a divergence."""
+    velocity: Literal["gradient", "free"] = "gradient"
+    """The velocity of the posterior flow: the gradient of a potential, or any vector field (an ablation)."""
 
     # objective
     objective: Literal["marginal", "path"] = "path"
@@ -50,8 +62,8 @@ class Config:
     """p(x|z): Bernoulli on the decoder's logits (a pseudo-likelihood on grey values), or Gaussian around its output."""
     noise_std: float = 0.1
     """Standard deviation of the Gaussian likelihood; not used by the other."""
-    log_det: Literal["exact", "series"] = "exact"
-    """log|det(I + H)| of a step in the marginal objective: exact, or the power series (large d, ‖H‖ < 1)."""
+    log_det: Literal["exact", "series", "trace", "none"] = "exact"
+    """log|det(I + H)| in the marginal objective: exact, the power series (large d, ‖H‖ < 1), its first term, or left out."""
     hj_penalty: Literal["zero", "paper", "none"] = "zero"
     """Hamilton–Jacobi penalty (M12): residual to zero, the paper's driving force, or none."""
     hj_weight: float = 1e4
@@ -83,6 +95,14 @@ def _validate(config):
         _check_option(field.name, field.type, getattr(config, field.name))
     if not isinstance(config.factors, tuple) or not 0 < len(config.factors) == len(set(config.factors)):
         raise FlowlibError(f"factors = {config.factors!r}: name one or more different transformations")
+    if not isinstance(config.left_out, tuple) or not set(config.left_out) < set(range(10)):
+        raise FlowlibError(f"left_out = {config.left_out!r}: name digits from 0 to 9, not all of them")
+    if not isinstance(config.options, dict) or not all(_is_finite(value) for value in config.options.values()):
+        raise FlowlibError(f"options = {config.options!r}: give finite numbers by name, such as beta 4")
+    if config.velocity == "free" and (config.hj_penalty != "none" or _needs_hessian(config)):
+        raise FlowlibError("velocity = 'free' has no potential: use it with hj_penalty none and the path objective")
+    if config.validation < 0:
+        raise FlowlibError(f"validation = {config.validation}: give the number of images, 0 or more")
     if not 0 <= config.seed < 2**32:
         raise FlowlibError(f"seed = {config.seed}: give a whole number from 0 to 2^32 − 1")
     for name, low in (("diffusion", 0.0), ("noise_std", 0.0), ("learning_rate", 0.0), ("hj_weight", -1e-300)):
@@ -95,12 +115,20 @@ def _validate(config):
         raise FlowlibError(f"batch_size = {config.batch_size}: a batch holds each of {len(config.factors)} factors")
 
 
+def _needs_hessian(config):
+    return config.prior != "none" and config.objective == "marginal"
+
+
+def _is_finite(value):
+    return type(value) in (int, float) and abs(value) < float("inf")
+
+
 def _check_option(name, kind, value):
     """Raise for a value that is not of the option's type, or not among its choices."""
     if kind in (int, float, bool):
         if type(value) is not kind and (kind, type(value)) != (float, int):
             raise FlowlibError(f"{name} = {value!r}: give a value of type {kind.__name__}")
-        if kind is int and name != "seed" and value <= 0:
+        if kind is int and name not in ("seed", "validation") and value <= 0:
             raise FlowlibError(f"{name} = {value}: give a positive whole number")
     if get_origin(kind) is Literal and value not in get_args(kind):
         raise FlowlibError(f"{name} = {value!r}: choose one of {', '.join(get_args(kind))}")
@@ -145,6 +173,7 @@ def from_values(values, source) -> Config:
     odd = sorted(known ^ set(values)) if isinstance(values, dict) else ["(no names at all)"]
     if odd:
         raise FlowlibError(f"{source} is not a configuration of this version of flowlib: options {odd} do not fit")
-    if isinstance(values["factors"], list):  # JSON knows no tuples
-        values = values | {"factors": tuple(values["factors"])}
+    for name in ("factors", "left_out"):
+        if isinstance(values[name], list):  # JSON knows no tuples
+            values = values | {name: tuple(values[name])}
     return Config(**values)

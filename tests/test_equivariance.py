@@ -29,6 +29,9 @@ class Pixels:
     def decode(self, z):
         return z.unflatten(-1, self.shape)
 
+    def infer_factor(self, batch):
+        return batch.factor
+
     def transport(self, z, factor, steps, first=1):
         labels = torch.full((len(z),), factor) if isinstance(factor, int) else factor
         times = torch.arange(first - 1, first + steps).expand(len(z), -1)

@@ -49,7 +49,7 @@ class Brightness(nn.Module):
 def test_a_latent_moves_by_the_mean_displacement(sequences):
     model = small()
     model.encoder = Brightness()
-    model.fit_displacements(sequences)
+    model.calibrate(sequences)
     z = torch.zeros(2, 4)
     frames = sequences.full_batch(list(range(12)), "scale").frames
     expected = (frames.mean((2, 3, 4)) - frames[:, :1].mean((2, 3, 4))).mean(0)

@@ -1,10 +1,13 @@
 """Data: digits as sequences under one transformation each, and the files they come from."""
 
+import torch
+
 from flowlib.data.batch import Batch, grouped_factors
 from flowlib.data.digits import data_folder, load_digits
 from flowlib.data.mnist import load_mnist
 from flowlib.data.sequences import Sequences
 from flowlib.data.transforms import FACTORS, FULL, IDENTITY, colour, factor_index, rotate_hue, strength, transform
+from flowlib.errors import FlowlibError
 
 __all__ = [
     "Batch", "FACTORS", "FULL", "IDENTITY", "Sequences", "colour", "data_folder", "factor_index", "grouped_factors",
@@ -13,6 +16,25 @@ __all__ = [
 
 
 def load_sequences(config, split="train") -> Sequences:
-    """The factor sequences that a configuration names, training or held-out part."""
+    """The factor sequences that a configuration names.
+
+    split : "train", without the digits left out and the validation images; "validation"; "test", the held-out part, whole;
+        "left out" and "kept": those digits of the held-out part that training never saw, and the others
+    """
+    if split not in ("train", "validation", "test", "left out", "kept"):
+        raise FlowlibError(f"split {split!r} does not exist: choose train, validation, test, left out or kept")
     load = {"digits": load_digits, "mnist": load_mnist}[config.data]
-    return Sequences(load(split)[0], config.factors, config.horizon)
+    images, labels = load("train" if split in ("train", "validation") else "test")
+    return Sequences(images[_chosen(config, split, images, labels)], config.factors, config.horizon)
+
+
+def _chosen(config, split, images, labels):
+    """Which images belong to a part, (n,) booleans."""
+    chosen = torch.ones(len(images), dtype=torch.bool)
+    if config.left_out and split in ("train", "left out", "kept"):
+        left_out = torch.isin(labels, torch.tensor(config.left_out, dtype=labels.dtype))
+        chosen = left_out if split == "left out" else ~left_out
+    if split in ("train", "validation"):
+        first = torch.arange(len(images)) < len(images) - config.validation
+        chosen = chosen & (first if split == "train" else ~first)
+    return chosen

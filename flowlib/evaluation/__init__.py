@@ -9,6 +9,7 @@ from flowlib.evaluation.likelihood import (
     from_log_weights,
     kernel_log_weight,
     log_likelihood,
+    sequence_log_likelihood,
     sequence_log_weights,
 )
 from flowlib.evaluation.report import evaluate_model, format_report
@@ -16,5 +17,6 @@ from flowlib.evaluation.report import evaluate_model, format_report
 __all__ = [
     "DCI", "Estimate", "FlowGeometry", "LogLikelihood", "dci", "decoder_limit", "equivariance_error", "evaluate_model",
     "flow_geometry", "format_report", "frame_errors", "frame_log_weights", "from_log_weights", "kernel_log_weight",
-    "log_likelihood", "mig", "moved_path", "mutual_information", "no_motion", "predict", "sequence_log_weights",
+    "log_likelihood", "mig", "moved_path", "mutual_information", "no_motion", "predict", "sequence_log_likelihood",
+    "sequence_log_weights",
 ]  # fmt: skip

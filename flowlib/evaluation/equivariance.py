@@ -40,8 +40,11 @@ def predict(model, z: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch C H W"
 
 
 def moved_path(model, batch: Batch) -> Float[Tensor, "B frames d"]:
-    """z_0 … z_T: the code μ(x_0) of each sequence, moved by the model's noise-free transport."""
-    return model.transport(model.encode(batch.frames[:, 0]).mean, batch.factor, batch.steps)
+    """z_0 … z_T: the code μ(x_0) of each sequence, moved by the model's noise-free transport.
+
+    A model that infers the factor recognises it from the sequence's frames, and then moves the code of the first.
+    """
+    return model.transport(model.encode(batch.frames[:, 0]).mean, model.infer_factor(batch), batch.steps)
 
 
 def path_error(model, batch: Batch) -> Float[Tensor, " B"]:

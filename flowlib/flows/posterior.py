@@ -65,6 +65,11 @@ def estimated_density_change(bank, trajectory, factor, generator=None, terms=8, 
     return _accumulate(back(series.unflatten(1, (-1, steps))))
 
 
+def trace_density_change(trajectory):
+    """`Trajectory.log_density_change` to first order, log det(I + H) ≈ tr H (M11), (B, S+1)."""
+    return _accumulate(trajectory.hessian.diagonal(dim1=-2, dim2=-1).sum(-1))
+
+
 def _accumulate(log_dets):
     return -torch.cat([log_dets.new_zeros(len(log_dets), 1), log_dets.cumsum(1)], 1)
 

@@ -47,9 +47,9 @@ class PotentialBank(nn.Module):
         omega = 2 * math.pi / (4 * horizon) * 2.0 ** torch.arange(time_frequencies)
         self.register_buffer("frequencies", omega)
         sizes = [dim] + [width] * depth
-        self.weights = nn.ParameterList(_uniform(factors, n, m) for m, n in zip(sizes, sizes[1:]))
+        self.weights = nn.ParameterList(uniform(factors, n, m) for m, n in zip(sizes, sizes[1:]))
         self.biases = nn.ParameterList(nn.Parameter(torch.zeros(factors, width)) for _ in range(depth))
-        self.time_weight = nn.Parameter(_uniform(factors, width, 2 * time_frequencies).data)
+        self.time_weight = nn.Parameter(uniform(factors, width, 2 * time_frequencies).data)
         self.head = nn.Parameter(torch.randn(factors, width) * 0.1 / math.sqrt(width))
         self.offset = nn.Parameter(torch.zeros(factors))
 
@@ -140,7 +140,7 @@ def _hessian(weights, layers, slopes, g):
     return total
 
 
-def _uniform(factors, rows, columns):
+def uniform(factors, rows, columns):
     """torch's default initialisation of a linear layer, K times."""
     bound = 1 / math.sqrt(columns)
     return nn.Parameter(torch.empty(factors, rows, columns).uniform_(-bound, bound))

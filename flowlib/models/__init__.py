@@ -1,14 +1,21 @@
 """Models behind one protocol: encode, decode, transport, objective."""
 
+import importlib
+import pkgutil
+
+from flowlib.models.base import LatentModel
 from flowlib.models.flow_vae import FlowVAE
 from flowlib.models.hj_penalty import HJPenalty, driven_residual
 from flowlib.models.likelihood import Bernoulli, Gaussian
 from flowlib.models.protocol import Model, Posterior
+from flowlib.models.registry import MODELS, build_model, own_options, register
 from flowlib.models.vae import VAE
 
-__all__ = ["Bernoulli", "FlowVAE", "Gaussian", "HJPenalty", "Model", "Posterior", "VAE", "build_model", "driven_residual"]
+__all__ = [
+    "MODELS", "Bernoulli", "FlowVAE", "Gaussian", "HJPenalty", "LatentModel", "Model", "Posterior", "VAE", "build_model",
+    "driven_residual", "own_options", "register",
+]  # fmt: skip
 
-
-def build_model(config, channels=3, size=28):
-    """The model that a configuration describes, with freshly drawn weights (torch's global seed)."""
-    return FlowVAE(config, channels, size)
+# A model is one file: whatever stands in this folder is imported, and registers itself.
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")

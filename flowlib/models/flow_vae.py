@@ -2,41 +2,41 @@
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from flowlib.config import Config
 from flowlib.data import Batch
-from flowlib.flows import DiffusionPrior, PotentialBank, Trajectory, estimated_density_change, run_flow
+from flowlib.flows import (
+    DiffusionPrior,
+    PotentialBank,
+    Trajectory,
+    VelocityBank,
+    estimated_density_change,
+    run_flow,
+    trace_density_change,
+)
+from flowlib.models.base import LatentModel
 from flowlib.models.hj_penalty import HJPenalty
-from flowlib.models.likelihood import build_likelihood
-from flowlib.models.networks import build_networks
-from flowlib.models.protocol import Posterior
+from flowlib.models.importance import marginal_log_weights, noisy_chain_log_weights, shared_flow_log_weights
+from flowlib.models.registry import register
 
 
-class FlowVAE(nn.Module):
+@register("flow")
+class FlowVAE(LatentModel):
     """Transforming an image means letting its code flow: z_t = z_{t−1} + ∇u^k(z_{t−1}, t).
 
     config : see `flowlib.config.Config`;  channels, size : of the images
     """
 
     def __init__(self, config: Config, channels=3, size=28):
-        super().__init__()
-        self.config, factors, dim = config, len(config.factors), config.latent_dim
-        self.encoder, self.decoder = build_networks(config.network, channels, size, dim, config.width)
-        self.potentials = PotentialBank(
-            factors, dim, config.potential_width, config.potential_depth, config.horizon, config.bounded_potential
-        )
+        super().__init__(config, channels, size)
+        factors, shape = len(config.factors), (config.potential_width, config.potential_depth, config.horizon)
+        if config.velocity == "free":
+            self.potentials = VelocityBank(factors, config.latent_dim, *shape)
+        else:
+            self.potentials = PotentialBank(factors, config.latent_dim, *shape, config.bounded_potential)
         self.prior = DiffusionPrior(factors, config.diffusion, config.learn_diffusion)
-        self.likelihood = build_likelihood(config.likelihood, config.noise_std)
-        self.penalty = HJPenalty(config.hj_penalty, factors, dim, config)
-
-    def encode(self, images: Float[Tensor, "B C H W"]) -> Posterior:
-        """q(z_0|x_0)."""
-        return Posterior(*self.encoder(images))
-
-    def decode(self, z: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch C H W"]:
-        """The parameters of p(x|z) that `self.likelihood` reads: logits, or means."""
-        return self.decoder(z.reshape(-1, z.shape[-1])).unflatten(0, z.shape[:-1])
+        self.penalty = HJPenalty(config.hj_penalty, factors, config.latent_dim, config)
 
     def transport(self, z: Float[Tensor, "B d"], factor, steps: int, first: int = 1) -> Float[Tensor, "B frames d"]:
         """The noise-free posterior flow, z_0 … z_steps (M10)."""
@@ -57,12 +57,17 @@ class FlowVAE(nn.Module):
         """−(M13 or M14) plus the Hamilton–Jacobi penalty, averaged over the batch, with its terms."""
         posterior = self.encode(batch.frames[:, 0])
         z = posterior.sample(generator)
-        bound = self._path_terms if self.config.objective == "path" else self._marginal_terms
-        trajectory, divergences = bound(posterior, z, batch, generator)
+        trajectory, divergences = self._bound()(posterior, z, batch, generator)
         terms = {"reconstruction": self._reconstruction(trajectory.path, batch), **divergences}
         penalty = self.penalty(self.potentials, trajectory, batch.factor)
         terms = {name: value.mean() for name, value in terms.items()}
         return {"loss": sum(terms.values()) + self.config.hj_weight * penalty, **terms, "hj": penalty}
+
+    def _bound(self):
+        """The function that moves z_0 and returns (trajectory, divergences from the prior (B,))."""
+        if self.config.prior == "none":
+            return self._start_terms
+        return self._path_terms if self.config.objective == "path" else self._marginal_terms
 
     def _reconstruction(self, path, batch):
         """−Σ_t log p(x_t|z_t) (B,), estimated from the frames present."""
@@ -71,12 +76,14 @@ class FlowVAE(nn.Module):
 
     def _marginal_terms(self, posterior, z, batch, generator):
         """M13: Σ_t log q_t(z_t) − log N(z_t; 0, (1 + 2 D_k t) I) along the noise-free flow."""
-        exact = self.config.log_det == "exact"
-        trajectory = self.flow(z, batch.factor, batch.steps, hessian=exact)
-        change = (
-            trajectory.log_density_change() if exact
-            else estimated_density_change(self.potentials, trajectory, batch.factor, generator)
-        )  # fmt: skip
+        kind = self.config.log_det
+        trajectory = self.flow(z, batch.factor, batch.steps, hessian=kind in ("exact", "trace"))
+        if kind == "exact":
+            change = trajectory.log_density_change()
+        elif kind == "series":
+            change = estimated_density_change(self.potentials, trajectory, batch.factor, generator)
+        else:
+            change = trace_density_change(trajectory) if kind == "trace" else torch.zeros_like(trajectory.path[..., 0])
         return trajectory, {"kl": self.log_density_ratio(posterior, trajectory, batch.factor, change).sum(1)}
 
     def _path_terms(self, posterior, z, batch, generator):
@@ -86,3 +93,21 @@ class FlowVAE(nn.Module):
         trajectory = self.flow(z, batch.factor, batch.steps, noise_scale=scale, generator=generator)
         action = trajectory.velocity.square().sum((1, 2)) / (4 * diffusion)
         return trajectory, {"kl": posterior.kl(), "action": action}
+
+    def _start_terms(self, posterior, z, batch, generator):
+        """No prior flow: the prior is whatever the noise-free flow makes of N(0, I), so only z_0 has a divergence."""
+        return self.flow(z, batch.factor, batch.steps), {"kl": posterior.kl()}
+
+    def frame_log_weights(self, batch: Batch, generator=None) -> Float[Tensor, "B frames"]:
+        """One draw of log w for every frame of complete sequences (M17)."""
+        if self.config.prior == "none":
+            start, frames = shared_flow_log_weights(self, batch, generator)
+            return start[:, None] + frames
+        return marginal_log_weights(self, batch, generator)
+
+    def sequence_log_weights(self, batch: Batch, generator=None) -> Float[Tensor, " B"]:
+        """One draw of log w of whole sequences (M17)."""
+        if self.config.prior == "none":
+            start, frames = shared_flow_log_weights(self, batch, generator)
+            return start + frames.sum(1)
+        return noisy_chain_log_weights(self, batch, generator)

@@ -52,5 +52,17 @@ class Model(Protocol):
     def transport(self, z: Tensor, factor, steps: int, first: int = 1) -> Tensor:
         """z_0 … z_steps, (B, steps+1, d): the one place where a latent moves. `first` labels the first step's time."""
 
+    def infer_factor(self, batch: Batch) -> Tensor:
+        """Which factor moves each sequence (B,): `batch.factor` where it is given."""
+
+    def calibrate(self, sequences) -> "Model":
+        """Measure on the training set, after training, what the model needs beyond its weights; returns the model."""
+
+    def frame_log_weights(self, batch: Batch, generator=None) -> Tensor:
+        """One draw of the importance weights log w of every frame (B, frames) (M17).
+
+        Models of whole sequences have `sequence_log_weights` (B,) besides; without it a sequence is the sum of its frames.
+        """
+
     def objective(self, batch: Batch, generator=None) -> dict[str, Tensor]:
         """Named scalars in nats per sequence; "loss" is what the trainer minimises."""

@@ -83,7 +83,10 @@ def _reason(path, error):
     if isinstance(error, OSError):
         return str(error)
     with open(path, "rb") as file:
-        pickled = file.read(2).startswith((b"PK", b"\x80"))
+        start = file.read(3)
+    # A pickle begins with 0x80, its protocol, an opcode. So may the length with which a safetensors file begins, but its
+    # third byte is 0, which is no opcode.
+    pickled = start.startswith(b"PK") or (start[:1] == b"\x80" and start[2:] not in (b"", b"\0"))
     return "it is a pickle, which could run code when opened" if pickled else f"truncated or altered: {error}"
 
 

@@ -61,6 +61,7 @@ def train_run(folder, config: Config, sequences, progress=True, writer=None) -> 
     """Train (or go on training) the configured model in a claimed folder; writes model.safetensors at the end."""
     trainer = Trainer(new_model(config), sequences, config, folder)
     trainer.run(progress=progress, writer=writer)
+    trainer.model.calibrate(sequences)
     checkpoints.save(Path(folder) / MODEL, {"model": trainer.model.state_dict()}, config, trainer.step)
     return trainer
 

@@ -1,0 +1,37 @@
+"""K unconstrained velocity fields v^k(z, t), each a tanh network: what a potential's gradient is compared with (an ablation)."""
+
+import torch
+from torch import nn
+
+from flowlib.flows.potential import Derivatives, PotentialBank, uniform
+
+
+class VelocityBank(PotentialBank):
+    """The networks of a `PotentialBank`, with d outputs instead of one: v = V a_L + b, no gradient of anything.
+
+    It takes the bank's place in `run_flow`. There is no potential: `value` and `time` are NaN, `gradient` is v, and
+    `hessian` is the Jacobian ∂v/∂z, which is not symmetric (M11 holds for it all the same).
+    """
+
+    def __init__(self, factors, dim, width, depth=2, horizon=8):
+        super().__init__(factors, dim, width, depth, horizon)
+        del self.head, self.offset
+        self.out = nn.Parameter(uniform(factors, dim, width).data * 0.1)
+        self.bias = nn.Parameter(torch.zeros(factors, dim))
+
+    def forward(self, z, t, factor=None, hessian=False) -> Derivatives:
+        """The velocity and, if asked, its Jacobian at (z, t); shapes as in `PotentialBank.forward`."""
+        weights, layers, _ = self._layers(z, t, factor)
+        out, bias = (p if factor is None else p[factor] for p in (self.out, self.bias))
+        velocity = layers[-1] @ out.mT + bias[:, None]
+        nothing = torch.full_like(velocity[..., 0], torch.nan)
+        jacobian = _jacobian(weights, layers, out) if hessian else None
+        return Derivatives(nothing, velocity, nothing, jacobian)
+
+
+def _jacobian(weights, layers, out):
+    """V diag(a'_L) W_L … diag(a'_1) W_1, (G, N, d, d)."""
+    jacobian = weights[0][:, None]
+    for weight, layer in zip([*weights[1:], out], layers):
+        jacobian = weight[:, None] @ ((1 - layer * layer)[..., None] * jacobian)
+    return jacobian

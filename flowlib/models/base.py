@@ -1,0 +1,39 @@
+"""What all models of the book share: the encoder, the decoder and the likelihood."""
+
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from flowlib.config import Config
+from flowlib.data import Batch
+from flowlib.models.likelihood import build_likelihood
+from flowlib.models.networks import build_networks
+from flowlib.models.protocol import Posterior
+
+
+class LatentModel(nn.Module):
+    """q(z|x) and p(x|z) of images (channels, size, size); how a latent moves is left to the models.
+
+    config : encoder, decoder, latent size and likelihood are read from it
+    """
+
+    def __init__(self, config: Config, channels=3, size=28):
+        super().__init__()
+        self.config = config
+        self.encoder, self.decoder = build_networks(config.network, channels, size, config.latent_dim, config.width)
+        self.likelihood = build_likelihood(config.likelihood, config.noise_std)
+
+    def encode(self, images: Float[Tensor, "B C H W"]) -> Posterior:
+        """q(z|x)."""
+        return Posterior(*self.encoder(images))
+
+    def decode(self, z: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch C H W"]:
+        """The parameters of p(x|z) that `self.likelihood` reads: logits, or means."""
+        return self.decoder(z.reshape(-1, z.shape[-1])).unflatten(0, z.shape[:-1])
+
+    def infer_factor(self, batch: Batch) -> Int[Tensor, " B"]:
+        """Which factor moves each sequence: here it is given."""
+        return batch.factor
+
+    def calibrate(self, sequences):
+        """Measure on the training set, after training, what the model needs beyond its weights: here nothing."""
+        return self
