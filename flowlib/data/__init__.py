@@ -5,13 +5,14 @@ import torch
 from flowlib.data.batch import Batch, grouped_factors
 from flowlib.data.digits import data_folder, load_digits
 from flowlib.data.mnist import load_mnist
+from flowlib.data.other import photo_patches, sklearn_digits
 from flowlib.data.sequences import Sequences
 from flowlib.data.transforms import FACTORS, FULL, IDENTITY, colour, factor_index, rotate_hue, strength, transform
 from flowlib.errors import FlowlibError
 
 __all__ = [
     "Batch", "FACTORS", "FULL", "IDENTITY", "Sequences", "colour", "data_folder", "factor_index", "grouped_factors",
-    "load_digits", "load_mnist", "load_sequences", "rotate_hue", "strength", "transform",
+    "load_digits", "load_mnist", "load_sequences", "photo_patches", "rotate_hue", "sklearn_digits", "strength", "transform",
 ]  # fmt: skip
 
 

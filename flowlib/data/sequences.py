@@ -52,6 +52,21 @@ class Sequences:
         moving = factor == (self.factors.index(name) if name in self.factors else -1)
         return torch.where(moving, strength(name, times, self.steps), IDENTITY[name])
 
+    def composed(self, indices, times: Int[Tensor, "*B F K"]) -> Float[Tensor, "n F C H W"]:
+        """Frames that show every factor at once, in one composed warp: nothing is resampled twice (M18).
+
+        times : (F, K), frame f shows factor k at its step times[f, k]; or (n, F, K), other steps for every image.
+        """
+        if times.shape[-1] != len(self.factors):
+            raise FlowlibError(f"times {tuple(times.shape)}: the last axis holds a step for each of {self.factors}")
+        images = self.first_frames(indices)
+        steps = times.to(images.device).expand(len(images), -1, -1).flatten(0, 1)
+        at = dict(zip(self.factors, steps.T))
+        rest = torch.zeros_like(steps[:, 0])
+        strengths = (strength(name, at.get(name, rest), self.steps) for name in IDENTITY)
+        frames = transform(images.repeat_interleave(times.shape[-2], 0), *strengths)
+        return frames.unflatten(0, (len(images), -1))
+
     def full_batch(self, indices, factor, steps=None) -> Batch:
         """All frames x_0 … x_T (or x_steps) of the images at `indices` under one factor, given by name or number."""
         index = factor_index(factor, self.factors) if isinstance(factor, str) else factor

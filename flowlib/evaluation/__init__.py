@@ -1,7 +1,18 @@
-"""Evaluation: each measure one function that takes any model of the protocol (M16, M17)."""
+"""Evaluation: each measure one function that takes any model of the protocol (M15 to M20)."""
 
+from flowlib.evaluation.composition import (
+    commutator,
+    composed_no_motion,
+    superposed_path,
+    superposed_times,
+    superposition_error,
+    switch_error,
+    switch_path,
+    switch_times,
+)
 from flowlib.evaluation.disentanglement import DCI, dci, mig, mutual_information
 from flowlib.evaluation.equivariance import Estimate, decoder_limit, equivariance_error, frame_errors, moved_path, no_motion, predict
+from flowlib.evaluation.extrapolation import no_motion_steps, steps_error, stop_error
 from flowlib.evaluation.geometry import FlowGeometry, flow_geometry
 from flowlib.evaluation.likelihood import (
     LogLikelihood,
@@ -12,11 +23,16 @@ from flowlib.evaluation.likelihood import (
     sequence_log_likelihood,
     sequence_log_weights,
 )
+from flowlib.evaluation.predictability import composed_codes, generated_pairs, vp_score
+from flowlib.evaluation.recognition import continuation_error, factor_accuracy
 from flowlib.evaluation.report import evaluate_model, format_report
 
 __all__ = [
-    "DCI", "Estimate", "FlowGeometry", "LogLikelihood", "dci", "decoder_limit", "equivariance_error", "evaluate_model",
-    "flow_geometry", "format_report", "frame_errors", "frame_log_weights", "from_log_weights", "kernel_log_weight",
-    "log_likelihood", "mig", "moved_path", "mutual_information", "no_motion", "predict", "sequence_log_likelihood",
-    "sequence_log_weights",
+    "DCI", "Estimate", "FlowGeometry", "LogLikelihood", "commutator", "composed_codes", "composed_no_motion",
+    "continuation_error", "dci", "decoder_limit", "equivariance_error", "evaluate_model", "factor_accuracy",
+    "flow_geometry", "format_report", "frame_errors", "frame_log_weights", "from_log_weights",
+    "generated_pairs", "kernel_log_weight", "log_likelihood", "mig", "moved_path", "mutual_information",
+    "no_motion", "no_motion_steps", "predict", "sequence_log_likelihood", "sequence_log_weights",
+    "steps_error", "stop_error", "superposed_path", "superposed_times", "superposition_error", "switch_error",
+    "switch_path", "switch_times", "vp_score",
 ]  # fmt: skip

@@ -39,12 +39,13 @@ def predict(model, z: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch C H W"
     return model.likelihood.mean(model.decode(z))
 
 
-def moved_path(model, batch: Batch) -> Float[Tensor, "B frames d"]:
-    """z_0 … z_T: the code μ(x_0) of each sequence, moved by the model's noise-free transport.
+def moved_path(model, batch: Batch, steps=None) -> Float[Tensor, "B frames d"]:
+    """z_0 … z_T, or … z_steps: the code μ(x_0) of each sequence, moved by the model's noise-free transport.
 
-    A model that infers the factor recognises it from the sequence's frames, and then moves the code of the first.
+    A model that infers the factor recognises it from the batch's frames, and then moves the code of the first.
     """
-    return model.transport(model.encode(batch.frames[:, 0]).mean, model.infer_factor(batch), batch.steps)
+    steps = batch.steps if steps is None else steps
+    return model.transport(model.encode(batch.frames[:, 0]).mean, model.infer_factor(batch), steps)
 
 
 def path_error(model, batch: Batch) -> Float[Tensor, " B"]:
@@ -52,11 +53,18 @@ def path_error(model, batch: Batch) -> Float[Tensor, " B"]:
     return frame_errors(batch.frames[:, 1:], predict(model, moved_path(model, batch)[:, 1:])).sum(1)
 
 
+def over_chunks(sequences, count, measure):
+    """measure(indices) (B, …) of the first `count` images (None: all), a chunk at a time: (n, …)."""
+    count = len(sequences) if count is None else min(count, len(sequences))
+    if count < 1:
+        raise FlowlibError(f"count = {count}: measure at least one image")
+    chunks = [range(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
+    return torch.cat([measure(list(chunk)) for chunk in chunks])
+
+
 def _over_images(sequences, factor, count, steps, measure):
     """measure(batch) (B,) for the first `count` images (None: all), a chunk at a time."""
-    count = len(sequences) if count is None else min(count, len(sequences))
-    chunks = [range(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
-    return torch.cat([measure(sequences.full_batch(list(chunk), factor, steps)) for chunk in chunks])
+    return over_chunks(sequences, count, lambda chunk: measure(sequences.full_batch(chunk, factor, steps)))
 
 
 @torch.no_grad()

@@ -1,0 +1,119 @@
+"""Composition: flows one after another and flows added, against images made by one composed warp (M18).
+
+Factors are given by number and never recognised here: what is asked is whether learned flows combine.
+"""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from flowlib.data import Sequences
+from flowlib.errors import FlowlibError
+from flowlib.evaluation.equivariance import frame_errors, over_chunks, predict
+
+
+def switch_path(model, z: Float[Tensor, "B d"], first, second, at, steps, labels="restart") -> Float[Tensor, "B frames d"]:
+    """z_0 … z_steps: the flow of factor `first` for `at` steps, then that of `second` for steps − at (M18).
+
+    labels : the second flow counts its time labels 1, 2, … ("restart") or goes on with at + 1, at + 2, … ("continue")
+    Raises FlowlibError unless 0 ≤ at ≤ steps and `labels` is one of the two.
+    """
+    if not 0 <= at <= steps:
+        raise FlowlibError(f"at = {at}: switch at one of the steps 0 … {steps}")
+    if labels not in ("restart", "continue"):
+        raise FlowlibError(f"labels = {labels!r}: choose 'restart' or 'continue'")
+    before = model.transport(z, first, at)
+    after = model.transport(before[:, -1], second, steps - at, first=1 if labels == "restart" else at + 1)
+    return torch.cat([before, after[:, 1:]], 1)
+
+
+def superposed_path(model, z: Float[Tensor, "B d"], factors, steps) -> Float[Tensor, "B frames d"]:
+    """z_0 … z_steps of the added flows: z_t = z_{t−1} + Σ_k (φ_k(z_{t−1}, t) − z_{t−1}), φ_k a step of flow k (M18)."""
+    path = [z]
+    for t in range(1, steps + 1):
+        here = path[-1]
+        path.append(here + sum(model.transport(here, factor, 1, first=t)[:, 1] - here for factor in factors))
+    return torch.stack(path, 1)
+
+
+def switch_times(sequences: Sequences, first, second, at, steps) -> Int[Tensor, "frames K"]:
+    """The step of every factor in the frames 0 … steps of a switch: min(t, at) of `first`, max(t − at, 0) of `second`."""
+    before = superposed_times(sequences, (first, second), steps).clamp(max=at)
+    before[:, second] = (torch.arange(steps + 1) - at).clamp(min=0)
+    return before
+
+
+def superposed_times(sequences: Sequences, factors, steps) -> Int[Tensor, "frames K"]:
+    """The step of every factor in the frames 0 … steps of a superposition: t of each of `factors`, 0 of the others."""
+    _check_factors(sequences, factors)
+    moving = [factor in factors for factor in range(len(sequences.factors))]
+    return torch.arange(steps + 1)[:, None] * torch.tensor(moving)
+
+
+@torch.no_grad()
+def switch_error(
+    model, sequences: Sequences, first, second, at=4, labels="restart", count=None, steps=None
+) -> Float[Tensor, " n"]:
+    """Σ_{t=1}^steps ‖x_t − E[x|z_t]‖₁ per image, z_t by `switch_path` from μ(x_0), x_t one composed warp (M16, M18).
+
+    count : the first images (None: all);  steps : T by default.  Raises FlowlibError for one factor twice.
+    """
+    steps = sequences.steps if steps is None else steps
+    times = switch_times(sequences, first, second, at, steps)
+    return _composed_error(model, sequences, times, count, lambda z: switch_path(model, z, first, second, at, steps, labels))
+
+
+@torch.no_grad()
+def superposition_error(model, sequences: Sequences, factors, count=None, steps=None) -> Float[Tensor, " n"]:
+    """Σ_{t=1}^steps ‖x_t − E[x|z_t]‖₁ per image, z_t by `superposed_path` from μ(x_0), x_t one composed warp (M16, M18).
+
+    factors : different numbers; of one alone it is the equivariance error. count, steps as in `switch_error`.
+    """
+    steps = sequences.steps if steps is None else steps
+    times = superposed_times(sequences, factors, steps)
+    return _composed_error(model, sequences, times, count, lambda z: superposed_path(model, z, factors, steps))
+
+
+@torch.no_grad()
+def composed_no_motion(sequences: Sequences, times: Int[Tensor, "frames K"], count=None) -> Float[Tensor, " n"]:
+    """Σ_{t≥1} ‖x_t − x_0‖₁ of composed frames, times by `switch_times` or `superposed_times`: showing x_0 throughout."""
+    def still(chunk):
+        frames = sequences.composed(chunk, times)
+        return frame_errors(frames[:, 1:], frames[:, :1].expand_as(frames[:, 1:])).sum(1)
+
+    return over_chunks(sequences, count, still)
+
+
+@torch.no_grad()
+def commutator(model, sequences: Sequences, first, second, steps=4, count=None) -> Float[Tensor, " n"]:
+    """‖φ₂∘φ₁(z) − φ₁∘φ₂(z)‖ over the mean path length of the two composites, z = μ(x_0), per image (M18).
+
+    φ_k is the flow of factor k for `steps` steps, labelled 1 … steps. In [0, 2] as both composites start together: 0 for
+    flows that commute, and where nothing moves.
+    """
+    _check_factors(sequences, (first, second))
+    if steps < 1:
+        raise FlowlibError(f"steps = {steps}: each flow takes at least one step")
+
+    def measure(chunk):
+        z = model.encode(sequences.first_frames(chunk)).mean
+        one, other = (switch_path(model, z, a, b, steps, 2 * steps) for a, b in ((first, second), (second, first)))
+        lengths = [path.diff(dim=1).norm(dim=-1).sum(1) for path in (one, other)]
+        distance = (one[:, -1] - other[:, -1]).norm(dim=-1)
+        return torch.where(distance > 0, 2 * distance / sum(lengths), 0.0)
+
+    return over_chunks(sequences, count, measure)
+
+
+def _composed_error(model, sequences, times, count, path):
+    def error(chunk):
+        frames = sequences.composed(chunk, times)
+        return frame_errors(frames[:, 1:], predict(model, path(model.encode(frames[:, 0]).mean)[:, 1:])).sum(1)
+
+    return over_chunks(sequences, count, error)
+
+
+def _check_factors(sequences, factors):
+    known = range(len(sequences.factors))
+    if not factors or len(set(factors)) < len(factors) or not set(factors) <= set(known):
+        raise FlowlibError(f"factors {tuple(factors)}: name different ones of 0 … {len(known) - 1}, each once")

@@ -1,0 +1,47 @@
+"""Extrapolation: the error of each frame, trained steps and beyond, and its two references (M19)."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from flowlib.data import Sequences
+from flowlib.errors import FlowlibError
+from flowlib.evaluation.equivariance import frame_errors, moved_path, over_chunks, predict
+
+
+@torch.no_grad()
+def steps_error(model, sequences: Sequences, factor, steps=16, count=None) -> Float[Tensor, "n steps"]:
+    """‖x_t − E[x|z_t]‖₁ for t = 1 … steps, z_t the model's flow from μ(x_0), frame by frame (M19).
+
+    The first T columns add up to the equivariance error (M16). A model that infers the factor sees x_0 … x_T, no more.
+    factor : by name or number;  count : the first images (None: all);  steps ≥ 1, else FlowlibError
+    """
+    return _errors(sequences, factor, steps, count, lambda batch: predict(model, moved_path(model, batch, steps)[:, 1:]))
+
+
+@torch.no_grad()
+def stop_error(model, sequences: Sequences, factor, steps=16, count=None) -> Float[Tensor, "n steps"]:
+    """As `steps_error` for t ≤ T; beyond, the model's own z_T is shown for ever: what going on must beat."""
+    def stopped(batch):
+        moved = predict(model, moved_path(model, batch)[:, 1:])
+        return moved[:, torch.arange(steps, device=moved.device).clamp(max=batch.steps - 1)]
+
+    return _errors(sequences, factor, steps, count, stopped)
+
+
+@torch.no_grad()
+def no_motion_steps(sequences: Sequences, factor, steps=16, count=None) -> Float[Tensor, "n steps"]:
+    """‖x_t − x_0‖₁ for t = 1 … steps: the error of showing x_0 throughout."""
+    return _errors(sequences, factor, steps, count, lambda batch: batch.frames[:, :1].expand(-1, steps, -1, -1, -1))
+
+
+def _errors(sequences, factor, steps, count, shown):
+    """‖x_t − shown_t‖₁ (n, steps); `shown` is told the trained steps x_0 … x_T alone."""
+    if steps < 1:
+        raise FlowlibError(f"steps = {steps}: measure at least one step")
+
+    def measure(chunk):
+        frames = sequences.full_batch(chunk, factor, steps).frames
+        return frame_errors(frames[:, 1:], shown(sequences.full_batch(chunk, factor)))
+
+    return over_chunks(sequences, count, measure)

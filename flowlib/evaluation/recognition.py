@@ -1,0 +1,49 @@
+"""Recognising the factor and continuing what was seen: what models that infer k are asked beyond M16 (M15)."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from flowlib.data import Batch, Sequences
+from flowlib.errors import FlowlibError
+from flowlib.evaluation.equivariance import Estimate, frame_errors, moved_path, over_chunks, predict
+
+
+@torch.no_grad()
+def factor_accuracy(model, sequences: Sequences, count=None) -> Estimate:
+    """The share of sequences x_0 … x_T whose factor `model.infer_factor` names, every image under all K factors (M15).
+
+    In [0, 1], 1/K by guessing, 1 for a model to which k is given. The K sequences of an image share a batch, so that no
+    batch tells its factor; they are averaged before the standard error is taken. count : the first images (None: all).
+    """
+    def hits(chunk):
+        batch = all_factors(sequences, chunk)
+        right = model.infer_factor(batch) == batch.factor
+        return right.float().unflatten(0, (len(sequences.factors), -1)).mean(0)
+
+    return Estimate.of(over_chunks(sequences, count, hits))
+
+
+def all_factors(sequences: Sequences, indices) -> Batch:
+    """The full sequences (K·B, T+1, …) of the images at `indices` under every factor, grouped by factor."""
+    batches = [sequences.full_batch(indices, factor) for factor in range(len(sequences.factors))]
+    frames, times, factor = (torch.cat([getattr(b, name) for b in batches]) for name in ("frames", "times", "factor"))
+    return Batch(frames, times, factor, sequences.steps)
+
+
+@torch.no_grad()
+def continuation_error(model, sequences: Sequences, factor, seen=4, count=None) -> Float[Tensor, " n"]:
+    """Σ_{t=seen+1}^T ‖x_t − E[x|z_t]‖₁ per image: k recognised from x_0 … x_seen alone, z_t its flow from μ(x_0) (M15, M16).
+
+    factor : the true one, by name or number;  count : the first images (None: all)
+    Raises FlowlibError unless 1 ≤ seen < T: something must move, and something be left to predict.
+    """
+    if not 1 <= seen < sequences.steps:
+        raise FlowlibError(f"seen = {seen}: show 1 … {sequences.steps - 1} of the {sequences.steps} steps")
+
+    def error(chunk):
+        path = moved_path(model, sequences.full_batch(chunk, factor, seen), sequences.steps)
+        frames = sequences.full_batch(chunk, factor).frames
+        return frame_errors(frames[:, seen + 1 :], predict(model, path[:, seen + 1 :])).sum(1)
+
+    return over_chunks(sequences, count, error)
