@@ -1,0 +1,69 @@
+"""SlowVAE (Klindt et al., 2021, arXiv 2007.10930): a VAE whose codes change sparsely from frame to frame."""
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from flowlib.config import Config
+from flowlib.data import Batch
+from flowlib.errors import FlowlibError
+from flowlib.models.protocol import LOG_2PI, Posterior
+from flowlib.models.registry import register
+from flowlib.models.vae import VAE
+
+
+@register("slow-vae")
+class SlowVAE(VAE):
+    """p(z_0) = N(0, I) and a Laplace transition p(z_t|z_s) = Π_j λ/2 exp(−λ |z_tj − z_sj|) from the frame before:
+
+        Σ_t −log p(x_t|z_t) + KL[q(z_0|x_0) ‖ N(0, I)] + γ Σ_{t≥1} E_{q(z_s|x_s)} KL[q(z_t|x_t) ‖ p(z_t|z_s)].
+
+    Departures from the paper: s is the nearest earlier frame in the batch, so the gap t − s is random and λ is the same
+    for every gap (with `frames_per_step` 1, s is always 0); the expectation over z_s is in closed form, where the
+    authors' code puts the mean of q(z_s|x_s), averages both directions of a pair and weighs the transitions by γ = 10.
+    A latent moves as the VAE's does, by mean displacements (M16); its frames have the VAE's likelihood, each for itself.
+
+    config : encoder, decoder, latent size and likelihood are read from it;  rate : λ > 0;  gamma : γ ≥ 0
+    """
+
+    def __init__(self, config: Config, channels=3, size=28, rate=6.0, gamma=1.0):
+        super().__init__(config, channels, size)
+        if not 0 < rate < float("inf"):
+            raise FlowlibError(f"rate = {rate}: give a finite Laplace rate > 0 (try 6)")
+        if not 0 <= gamma < float("inf"):
+            raise FlowlibError(f"gamma = {gamma}: give a finite weight ≥ 0 of the transitions (1 is the ELBO)")
+        self.rate, self.gamma = rate, gamma
+
+    def objective(self, batch: Batch, generator=None) -> dict[str, Tensor]:
+        """Reconstruction of all frames, KL of the first, transition KL of the others; the frames present stand for all."""
+        posterior = self.encode(batch.frames.flatten(0, 1))
+        z = posterior.sample(generator)
+        reconstruction = self._terms(posterior, z, batch)["reconstruction"]
+        kl = posterior.kl().unflatten(0, batch.times.shape)[:, 0].mean()
+        transition = (self._transitions(posterior, batch.times) * batch.weights[1:]).sum(1).mean()
+        loss = reconstruction + kl + self.gamma * transition
+        return {"loss": loss, "reconstruction": reconstruction, "kl": kl, "transition": transition}
+
+    def _transitions(self, posterior, times):
+        """KL of every frame but the first in order of time, given the one before it (B, F − 1)."""
+        order = times.argsort(1)[..., None].expand(-1, -1, posterior.mean.shape[1])
+        mean, log_std = (p.unflatten(0, times.shape).gather(1, order) for p in (posterior.mean, posterior.log_std))
+        after = Posterior(mean[:, 1:].flatten(0, 1), log_std[:, 1:].flatten(0, 1))
+        before = Posterior(mean[:, :-1].flatten(0, 1), log_std[:, :-1].flatten(0, 1))
+        return laplace_kl(after, before, self.rate).unflatten(0, (len(times), -1))
+
+
+def laplace_kl(after: Posterior, before: Posterior, rate: float) -> Float[Tensor, " B"]:
+    """E_{z_s ~ before} KL[after ‖ Laplace(z_s, λ)] = Σ_j −½ log(2πe σ_t²) + λ E|z_t − z_s| − log(λ/2), (B,)."""
+    entropy = after.log_std + 0.5 * (LOG_2PI + 1)
+    spread = ((2 * after.log_std).exp() + (2 * before.log_std).exp()).sqrt()
+    distance = folded_normal_mean(after.mean - before.mean, spread)
+    return (rate * distance - math.log(rate / 2) - entropy).sum(-1)
+
+
+def folded_normal_mean(mean: Float[Tensor, "*any"], std: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
+    """E|Δ| for Δ ~ N(m, s²): s √(2/π) exp(−m²/2s²) + m erf(m / s√2)."""
+    ratio = mean / std
+    return std * math.sqrt(2 / math.pi) * (-0.5 * ratio.square()).exp() + mean * torch.erf(ratio / math.sqrt(2))

@@ -1,0 +1,115 @@
+"""The topographic VAE (Keller & Welling, 2021, arXiv 2109.01394): a latent moves by rolling a capsule."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from flowlib.config import Config
+from flowlib.data import Batch
+from flowlib.errors import FlowlibError
+from flowlib.models.base import LatentModel
+from flowlib.models.importance import standard_normal_log_prob
+from flowlib.models.networks import build_networks
+from flowlib.models.protocol import Posterior
+from flowlib.models.registry import register
+
+EPS = 1e-6  # keeps 1 / √v finite
+
+
+@register("tvae")
+class TVAE(LatentModel):
+    """z, u ~ N(0, I), and the code that is decoded is Student-t like, its scales shared within a sequence:
+
+        t_l = (z_l − μ) / √(v_l + ε),   v_l = mean over the frames s present of Roll_{l−s} W u_s²,
+
+    W the mean over a window of neighbours on the capsule's circle. The d coordinates are K capsules of d // K (the rest
+    rolls never and has no neighbours); Roll_n moves the capsule of the sequence's factor by n places. The loss is
+    Σ_l −log p(x_l|t_l) + KL[q(z_l|x_l) ‖ N(0, I)] + KL[q(u_l|x_l) ‖ N(0, I)].
+    The latent of the protocol is t, of a single image: v from its own u.
+
+    Departures from the paper: k is known and rolls its own capsule, there all capsules roll; one place a step in a circle
+    longer than T + 1, there a whole cycle of transformations in a circle; means instead of sums over frames and
+    neighbours, so that t has the same scale for any number of frames; random frames instead of a window of time.
+
+    config : encoder, decoder, latent size and likelihood are read from it;  mu : initial μ, which is learned;
+    window : odd number of neighbours in W
+    """
+
+    def __init__(self, config: Config, channels=3, size=28, mu=-1.0, window=3):
+        super().__init__(config, channels, size)
+        factors, self.capsule = len(config.factors), config.latent_dim // len(config.factors)
+        if self.capsule <= config.horizon:
+            raise FlowlibError(
+                f"latent_dim = {config.latent_dim}: {factors} capsules of {self.capsule} would roll around within "
+                f"{config.horizon} steps; give latent_dim ≥ {factors * (config.horizon + 1)}"
+            )
+        if window % 2 != 1 or not 0 < window <= self.capsule:
+            raise FlowlibError(f"window = {window}: give an odd number of neighbours from 1 to {self.capsule}")
+        if not abs(mu) < float("inf"):
+            raise FlowlibError(f"mu = {mu}: give a finite number")
+        self.scale_encoder = build_networks(config.network, channels, size, config.latent_dim, config.width)[0]
+        self.mu = nn.Parameter(torch.tensor(float(mu)))
+        neighbours = _neighbours(config.latent_dim, factors, self.capsule, int(window))
+        self.register_buffer("neighbours", neighbours, persistent=False)
+
+    def roll(
+        self, values: Float[Tensor, "B F d"], factor: Int[Tensor, " B"], shifts: Int[Tensor, "B F"]
+    ) -> Float[Tensor, "B F d"]:
+        """Each code with its factor's capsule rolled by its shift: the value at place j moves to j + shift."""
+        places = torch.arange(values.shape[-1], device=values.device)
+        start = (factor * self.capsule)[:, None, None]
+        rolled = start + (places - start - shifts[..., None]) % self.capsule
+        inside = places // self.capsule == factor[:, None, None]
+        return values.gather(-1, torch.where(inside, rolled, places))
+
+    def transport(self, z: Float[Tensor, "B d"], factor, steps: int, first: int = 1) -> Float[Tensor, "B frames d"]:
+        """The factor's capsule rolled by 0 … steps places, whatever `first`: the operator does not depend on time."""
+        labels = torch.as_tensor(factor, device=z.device).expand(len(z))
+        shifts = torch.arange(steps + 1, device=z.device).expand(len(z), -1)
+        return self.roll(z[:, None].expand(-1, steps + 1, -1), labels, shifts)
+
+    def encode(self, images: Float[Tensor, "B C H W"]) -> Posterior:
+        """t of single images, as a Gaussian: z moves and v keeps its posterior mean W (μ_u² + σ_u²), so that
+
+        t ~ N((μ_z − μ) / √(v + ε), σ_z² / (v + ε)). What the spread of u adds to the spread of t is left out.
+        """
+        (mean, log_std), (u_mean, u_log_std) = self.encoder(images), self.scale_encoder(images)
+        variance = (u_mean.square() + (2 * u_log_std).exp()) @ self.neighbours + EPS
+        return Posterior((mean - self.mu) * variance.rsqrt(), log_std - 0.5 * variance.log())
+
+    def topographic(
+        self, z: Float[Tensor, "B F d"], u: Float[Tensor, "B F d"], factor, times: Int[Tensor, "B F"]
+    ) -> Float[Tensor, "B F d"]:
+        """t of every frame of sequences: scales rolled back to time 0, averaged, rolled to each frame's time."""
+        start = self.roll(u.square() @ self.neighbours, factor, -times).mean(1, keepdim=True).expand_as(u)
+        return (z - self.mu) * (self.roll(start, factor, times) + EPS).rsqrt()
+
+    def _posteriors(self, images):
+        """q(z|x) and q(u|x)."""
+        return Posterior(*self.encoder(images)), Posterior(*self.scale_encoder(images))
+
+    def objective(self, batch: Batch, generator=None) -> dict[str, Tensor]:
+        """Reconstruction and both KLs of all frames, averaged over the batch; the frames present stand for all."""
+        shape = batch.times.shape
+        posteriors = self._posteriors(batch.frames.flatten(0, 1))
+        z, u = (posterior.sample(generator).unflatten(0, shape) for posterior in posteriors)
+        decoded = self.decode(self.topographic(z, u, batch.factor, batch.times))
+        kl, kl_scale = (posterior.kl().unflatten(0, shape) for posterior in posteriors)
+        terms = {"reconstruction": -self.likelihood.log_prob(decoded, batch.frames), "kl": kl, "kl_scale": kl_scale}
+        terms = {name: (values * batch.weights).sum(1).mean() for name, values in terms.items()}
+        return {"loss": sum(terms.values()), **terms}
+
+    def frame_log_weights(self, batch: Batch, generator=None) -> Float[Tensor, "B frames"]:
+        """Every frame for itself, t from its own u: log p(z) p(u) p(x|t) / (q(z|x) q(u|x)) (M17)."""
+        images = batch.frames.flatten(0, 1)
+        posteriors = self._posteriors(images)
+        z, u = (posterior.sample(generator) for posterior in posteriors)
+        ratio = sum(standard_normal_log_prob(s) - q.log_prob(s) for s, q in zip((z, u), posteriors, strict=True))
+        t = (z - self.mu) * (u.square() @ self.neighbours + EPS).rsqrt()
+        return (ratio + self.likelihood.log_prob(self.decode(t), images)).unflatten(0, batch.times.shape)
+
+
+def _neighbours(latent_dim, factors, capsule, window) -> Float[Tensor, "d d"]:
+    """W: rows that average a window around each place of a capsule's circle; places outside all capsules stand alone."""
+    circle = sum(torch.eye(capsule).roll(shift, 1) for shift in range(-(window // 2), window // 2 + 1)) / window
+    return torch.block_diag(*[circle] * factors, torch.eye(latent_dim - factors * capsule))
