@@ -16,6 +16,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from flowlib.errors import FlowlibError
+
 
 @dataclass(frozen=True)
 class Derivatives:
@@ -81,6 +83,29 @@ class PotentialBank(nn.Module):
         gradient = g[0] @ weights[0]
         return (1 - bound**2) * (product - 2 * bound * gradient * (gradient * vectors).sum(-1, keepdim=True))
 
+    def wave_terms(self, z, t, factor=None) -> tuple[Float[Tensor, "G N"], Float[Tensor, "G N"]]:
+        """(∂_tt u, ∇²u) at each point: the two sides of the wave equation ∂_tt u = c² ∇²u; for unbounded potentials.
+
+        ∂_tt u = g_1·c_1''(t) + Σ_l s_l·(∂h_l/∂t)², the same curvature as in the Hessian, plus the time features' own.
+        """
+        if self.bounded:
+            raise FlowlibError("the wave equation's terms are for potentials without an output tanh: bounded_potential False")
+        weights, layers, drive_rate = self._layers(z, t, factor)
+        slopes, g = _backward(weights, layers, self.head if factor is None else self.head[factor])
+        rate, second = drive_rate, (g[0] * self._drive_acceleration(z, t, factor)).sum(-1)
+        for index, (a, gl) in enumerate(zip(layers, g)):
+            if index:
+                rate = (slopes[index - 1] * rate) @ weights[index].mT
+            second = second + (-2 * a * gl * rate.square()).sum(-1)
+        return second, _laplacian(weights, layers, slopes, g)
+
+    def _drive_acceleration(self, z, t, factor):
+        """c_1''(t): each time feature is a sine or cosine, so its second derivative is −ω² times itself."""
+        t = torch.as_tensor(t, dtype=z.dtype, device=z.device).reshape(-1)
+        features, _ = time_features(t, self.frequencies)
+        weight = self.time_weight if factor is None else self.time_weight[factor]
+        return (-self.frequencies.square().repeat(2) * features) @ weight.mT
+
     def _layers(self, z, t, factor):
         """The weights in use (G, …), the activations a_1 … a_L, and c_1'(t), (G, 1 or N, width)."""
         pick = (lambda p: p) if factor is None else (lambda p: p[factor])
@@ -137,6 +162,18 @@ def _hessian(weights, layers, slopes, g):
             scaled = jacobian * slopes[index - 1][:, :, None]
             jacobian = (scaled.flatten(1, 2) @ weights[index].mT).reshape(scaled.shape)
         total = total + (jacobian * (-2 * a * gl)[:, :, None]) @ jacobian.mT
+    return total
+
+
+def _laplacian(weights, layers, slopes, g):
+    """tr H = Σ_l s_l · (row norms of P_l)², without forming H."""
+    jacobian = weights[0].mT[:, None]
+    total = 0
+    for index, (a, gl) in enumerate(zip(layers, g)):
+        if index:
+            scaled = jacobian * slopes[index - 1][:, :, None]
+            jacobian = (scaled.flatten(1, 2) @ weights[index].mT).reshape(scaled.shape)
+        total = total + (-2 * a * gl * jacobian.square().sum(-2)).sum(-1)
     return total
 
 

@@ -41,7 +41,7 @@ def noisy_chain_log_weights(model, batch: Batch, generator=None) -> Float[Tensor
     """
     posterior = model.encode(batch.frames[:, 0])
     z = posterior.sample(generator)
-    diffusion = model.prior.diffusion(batch.factor)
+    diffusion = model.diffusion(batch.factor)
     chain = model.flow(z, batch.factor, batch.steps, noise_scale=(2 * diffusion).sqrt(), generator=generator)
     steps = kernel_log_weight(chain.velocity, chain.noise, diffusion[:, None]).sum(1)
     start = standard_normal_log_prob(z) - posterior.log_prob(z)

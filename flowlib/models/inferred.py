@@ -1,0 +1,117 @@
+"""The flow-factorized VAE when nobody says which transformation acts: k is inferred from the sequence (M15)."""
+
+import math
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from flowlib.config import Config
+from flowlib.data import Batch
+from flowlib.errors import FlowlibError
+from flowlib.flows import run_mixed_flow
+from flowlib.models.flow_vae import FlowVAE
+from flowlib.models.recogniser import Recogniser, straight_through_sample
+from flowlib.models.registry import register
+
+
+@register("flow-inferred")
+class InferredFlowVAE(FlowVAE):
+    """q(k|x̄) = Cat(softmax h(x̄)); the flow is Σ_k y_k ∇u^k with y a straight-through Gumbel-softmax sample.
+
+    The labels of a batch are never read in training. Which learned potential belongs to which transformation is settled
+    afterwards, by `calibrate`, so that factors have the same numbers everywhere else.
+
+    balance : weight of KL[mean of q(k|x̄) over the batch ‖ 1/K], the remedy for collapse: without it some potentials
+        serve several transformations and others none.  warm_up : share of training in which the temperature falls from 1 to `cold`.
+    """
+
+    def __init__(self, config: Config, channels=3, size=28, balance=100.0, cold=0.3, warm_up=0.5):
+        super().__init__(config, channels, size)
+        if config.objective != "path" or config.hj_penalty == "paper" or config.prior == "none":
+            raise FlowlibError("model = 'flow-inferred' mixes potentials: use the path objective with its prior, and hj_penalty zero or none")
+        if not (0 < cold <= 1 and 0 < warm_up <= 1 and balance >= 0):
+            raise FlowlibError(f"cold = {cold}, warm_up = {warm_up}, balance = {balance}: give 0 < cold, warm_up ≤ 1 and balance ≥ 0")
+        self.balance, self.cold, self.warm_up = balance, cold, warm_up
+        self.recogniser = Recogniser(config.network, channels, size, len(config.factors), config.width)
+        self.register_buffer("iteration", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("order", torch.arange(len(config.factors)))
+
+    @property
+    def temperature(self) -> float:
+        """Of the Gumbel-softmax: falls geometrically from 1 to `cold`, then stays."""
+        progress = self.iteration.item() / (self.warm_up * self.config.steps)
+        return self.cold ** min(1.0, progress)
+
+    def flow(self, z: Float[Tensor, "B d"], factor, steps: int, first: int = 1, **options):
+        """The flow of factors given by number or label, or of a mixture y (B, K) of the potentials."""
+        if _is_mixture(factor):
+            return run_mixed_flow(self.potentials, z, factor, steps, first, **options)
+        own = self.order[factor]
+        return super().flow(z, int(own) if own.ndim == 0 else own, steps, first, **options)
+
+    def diffusion(self, factor):
+        """D of the factors' own potentials, or Σ_k y_k D_k."""
+        if _is_mixture(factor):
+            return factor @ self.prior.log_diffusion.exp()
+        return self.prior.diffusion(self.order[factor])
+
+    def objective(self, batch: Batch, generator=None) -> dict[str, Tensor]:
+        """−M14 under the sampled y, plus KL[q(k|x̄) ‖ 1/K], the balance and the Hamilton–Jacobi penalty."""
+        logits = self.recogniser(batch)
+        mixture = straight_through_sample(logits, self.temperature, generator)
+        if self.training:
+            self.iteration += 1
+        terms = self.bound(batch, mixture, generator)
+        log_q = logits.log_softmax(-1)
+        terms["kl_k"] = _to_uniform(log_q).mean()
+        terms["balance"] = _to_uniform(log_q.logsumexp(0) - math.log(len(batch)))
+        terms["loss"] = terms["loss"] + terms["kl_k"] + self.balance * terms["balance"]
+        return terms
+
+    def recognise(self, batch: Batch) -> Float[Tensor, "B K"]:
+        """q(k|x̄) in the order of the configuration's factors."""
+        return self.recogniser(batch).softmax(-1)[:, self.order]
+
+    @torch.no_grad()
+    def infer_factor(self, batch: Batch) -> Int[Tensor, " B"]:
+        """The most probable factor of each sequence."""
+        return self.recognise(batch).argmax(-1)
+
+    @torch.no_grad()
+    def calibrate(self, sequences, count: int = 300):
+        """Fit the permutation: the matching of potentials to factors that agrees with most training labels."""
+        from scipy.optimize import linear_sum_assignment
+
+        indices, factors = list(range(min(count, len(sequences)))), len(self.order)
+        agreement = torch.zeros(factors, factors)
+        for factor in range(factors):
+            found = self.recogniser(sequences.full_batch(indices, factor)).argmax(-1)
+            agreement[factor] = torch.bincount(found, minlength=factors)
+        self.order.copy_(torch.as_tensor(linear_sum_assignment(agreement.numpy(), maximize=True)[1]))
+        return self
+
+    def frame_log_weights(self, batch: Batch, generator=None) -> Float[Tensor, "B frames"]:
+        """One draw of log w for p(x_t): k is drawn from q(k|x̄), whose weight is 1 / (K q(k|x̄))."""
+        labelled, weight = self._draw_factor(batch, generator)
+        return weight[:, None] + super().frame_log_weights(labelled, generator)
+
+    def sequence_log_weights(self, batch: Batch, generator=None) -> Float[Tensor, " B"]:
+        """One draw of log w for p(x̄), k summed out by importance sampling."""
+        labelled, weight = self._draw_factor(batch, generator)
+        return weight + super().sequence_log_weights(labelled, generator)
+
+    def _draw_factor(self, batch, generator):
+        probability = self.recognise(batch)
+        factor = torch.multinomial(probability, 1, generator=generator)[:, 0]
+        chosen = probability.gather(1, factor[:, None])[:, 0]
+        return Batch(batch.frames, batch.times, factor, batch.steps), -math.log(len(self.order)) - chosen.log()
+
+
+def _is_mixture(factor):
+    return isinstance(factor, Tensor) and factor.is_floating_point()
+
+
+def _to_uniform(log_probability):
+    """KL[Cat(p) ‖ 1/K] over the last dimension, from log p."""
+    return math.log(log_probability.shape[-1]) + (log_probability.exp() * log_probability).sum(-1)
