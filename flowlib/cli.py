@@ -1,4 +1,4 @@
-"""The command line: `python -m flowlib train | evaluate | data`. Options are generated from the dataclasses by tyro."""
+"""The command line: `python -m flowlib train | evaluate | data | experiments`. Options are generated from the dataclasses by tyro."""
 
 import contextlib
 import sys
@@ -20,6 +20,7 @@ commands:
   train           train a model, evaluate it, write checkpoint, metrics and pictures into a folder
   evaluate RUN    recompute the metrics and the pictures of a run
   data            verify the embedded digits; --mnist downloads and verifies full MNIST
+  experiments     list, run NAME, table NAME: methods compared over seeds, results in data/results
 
 Add --help to a command for all of its options.
 """
@@ -108,6 +109,19 @@ def data(options: DataOptions):
             print(f"MNIST, {split}: {len(load_mnist(split)[0])} images, intact")
 
 
+def experiments(options):
+    """`experiments`: list, run or print them."""
+    from flowlib.experiments import command
+
+    command.main(options)
+
+
+def _parse_experiments(arguments):
+    from flowlib.experiments import command
+
+    return command.parse(arguments)
+
+
 def _tensorboard():
     try:
         from torch.utils.tensorboard import SummaryWriter
@@ -131,6 +145,7 @@ def _parse_train(arguments):
 COMMANDS = {
     "train": (train, _parse_train),
     "evaluate": (evaluate, lambda args: tyro.cli(EvaluateOptions, args=args, prog="python -m flowlib evaluate")),
+    "experiments": (experiments, _parse_experiments),
     "data": (data, lambda args: tyro.cli(DataOptions, args=args, prog="python -m flowlib data")),
 }
 
@@ -144,9 +159,9 @@ def main(arguments=None):
     if arguments[0] not in COMMANDS:
         print(f"flowlib: unknown command {arguments[0]!r}: choose one of {', '.join(COMMANDS)}", file=sys.stderr)
         return 2
-    command, parse = COMMANDS[arguments[0]]
+    run, parse = COMMANDS[arguments[0]]
     try:
-        command(parse(arguments[1:]))
+        run(parse(arguments[1:]))
     except (FlowlibError, OSError) as error:
         print(f"flowlib: {error}", file=sys.stderr)
         return 2

@@ -1,0 +1,120 @@
+"""The named experiments: which methods, which seeds, what is measured."""
+
+import dataclasses
+from dataclasses import dataclass
+
+from flowlib.config import Config
+from flowlib.errors import FlowlibError
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """`methods` : label → configuration; each is trained once per seed, and the `measures` are taken of it."""
+
+    about: str
+    methods: dict[str, Config]
+    measures: tuple[str, ...]
+    seeds: tuple[int, ...] = (0, 1, 2)
+
+    def jobs(self):
+        """(label, configuration with its seed) of every run, all methods of a seed before the next seed."""
+        return [
+            (label, dataclasses.replace(config, seed=seed)) for seed in self.seeds for label, config in self.methods.items()
+        ]
+
+
+# Half of the tutorial preset's batch and four sevenths of its steps: the smaller batch reaches the lower error in the same time.
+BASE = Config(batch_size=63, steps=4000, checkpoint_every=1000)
+
+
+def method(model="flow", base=BASE, **changes) -> Config:
+    """The base configuration with another model, its options, or other changes."""
+    known = {field.name for field in dataclasses.fields(Config)}
+    options = {name: value for name, value in changes.items() if name not in known}
+    settings = {name: value for name, value in changes.items() if name in known}
+    return dataclasses.replace(base, model=model, options=options, **settings)
+
+
+# Chosen by the experiment `search` (tests/test_catalogue.py compares with its results).
+CHOSEN = {
+    "flow, k given": {"model": "flow"},
+    "flow, k inferred": {"model": "flow-inferred"},
+    "PoFlow": {"model": "poflow"},
+    "VAE": {"model": "vae"},
+    "β-VAE": {"model": "vae", "beta": 2.0},
+    "FactorVAE": {"model": "factor-vae"},
+    "SlowVAE": {"model": "slow-vae"},
+    "TVAE": {"model": "tvae"},
+}
+
+# The same small search for all: two learning rates, and two values of what the method has of its own (VAE: nothing, so four rates).
+RATES = (2e-3, 4e-3)
+OWN = {
+    "flow, k given": ("hj_weight", (1e3, 1e4)),
+    "flow, k inferred": ("balance", (30.0, 100.0)),
+    "PoFlow": ("wave_weight", (1e2, 1e4)),
+    "β-VAE": ("beta", (2.0, 4.0)),
+    "FactorVAE": ("gamma", (3.0, 10.0)),
+    "SlowVAE": ("rate", (2.0, 6.0)),
+    "TVAE": ("window", (3.0, 5.0)),
+}
+
+
+def candidates(label):
+    """The four settings that the search tries for a method."""
+    model = {"model": CHOSEN[label]["model"]}
+    if label not in OWN:
+        return [model | {"learning_rate": rate} for rate in (1e-3, *RATES, 6e-3)]
+    name, values = OWN[label]
+    return [model | {name: value, "learning_rate": rate} for value in values for rate in RATES]
+
+
+SEARCH_BASE = dataclasses.replace(BASE, steps=600, validation=1000)
+ABLATION_BASE = dataclasses.replace(BASE, steps=2000)
+NO_POTENTIAL = {"velocity": "free", "hj_penalty": "none"}
+
+
+def _search():
+    return {
+        f"{label} {number}": method(**setting, base=SEARCH_BASE)
+        for label in CHOSEN for number, setting in enumerate(candidates(label))
+    }  # fmt: skip
+
+
+def _ablations():
+    changes = {
+        "path objective": {}, "without HJ": {"hj_penalty": "none"}, "HJ of the paper": {"hj_penalty": "paper", "hj_weight": 1.0},
+        "without the prior": {"prior": "none"}, "free velocity": NO_POTENTIAL,
+        "marginal objective": {"objective": "marginal"},
+        "marginal, trace": {"objective": "marginal", "log_det": "trace"},
+        "marginal, no log-det": {"objective": "marginal", "log_det": "none"},
+    }  # fmt: skip
+    return {label: method(base=ABLATION_BASE, **change) for label, change in changes.items()}
+
+
+def _collapse():
+    base = dataclasses.replace(BASE, steps=1000)
+    return {f"balance {weight:g}": method("flow-inferred", base, balance=weight) for weight in (0.0, 1.0, 10.0, 100.0)}
+
+
+EVERYTHING = ("equivariance", "likelihood", "composition", "long", "other_images", "recognition", "disentanglement")
+EXPERIMENTS = {
+    "search": Experiment("hyper-parameters, the same small search for every method", _search(), ("validation",), (0,)),
+    "comparison": Experiment(
+        "the flow-factorized VAE against the baselines", {label: method(**setting) for label, setting in CHOSEN.items()}, EVERYTHING
+    ),
+    "ablations": Experiment("the flow-factorized VAE without its parts", _ablations(), ("equivariance", "likelihood", "composition")),
+    "unseen": Experiment(
+        "digits 8 and 9 left out of training",
+        {label: method(base=ABLATION_BASE, left_out=(8, 9), **CHOSEN[label]) for label in ("flow, k given", "PoFlow", "VAE")},
+        ("unseen",),
+    ),
+    "collapse": Experiment("k inferred, with and without the remedy for collapse", _collapse(), ("recognition", "equivariance")),
+}
+
+
+def experiment(name: str) -> Experiment:
+    """A named experiment; raises for a name that is not there."""
+    if name not in EXPERIMENTS:
+        raise FlowlibError(f"unknown experiment {name!r}: choose one of {', '.join(EXPERIMENTS)}")
+    return EXPERIMENTS[name]
