@@ -62,6 +62,55 @@ def test_no_steps_is_the_image_alone():
     assert batch.frames.shape[:2] == (1, 1) and batch.weights.tolist() == [1.0]
 
 
+class TestComposed:
+    """Every factor at its own step, in one warp."""
+
+    images = digits(3, 12)
+    made = Sequences(images, ("hue", "scale", "rotation"))
+
+    @pytest.mark.parametrize("factor", range(3))
+    def test_one_factor_alone_is_its_sequence(self, factor):
+        times = torch.zeros(12, 3, dtype=torch.long)
+        times[:, factor] = torch.arange(12)
+        assert torch.equal(self.made.composed([2, 0], times), self.made.full_batch([2, 0], factor, 11).frames)
+
+    def test_all_at_once(self):
+        steps = {"hue": 5, "scale": 3, "rotation": 8}
+        values = [torch.tensor([REST[key] + steps[key] * PER_STEP[key]]) for key in REST]
+        found = self.made.composed(slice(None), torch.tensor([[0, 0, 0], [5, 3, 8]]))
+        assert found.shape == (3, 2, 3, 12, 12)
+        assert torch.equal(found[:, 0], colour(self.images))
+        for frames, image in zip(found, self.images):
+            assert torch.allclose(frames[1], transform(colour(image[None]), *values)[0], atol=1e-6)
+
+    def test_nothing_is_resampled_twice(self):
+        """A frame resampled again is blurred: it has lost contrast."""
+        made = Sequences(digits(30), FACTORS)
+        first, factor = made.first_frames(), torch.ones(30, dtype=torch.long)
+        turned = made.frames(first, factor, torch.full((30, 1), 5))[:, 0]
+        twice = made.frames(turned, 0 * factor, torch.full((30, 1), 4))[:, 0]
+        once = made.composed(slice(None), torch.tensor([[4, 5, 0]]))[:, 0]
+        red, free = once[:, 0, 8:20, 8:20], twice[:, 0, 8:20, 8:20]  # away from the corners that a rotation loses
+        assert red.var((1, 2)).mean() > 1.15 * free.var((1, 2)).mean()
+        assert (red - free).abs().mean() < 0.1  # the same picture otherwise
+
+    def test_steps_of_every_image(self):
+        times = torch.tensor([[[0, 1, 2], [3, 0, 0]], [[8, 8, 8], [0, 0, 5]]])
+        found = self.made.composed([1, 2], times)
+        for index, frames, own in zip([1, 2], found, times):
+            assert torch.equal(frames, self.made.composed([index], own)[0])
+        assert torch.equal(found[1, 1], self.made.full_batch([2], "rotation").frames[0, 5])
+
+    def test_a_transformation_that_is_no_factor_rests(self):
+        hue = Sequences(self.images, ("hue",))
+        assert torch.equal(hue.composed([0], torch.tensor([[0], [6]])), hue.full_batch([0], 0).frames[:, [0, 6]])
+
+    @pytest.mark.parametrize("shape", [(4, 2), (4, 4)])
+    def test_a_step_for_each_factor(self, shape):
+        with pytest.raises(FlowlibError, match="a step for each of"):
+            self.made.composed([0], torch.zeros(shape, dtype=torch.long))
+
+
 class TestTrainingBatch:
     made = Sequences(digits(7, 8), FACTORS, 5)
 

@@ -18,8 +18,7 @@ def switch_path(model, z: Float[Tensor, "B d"], first, second, at, steps, labels
     labels : the second flow counts its time labels 1, 2, … ("restart") or goes on with at + 1, at + 2, … ("continue")
     Raises FlowlibError unless 0 ≤ at ≤ steps and `labels` is one of the two.
     """
-    if not 0 <= at <= steps:
-        raise FlowlibError(f"at = {at}: switch at one of the steps 0 … {steps}")
+    _check_switch(at, steps)
     if labels not in ("restart", "continue"):
         raise FlowlibError(f"labels = {labels!r}: choose 'restart' or 'continue'")
     before = model.transport(z, first, at)
@@ -28,7 +27,7 @@ def switch_path(model, z: Float[Tensor, "B d"], first, second, at, steps, labels
 
 
 def superposed_path(model, z: Float[Tensor, "B d"], factors, steps) -> Float[Tensor, "B frames d"]:
-    """z_0 … z_steps of the added flows: z_t = z_{t−1} + Σ_k (φ_k(z_{t−1}, t) − z_{t−1}), φ_k a step of flow k (M18)."""
+    """z_t = z_{t−1} + Σ_k (φ_k(z_{t−1}, t) − z_{t−1}), t = 1 … steps, φ_k one step of flow k with label t (M18)."""
     path = [z]
     for t in range(1, steps + 1):
         here = path[-1]
@@ -37,14 +36,15 @@ def superposed_path(model, z: Float[Tensor, "B d"], factors, steps) -> Float[Ten
 
 
 def switch_times(sequences: Sequences, first, second, at, steps) -> Int[Tensor, "frames K"]:
-    """The step of every factor in the frames 0 … steps of a switch: min(t, at) of `first`, max(t − at, 0) of `second`."""
-    before = superposed_times(sequences, (first, second), steps).clamp(max=at)
-    before[:, second] = (torch.arange(steps + 1) - at).clamp(min=0)
-    return before
+    """The step of every factor in frames t = 0 … steps: min(t, at) of `first`, max(t − at, 0) of `second`."""
+    _check_switch(at, steps)
+    times = superposed_times(sequences, (first, second), steps).clamp(max=at)
+    times[:, second] = (torch.arange(steps + 1) - at).clamp(min=0)
+    return times
 
 
 def superposed_times(sequences: Sequences, factors, steps) -> Int[Tensor, "frames K"]:
-    """The step of every factor in the frames 0 … steps of a superposition: t of each of `factors`, 0 of the others."""
+    """The step of every factor in frames t = 0 … steps: t of each of `factors`, 0 of the others."""
     _check_factors(sequences, factors)
     moving = [factor in factors for factor in range(len(sequences.factors))]
     return torch.arange(steps + 1)[:, None] * torch.tensor(moving)
@@ -54,34 +54,42 @@ def superposed_times(sequences: Sequences, factors, steps) -> Int[Tensor, "frame
 def switch_error(
     model, sequences: Sequences, first, second, at=4, labels="restart", count=None, steps=None
 ) -> Float[Tensor, " n"]:
-    """Σ_{t=1}^steps ‖x_t − E[x|z_t]‖₁ per image, z_t by `switch_path` from μ(x_0), x_t one composed warp (M16, M18).
+    """Σ_{t=1}^steps ‖x_t − E[x|z_t]‖₁ per image, in pixels: z_t by `switch_path` from μ(x_0) (M16, M18).
 
+    x_t is one composed warp, `switch_times` its steps.
     count : the first images (None: all);  steps : T by default.  Raises FlowlibError for one factor twice.
     """
     steps = sequences.steps if steps is None else steps
     times = switch_times(sequences, first, second, at, steps)
-    return _composed_error(model, sequences, times, count, lambda z: switch_path(model, z, first, second, at, steps, labels))
+
+    def shown(frames):
+        return predict(model, switch_path(model, model.encode(frames[:, 0]).mean, first, second, at, steps, labels))
+
+    return _composed_error(sequences, times, count, shown)
 
 
 @torch.no_grad()
 def superposition_error(model, sequences: Sequences, factors, count=None, steps=None) -> Float[Tensor, " n"]:
-    """Σ_{t=1}^steps ‖x_t − E[x|z_t]‖₁ per image, z_t by `superposed_path` from μ(x_0), x_t one composed warp (M16, M18).
+    """Σ_{t=1}^steps ‖x_t − E[x|z_t]‖₁ per image, in pixels: z_t by `superposed_path` from μ(x_0) (M16, M18).
 
     factors : different numbers; of one alone it is the equivariance error. count, steps as in `switch_error`.
     """
     steps = sequences.steps if steps is None else steps
     times = superposed_times(sequences, factors, steps)
-    return _composed_error(model, sequences, times, count, lambda z: superposed_path(model, z, factors, steps))
+
+    def shown(frames):
+        return predict(model, superposed_path(model, model.encode(frames[:, 0]).mean, factors, steps))
+
+    return _composed_error(sequences, times, count, shown)
 
 
 @torch.no_grad()
 def composed_no_motion(sequences: Sequences, times: Int[Tensor, "frames K"], count=None) -> Float[Tensor, " n"]:
-    """Σ_{t≥1} ‖x_t − x_0‖₁ of composed frames, times by `switch_times` or `superposed_times`: showing x_0 throughout."""
-    def still(chunk):
-        frames = sequences.composed(chunk, times)
-        return frame_errors(frames[:, 1:], frames[:, :1].expand_as(frames[:, 1:])).sum(1)
+    """Σ_{t≥1} ‖x_t − x_0‖₁ of composed frames: the error of showing x_0 throughout.
 
-    return over_chunks(sequences, count, still)
+    times : by `switch_times` or `superposed_times`
+    """
+    return _composed_error(sequences, times, count, lambda frames: frames[:, :1].expand_as(frames))
 
 
 @torch.no_grad()
@@ -105,12 +113,17 @@ def commutator(model, sequences: Sequences, first, second, steps=4, count=None) 
     return over_chunks(sequences, count, measure)
 
 
-def _composed_error(model, sequences, times, count, path):
+def _composed_error(sequences, times, count, shown):
     def error(chunk):
         frames = sequences.composed(chunk, times)
-        return frame_errors(frames[:, 1:], predict(model, path(model.encode(frames[:, 0]).mean)[:, 1:])).sum(1)
+        return frame_errors(frames, shown(frames))[:, 1:].sum(1)
 
     return over_chunks(sequences, count, error)
+
+
+def _check_switch(at, steps):
+    if not 0 <= at <= steps:
+        raise FlowlibError(f"at = {at}: switch at one of the steps 0 … {steps}")
 
 
 def _check_factors(sequences, factors):

@@ -11,12 +11,15 @@ from flowlib.evaluation.equivariance import frame_errors, moved_path, over_chunk
 
 @torch.no_grad()
 def steps_error(model, sequences: Sequences, factor, steps=16, count=None) -> Float[Tensor, "n steps"]:
-    """‖x_t − E[x|z_t]‖₁ for t = 1 … steps, z_t the model's flow from μ(x_0), frame by frame (M19).
+    """‖x_t − E[x|z_t]‖₁ in pixels for t = 1 … steps, z_t the model's flow from μ(x_0), frame by frame (M19).
 
     The first T columns add up to the equivariance error (M16). A model that infers the factor sees x_0 … x_T, no more.
     factor : by name or number;  count : the first images (None: all);  steps ≥ 1, else FlowlibError
     """
-    return _errors(sequences, factor, steps, count, lambda batch: predict(model, moved_path(model, batch, steps)[:, 1:]))
+    def moved(batch):
+        return predict(model, moved_path(model, batch, steps)[:, 1:])
+
+    return _errors(sequences, factor, steps, count, moved)
 
 
 @torch.no_grad()

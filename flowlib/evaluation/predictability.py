@@ -21,11 +21,11 @@ def vp_score(model, sequences: Sequences, pairs=3000, train_share=0.1, seed=0) -
     train = round(train_share * pairs)
     if kinds < 2 or not 0 < train < pairs or len(factor[:train].unique()) < kinds:
         raise FlowlibError(
-            f"{train} of {pairs} pairs cannot teach {kinds} factors: take two factors, more pairs, and 0 < train_share < 1"
+            f"{train} of {pairs} pairs cannot teach {kinds} factors: take two or more, more pairs, 0 < train_share < 1"
         )
-    features = torch.cat([starts.flatten(1), (ends - starts).flatten(1)], 1).cpu().numpy()
-    factor = factor.numpy()
-    return float(_classifier(train, seed).fit(features[:train], factor[:train]).score(features[train:], factor[train:]))
+    features, factor = torch.cat([starts, ends - starts], 1).flatten(1).cpu().numpy(), factor.numpy()
+    classifier = _classifier(train, seed).fit(features[:train], factor[:train])
+    return float(classifier.score(features[train:], factor[train:]))
 
 
 def _classifier(train, seed):

@@ -33,8 +33,9 @@ def all_factors(sequences: Sequences, indices) -> Batch:
 
 @torch.no_grad()
 def continuation_error(model, sequences: Sequences, factor, seen=4, count=None) -> Float[Tensor, " n"]:
-    """Σ_{t=seen+1}^T ‖x_t − E[x|z_t]‖₁ per image: k recognised from x_0 … x_seen alone, z_t its flow from μ(x_0) (M15, M16).
+    """Σ_{t=seen+1}^T ‖x_t − E[x|z_t]‖₁ per image, in pixels: k recognised from x_0 … x_seen alone (M15, M16).
 
+    z_t is moved from μ(x_0) by the recognised flow.
     factor : the true one, by name or number;  count : the first images (None: all)
     Raises FlowlibError unless 1 ≤ seen < T: something must move, and something be left to predict.
     """
