@@ -20,11 +20,12 @@ class FactorVAE(VAE):
 
         Σ_t −ELBO(x_t) + γ (T + 1) TC,   TC = KL[q(z) ‖ Π_j q(z_j)] = E_q log D(z) / (1 − D(z)),
 
-    q(z) the codes of all frames together. D, a small network, is trained to tell codes from codes whose coordinates were
-    drawn independently; the ratio holds at its optimum, so that a D behind the encoder underestimates TC.
-    Departures from the paper: encoder, decoder and D move in one step of one Adam at one learning rate, where the paper
-    takes turns with a second Adam; the independent coordinates are drawn from the same batch (with replacement, so that
-    random frames stand for all), where the paper permutes those of a second one; D is 2 × 128 units, there 6 × 1000.
+    q(z) the codes (n, d) of all frames together. D, a small network, is trained to tell codes from codes whose
+    coordinates were drawn independently; the equation for TC holds at its optimum only.
+    Departures from the paper: encoder, decoder and D move in one step of one Adam at one learning rate, where the
+    paper takes turns with a second Adam; the independent coordinates are drawn from the same batch (with replacement,
+    so that random frames stand for all), where the paper permutes those of a second one; D has 2 × 128 hidden units,
+    there 6 × 1000. A latent moves as the VAE's does, by mean displacements (M16).
 
     config : encoder, decoder, latent size and likelihood are read from it;  gamma : γ ≥ 0
     """

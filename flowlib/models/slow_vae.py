@@ -23,7 +23,7 @@ class SlowVAE(VAE):
     Departures from the paper: s is the nearest earlier frame in the batch, so the gap t − s is random and λ is the same
     for every gap (with `frames_per_step` 1, s is always 0); the expectation over z_s is in closed form, where the
     authors' code puts the mean of q(z_s|x_s), averages both directions of a pair and weighs the transitions by γ = 10.
-    A latent moves as the VAE's does, by mean displacements (M16); its frames have the VAE's likelihood, each for itself.
+    A latent moves as the VAE's does, by mean displacements (M16), and frames have the VAE's weights, each for itself.
 
     config : encoder, decoder, latent size and likelihood are read from it;  rate : λ > 0;  gamma : γ ≥ 0
     """
@@ -37,7 +37,7 @@ class SlowVAE(VAE):
         self.rate, self.gamma = rate, gamma
 
     def objective(self, batch: Batch, generator=None) -> dict[str, Tensor]:
-        """Reconstruction of all frames, KL of the first, transition KL of the others; the frames present stand for all."""
+        """Reconstruction of all frames, KL of the first, transitions to the others; the frames present stand for all."""
         posterior = self.encode(batch.frames.flatten(0, 1))
         z = posterior.sample(generator)
         reconstruction = self._terms(posterior, z, batch)["reconstruction"]

@@ -20,16 +20,17 @@ EPS = 1e-6  # keeps 1 / √v finite
 class TVAE(LatentModel):
     """z, u ~ N(0, I), and the code that is decoded is Student-t like, its scales shared within a sequence:
 
-        t_l = (z_l − μ) / √(v_l + ε),   v_l = mean over the frames s present of Roll_{l−s} W u_s²,
+        t_l = (z_l − μ) / √(v_l + ε),   v_l = Σ_s Roll_{l−s} W u_s²,
 
-    W the mean over a window of neighbours on the capsule's circle. The d coordinates are K capsules of d // K (the rest
-    rolls never and has no neighbours); Roll_n moves the capsule of the sequence's factor by n places. The loss is
-    Σ_l −log p(x_l|t_l) + KL[q(z_l|x_l) ‖ N(0, I)] + KL[q(u_l|x_l) ‖ N(0, I)].
-    The latent of the protocol is t, of a single image: v from its own u.
+    W the sum over a window of neighbours on a capsule's circle. The d coordinates are K capsules of d // K places (what
+    is left never rolls, and a place there counts as a whole window); Roll_n moves the capsule of the sequence's factor
+    by n places. The loss is Σ_l −log p(x_l|t_l) + KL[q(z_l|x_l) ‖ N(0, I)] + KL[q(u_l|x_l) ‖ N(0, I)].
+    The latent (B, d) of the protocol is t of a single image, with v from its own u. For large |μ| the code is nearly
+    −μ / √v, which rolls exactly; for small |μ| nothing but the loss makes z roll.
 
     Departures from the paper: k is known and rolls its own capsule, there all capsules roll; one place a step in a circle
-    longer than T + 1, there a whole cycle of transformations in a circle; means instead of sums over frames and
-    neighbours, so that t has the same scale for any number of frames; random frames instead of a window of time.
+    of more than T places, there a whole cycle of transformations in a circle; the frames present stand for all T + 1
+    in Σ_s (a single image too), there all frames within a window of time.
 
     config : encoder, decoder, latent size and likelihood are read from it;  mu : initial μ, which is learned;
     window : odd number of neighbours in W
@@ -49,7 +50,7 @@ class TVAE(LatentModel):
             raise FlowlibError(f"mu = {mu}: give a finite number")
         self.scale_encoder = build_networks(config.network, channels, size, config.latent_dim, config.width)[0]
         self.mu = nn.Parameter(torch.tensor(float(mu)))
-        neighbours = _neighbours(config.latent_dim, factors, self.capsule, int(window))
+        neighbours = (config.horizon + 1) * _neighbours(config.latent_dim, factors, self.capsule, int(window))
         self.register_buffer("neighbours", neighbours, persistent=False)
 
     def roll(
@@ -80,7 +81,7 @@ class TVAE(LatentModel):
     def topographic(
         self, z: Float[Tensor, "B F d"], u: Float[Tensor, "B F d"], factor, times: Int[Tensor, "B F"]
     ) -> Float[Tensor, "B F d"]:
-        """t of every frame of sequences: scales rolled back to time 0, averaged, rolled to each frame's time."""
+        """t of every frame of sequences: scales rolled back to time 0, averaged (W counts T + 1 frames), rolled to its time."""
         start = self.roll(u.square() @ self.neighbours, factor, -times).mean(1, keepdim=True).expand_as(u)
         return (z - self.mu) * (self.roll(start, factor, times) + EPS).rsqrt()
 
@@ -110,6 +111,6 @@ class TVAE(LatentModel):
 
 
 def _neighbours(latent_dim, factors, capsule, window) -> Float[Tensor, "d d"]:
-    """W: rows that average a window around each place of a capsule's circle; places outside all capsules stand alone."""
-    circle = sum(torch.eye(capsule).roll(shift, 1) for shift in range(-(window // 2), window // 2 + 1)) / window
-    return torch.block_diag(*[circle] * factors, torch.eye(latent_dim - factors * capsule))
+    """W: rows that sum a window around each place of a capsule's circle; a place outside counts as a window."""
+    circle = sum(torch.eye(capsule).roll(shift, 1) for shift in range(-(window // 2), window // 2 + 1))
+    return torch.block_diag(*[circle] * factors, window * torch.eye(latent_dim - factors * capsule))
