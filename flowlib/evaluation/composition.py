@@ -3,6 +3,8 @@
 Factors are given by number and never recognised here: what is asked is whether learned flows combine.
 """
 
+from functools import partial
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -12,7 +14,7 @@ from flowlib.errors import FlowlibError
 from flowlib.evaluation.equivariance import frame_errors, over_chunks, predict
 
 
-def switch_path(model, z: Float[Tensor, "B d"], first, second, at, steps, labels="restart") -> Float[Tensor, "B frames d"]:
+def switch_path(model, z: Float[Tensor, "B d"], first, second, at, steps, labels="restart") -> Float[Tensor, "B F d"]:
     """z_0 … z_steps: the flow of factor `first` for `at` steps, then that of `second` for steps − at (M18).
 
     labels : the second flow counts its time labels 1, 2, … ("restart") or goes on with at + 1, at + 2, … ("continue")
@@ -26,7 +28,7 @@ def switch_path(model, z: Float[Tensor, "B d"], first, second, at, steps, labels
     return torch.cat([before, after[:, 1:]], 1)
 
 
-def superposed_path(model, z: Float[Tensor, "B d"], factors, steps) -> Float[Tensor, "B frames d"]:
+def superposed_path(model, z: Float[Tensor, "B d"], factors, steps) -> Float[Tensor, "B F d"]:
     """z_t = z_{t−1} + Σ_k (φ_k(z_{t−1}, t) − z_{t−1}), t = 1 … steps, φ_k one step of flow k with label t (M18)."""
     path = [z]
     for t in range(1, steps + 1):
@@ -35,7 +37,7 @@ def superposed_path(model, z: Float[Tensor, "B d"], factors, steps) -> Float[Ten
     return torch.stack(path, 1)
 
 
-def switch_times(sequences: Sequences, first, second, at, steps) -> Int[Tensor, "frames K"]:
+def switch_times(sequences: Sequences, first, second, at, steps) -> Int[Tensor, "F K"]:
     """The step of every factor in frames t = 0 … steps: min(t, at) of `first`, max(t − at, 0) of `second`."""
     _check_switch(at, steps)
     times = superposed_times(sequences, (first, second), steps).clamp(max=at)
@@ -43,7 +45,7 @@ def switch_times(sequences: Sequences, first, second, at, steps) -> Int[Tensor, 
     return times
 
 
-def superposed_times(sequences: Sequences, factors, steps) -> Int[Tensor, "frames K"]:
+def superposed_times(sequences: Sequences, factors, steps) -> Int[Tensor, "F K"]:
     """The step of every factor in frames t = 0 … steps: t of each of `factors`, 0 of the others."""
     _check_factors(sequences, factors)
     moving = [factor in factors for factor in range(len(sequences.factors))]
@@ -54,41 +56,31 @@ def superposed_times(sequences: Sequences, factors, steps) -> Int[Tensor, "frame
 def switch_error(
     model, sequences: Sequences, first, second, at=4, labels="restart", count=None, steps=None
 ) -> Float[Tensor, " n"]:
-    """Σ_{t=1}^steps ‖x_t − E[x|z_t]‖₁ per image, in pixels: z_t by `switch_path` from μ(x_0) (M16, M18).
+    """Σ_{t=1}^steps ‖x_t − E[x|z_t]‖₁ in pixels, z_t by `switch_path` from μ(x_0), x_t one composed warp (M18).
 
-    x_t is one composed warp, `switch_times` its steps.
     count : the first images (None: all);  steps : T by default.  Raises FlowlibError for one factor twice.
     """
     steps = sequences.steps if steps is None else steps
     times = switch_times(sequences, first, second, at, steps)
-
-    def shown(frames):
-        return predict(model, switch_path(model, model.encode(frames[:, 0]).mean, first, second, at, steps, labels))
-
-    return _composed_error(sequences, times, count, shown)
+    path = partial(switch_path, model, first=first, second=second, at=at, steps=steps, labels=labels)
+    return _composed_error(sequences, times, count, lambda frames: _drawn(model, path, frames))
 
 
 @torch.no_grad()
 def superposition_error(model, sequences: Sequences, factors, count=None, steps=None) -> Float[Tensor, " n"]:
-    """Σ_{t=1}^steps ‖x_t − E[x|z_t]‖₁ per image, in pixels: z_t by `superposed_path` from μ(x_0) (M16, M18).
+    """As `switch_error` for `superposed_path`: Σ_{t=1}^steps ‖x_t − E[x|z_t]‖₁ in pixels (M16, M18).
 
-    factors : different numbers; of one alone it is the equivariance error. count, steps as in `switch_error`.
+    factors : different numbers; of one alone it is the equivariance error. count, steps as there.
     """
     steps = sequences.steps if steps is None else steps
     times = superposed_times(sequences, factors, steps)
-
-    def shown(frames):
-        return predict(model, superposed_path(model, model.encode(frames[:, 0]).mean, factors, steps))
-
-    return _composed_error(sequences, times, count, shown)
+    path = partial(superposed_path, model, factors=factors, steps=steps)
+    return _composed_error(sequences, times, count, lambda frames: _drawn(model, path, frames))
 
 
 @torch.no_grad()
-def composed_no_motion(sequences: Sequences, times: Int[Tensor, "frames K"], count=None) -> Float[Tensor, " n"]:
-    """Σ_{t≥1} ‖x_t − x_0‖₁ of composed frames: the error of showing x_0 throughout.
-
-    times : by `switch_times` or `superposed_times`
-    """
+def composed_no_motion(sequences: Sequences, times: Int[Tensor, "F K"], count=None) -> Float[Tensor, " n"]:
+    """Σ_{t≥1} ‖x_t − x_0‖₁ of frames composed at `switch_times` or `superposed_times`: showing x_0 throughout."""
     return _composed_error(sequences, times, count, lambda frames: frames[:, :1].expand_as(frames))
 
 
@@ -96,7 +88,7 @@ def composed_no_motion(sequences: Sequences, times: Int[Tensor, "frames K"], cou
 def commutator(model, sequences: Sequences, first, second, steps=4, count=None) -> Float[Tensor, " n"]:
     """‖φ₂∘φ₁(z) − φ₁∘φ₂(z)‖ over the mean path length of the two composites, z = μ(x_0), per image (M18).
 
-    φ_k is the flow of factor k for `steps` steps, labelled 1 … steps. In [0, 2] as both composites start together: 0 for
+    φ_k is the flow of factor k for `steps` steps, labelled 1 … steps. In [0, 2], for both composites start at z; 0 for
     flows that commute, and where nothing moves.
     """
     _check_factors(sequences, (first, second))
@@ -111,6 +103,11 @@ def commutator(model, sequences: Sequences, first, second, steps=4, count=None) 
         return torch.where(distance > 0, 2 * distance / sum(lengths), 0.0)
 
     return over_chunks(sequences, count, measure)
+
+
+def _drawn(model, path, frames):
+    """What the model draws along a path from the code of the first frame."""
+    return predict(model, path(z=model.encode(frames[:, 0]).mean))
 
 
 def _composed_error(sequences, times, count, shown):
