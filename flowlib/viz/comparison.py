@@ -1,0 +1,75 @@
+"""Methods beside each other: a dot and an interval for each, best first; and two methods image by image."""
+
+import numpy as np
+from matplotlib.patheffects import withStroke
+
+from flowlib.errors import FlowlibError
+from flowlib.viz.checks import as_array, same_shape
+from flowlib.viz.style import CARD, INK, MUTED, color_of, new_figure
+
+HALO = [withStroke(linewidth=3, foreground=CARD)]
+OTHER = "#8d9197"
+
+
+def ranked_methods(values, *, lower_is_better=True, highlight=(), reference=None, xlabel="", form="{:.0f}", title=None):
+    """Methods in the order of their mean, the best on top: a dot at the mean of `values` {method: (S,)}, one value
+    per seed, on a line from the smallest to the largest.
+
+    The methods in `highlight` are coloured, the others grey; the mean stands beside each in the format `form`.
+    `reference` (label, number) is a dashed line. Raises FlowlibError for no methods, and for a highlighted one that is
+    not there.
+    """
+    if not values:
+        raise FlowlibError("values is empty; pass {method: one value per seed}")
+    missing = sorted(set(highlight) - set(values))
+    if missing:
+        raise FlowlibError(f"highlight names {missing}, but the methods are {list(values)}")
+    seeds = {method: as_array(one, f"values[{method!r}]", 1) for method, one in values.items()}
+    order = sorted(seeds, key=lambda method: seeds[method].mean(), reverse=not lower_is_better)
+    figure, axes = new_figure(height=0.3 * len(order) + 1.0 + (0.3 if title else 0))
+    for place, method in enumerate(order):
+        color = color_of("posterior") if method in highlight else OTHER
+        _dot_and_interval(axes, seeds[method], len(order) - 1 - place, color, form)
+    if reference is not None:
+        axes.axvline(reference[1], color=INK, linestyle="--", linewidth=1.2, label=reference[0])
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.2)
+    axes.set_yticks(range(len(order))[::-1], order)
+    axes.set_ylim(-0.6, len(order) - 0.4)
+    axes.margins(x=0.12)
+    axes.set_xlabel(f"{xlabel} ({'less' if lower_is_better else 'more'} is better)".strip())
+    axes.grid(axis="y", visible=False)
+    if title:
+        axes.set_title(title)
+    return figure
+
+
+def _dot_and_interval(axes, seeds, height, color, form):
+    axes.plot([seeds.min(), seeds.max()], [height, height], color=color, linewidth=2.2, alpha=0.55)
+    axes.plot(seeds, np.full(len(seeds), height), "|", color=color, markersize=7, markeredgewidth=1.2)
+    axes.plot(seeds.mean(), height, "o", color=color, markersize=6.5)
+    axes.annotate(
+        form.format(seeds.mean()), (seeds.max(), height), (7, 0), textcoords="offset points",
+        va="center", fontsize=8, color=INK, path_effects=HALO,
+    )  # fmt: skip
+
+
+def paired_points(a, b, names, *, unit="", title=None):
+    """One point per image: the value of method `names[0]` to the right, `a` (n,), that of `names[1]` upwards, `b` (n,),
+    and the line on which the two are equal.
+
+    Raises FlowlibError when the numbers of images differ.
+    """
+    a, b = as_array(a, "a", 1), as_array(b, "b", 1)
+    same_shape(a, b, ("a", "b"))
+    figure, axes = new_figure(height=3.9, width=4.6)
+    high = 1.03 * max(a.max(), b.max())
+    low = min(0.0, 1.03 * min(a.min(), b.min()))
+    axes.plot([low, high], [low, high], color=INK, linewidth=1.2, linestyle="--", label="equal")
+    axes.scatter(a, b, s=7, color=color_of("posterior"), alpha=0.35, linewidths=0)
+    axes.set(xlim=(low, high), ylim=(low, high), aspect="equal")
+    axes.set_xlabel(f"{names[0]}{unit and f', {unit}'}")
+    axes.set_ylabel(f"{names[1]}{unit and f', {unit}'}")
+    axes.legend(loc="upper left", labelcolor=MUTED)
+    if title:
+        axes.set_title(title)
+    return figure
