@@ -45,10 +45,10 @@ def paired(rows, reference, values: Callable[[dict], list[float]]) -> tuple[floa
         raise FlowlibError("these methods have no seed in common")
     ours, theirs = ([values(row["metrics"]) for row in one if row["seed"] in seeds] for one in (rows, reference))
     differences = [
-        statistics.mean(mine) - statistics.mean(other)
+        statistics.fmean(mine) - statistics.fmean(other)
         for mine, other in zip(zip(*ours, strict=True), zip(*theirs, strict=True), strict=True)
     ]
-    return statistics.mean(differences), statistics.stdev(differences) / len(differences) ** 0.5
+    return statistics.fmean(differences), statistics.stdev(differences) / len(differences) ** 0.5
 
 
 def mean_error(metrics: dict, kind="equivariance") -> float:

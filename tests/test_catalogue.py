@@ -1,0 +1,56 @@
+"""The experiments are fair: one budget, one search, and what was chosen is what the search found best."""
+
+import dataclasses
+
+import pytest
+
+from flowlib.errors import FlowlibError
+from flowlib.experiments.catalogue import BASE, CHOSEN, EXPERIMENTS, candidates, experiment
+from flowlib.experiments.tables import best_candidates, read_results
+from flowlib.models import build_model
+
+SHARED = (
+    "data", "factors", "horizon", "batch_size", "frames_per_step", "latent_dim", "network", "width", "likelihood", "steps", "schedule",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["search", "comparison", "ablations", "unseen", "collapse"])
+def test_methods_of_an_experiment_share_their_budget(name):
+    configs = list(experiment(name).methods.values())
+    for option in SHARED:
+        assert len({getattr(config, option) for config in configs}) == 1, option
+
+
+def test_every_method_is_searched_alike():
+    search = experiment("search")
+    assert {len(candidates(label)) for label in CHOSEN} == {4}
+    assert len(search.methods) == 4 * len(CHOSEN)
+    settings = [str(dataclasses.asdict(config)) for config in search.methods.values()]
+    assert len(set(settings)) == len(settings)
+    assert all(config.validation == 1000 for config in search.methods.values())
+    assert all(config.validation == 0 for config in experiment("comparison").methods.values())
+
+
+def test_every_configuration_can_be_built():
+    for one in EXPERIMENTS.values():
+        for config in one.methods.values():
+            build_model(dataclasses.replace(config, width=2))
+
+
+def test_the_search_chose_what_the_comparison_uses():
+    best = best_candidates(read_results("search"))
+    for label, config in experiment("comparison").methods.items():
+        found, error = best[label]
+        for option in ("model", "options", "learning_rate", "hj_weight"):
+            assert found[option] == getattr(config, option), (label, option, error)
+
+
+def test_seeds_come_before_methods_so_that_one_seed_is_complete_first():
+    jobs = experiment("comparison").jobs()
+    assert [config.seed for _, config in jobs] == sorted(config.seed for _, config in jobs)
+    assert len(jobs) == 3 * len(CHOSEN) and BASE.steps == jobs[0][1].steps
+
+
+def test_unknown_experiment():
+    with pytest.raises(FlowlibError, match="unknown experiment 'x': choose one of search, comparison"):
+        experiment("x")
