@@ -119,7 +119,7 @@ def test_objective_is_two_divergences_and_a_reconstruction():
 
 
 def test_importance_weights_against_torch_distributions():
-    model, batch = small(window=1.0), full()
+    model, batch = small(window=1.0, mu=-1.0), full()
     batch = Batch((batch.frames > 0.5).float(), batch.times, batch.factor, batch.steps)
     found = model.frame_log_weights(batch, torch.Generator().manual_seed(5))
     generator, frames, ratio, codes = torch.Generator().manual_seed(5), batch.frames.flatten(0, 1), 0.0, []

@@ -28,15 +28,16 @@ class TVAE(LatentModel):
     The latent (B, d) of the protocol is t of a single image, with v from its own u. For large |μ| the code is nearly
     −μ / √v, which rolls exactly; for small |μ| nothing but the loss makes z roll.
 
-    Departures from the paper: k is known and rolls its own capsule, there all capsules roll; one place a step in a circle
+    Departures from the paper: k is known and rolls its own capsule, there all capsules roll; one place a step on a circle
     of more than T places, there a whole cycle of transformations in a circle; the frames present stand for all T + 1
-    in Σ_s (a single image too), there all frames within a window of time.
+    in Σ_s (a single image too), there all frames within a window of time; u's encoder has half the width of z's, so
+    that a step costs about what it costs the other models, there the two are alike.
 
     config : encoder, decoder, latent size and likelihood are read from it;  mu : initial μ, which is learned;
     window : odd number of neighbours in W
     """
 
-    def __init__(self, config: Config, channels=3, size=28, mu=-1.0, window=3):
+    def __init__(self, config: Config, channels=3, size=28, mu=-30.0, window=3.0):
         super().__init__(config, channels, size)
         factors, self.capsule = len(config.factors), config.latent_dim // len(config.factors)
         if self.capsule <= config.horizon:
@@ -48,7 +49,8 @@ class TVAE(LatentModel):
             raise FlowlibError(f"window = {window}: give an odd number of neighbours from 1 to {self.capsule}")
         if not abs(mu) < float("inf"):
             raise FlowlibError(f"mu = {mu}: give a finite number")
-        self.scale_encoder = build_networks(config.network, channels, size, config.latent_dim, config.width)[0]
+        half = max(1, config.width // 2)
+        self.scale_encoder = build_networks(config.network, channels, size, config.latent_dim, half)[0]
         self.mu = nn.Parameter(torch.tensor(float(mu)))
         neighbours = (config.horizon + 1) * _neighbours(config.latent_dim, factors, self.capsule, int(window))
         self.register_buffer("neighbours", neighbours, persistent=False)
