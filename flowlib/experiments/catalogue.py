@@ -48,15 +48,15 @@ CHOSEN = {
 }
 
 # The same small search for all: two learning rates, and two values of what the method has of its own (VAE: nothing, so four rates).
-RATES = (2e-3, 4e-3)
+RATES = (3e-3, 6e-3)
 OWN = {
     "flow, k given": ("hj_weight", (1e3, 1e4)),
     "flow, k inferred": ("balance", (30.0, 100.0)),
     "PoFlow": ("wave_weight", (1e2, 1e4)),
     "β-VAE": ("beta", (2.0, 4.0)),
-    "FactorVAE": ("gamma", (3.0, 10.0)),
+    "FactorVAE": ("gamma", (2.0, 10.0)),
     "SlowVAE": ("rate", (2.0, 6.0)),
-    "TVAE": ("window", (3.0, 5.0)),
+    "TVAE": ("mu", (-30.0, -10.0)),
 }
 
 
@@ -64,12 +64,12 @@ def candidates(label):
     """The four settings that the search tries for a method."""
     model = {"model": CHOSEN[label]["model"]}
     if label not in OWN:
-        return [model | {"learning_rate": rate} for rate in (1e-3, *RATES, 6e-3)]
+        return [model | {"learning_rate": rate} for rate in (1.5e-3, *RATES, 1.2e-2)]
     name, values = OWN[label]
     return [model | {name: value, "learning_rate": rate} for value in values for rate in RATES]
 
 
-SEARCH_BASE = dataclasses.replace(BASE, steps=600, validation=1000)
+SEARCH_BASE = dataclasses.replace(BASE, steps=800, validation=1000)
 ABLATION_BASE = dataclasses.replace(BASE, steps=1500)
 NO_POTENTIAL = {"velocity": "free", "hj_penalty": "none"}
 
