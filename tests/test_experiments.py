@@ -108,7 +108,7 @@ def test_other_settings_are_refused(tmp_path):
     with pytest.raises(FlowlibError, match="vae, seed 0 has other settings"):
         run(tmp_path, changed)
     with pytest.raises(FlowlibError, match="other measures"):
-        run(tmp_path, dataclasses.replace(EXPERIMENT, measures=("equivariance", "still")))
+        run(tmp_path, dataclasses.replace(EXPERIMENT, measures=("equivariance", "likelihood")))
 
 
 def test_more_seeds_are_added(tmp_path):
@@ -223,7 +223,11 @@ class TestTables:
 
 
 def test_a_measure_is_a_function_of_model_and_config():
-    assert set(measures.MEASURES) >= {name for one in catalogue.EXPERIMENTS.values() for name in one.measures}
+    for name, one in catalogue.EXPERIMENTS.items():
+        assert one.measures == measures.measures_of(name) and one.measures
+    assert {name for one in measures.MEASURES.values() for name in one.experiments} <= set(catalogue.EXPERIMENTS)
+    with pytest.raises(FlowlibError, match="unknown measure 'beauty': choose one of .*equivariance"):
+        measures.measure("beauty", None, CONFIG)
 
 
 def test_options_are_parsed():

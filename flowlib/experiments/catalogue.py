@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from flowlib.config import Config
 from flowlib.errors import FlowlibError
+from flowlib.experiments.measures import measures_of
 
 
 @dataclass(frozen=True)
@@ -97,20 +98,20 @@ def _collapse():
     return {f"balance {weight:g}": method("flow-inferred", base, balance=weight) for weight in (0.0, 1.0, 10.0, 100.0)}
 
 
-EVERYTHING = ("equivariance", "likelihood", "composition", "long", "other_images", "recognition", "disentanglement")
 EXPERIMENTS = {
-    "search": Experiment("hyper-parameters, the same small search for every method", _search(), ("validation",), (0,)),
+    "search": Experiment("hyper-parameters, the same small search for every method", _search(), measures_of("search"), (0,)),
     "comparison": Experiment(
-        "the flow-factorized VAE against the baselines", {label: method(**setting) for label, setting in CHOSEN.items()}, EVERYTHING
+        "the flow-factorized VAE against the baselines", {label: method(**setting) for label, setting in CHOSEN.items()},
+        measures_of("comparison"),
     ),
-    "ablations": Experiment("the flow-factorized VAE without its parts", _ablations(), ("equivariance", "likelihood")),
+    "ablations": Experiment("the flow-factorized VAE without its parts", _ablations(), measures_of("ablations")),
     "unseen": Experiment(
         "digits 8 and 9 left out of training",
         {label: method(base=ABLATION_BASE, left_out=(8, 9), **CHOSEN[label]) for label in ("flow, k given", "PoFlow", "VAE")},
-        ("unseen",),
+        measures_of("unseen"),
     ),
-    "collapse": Experiment("k inferred, with and without the remedy for collapse", _collapse(), ("recognition", "equivariance")),
-}
+    "collapse": Experiment("k inferred, with and without the remedy for collapse", _collapse(), measures_of("collapse")),
+}  # fmt: skip
 
 
 def experiment(name: str) -> Experiment:

@@ -13,7 +13,7 @@ from flowlib.data.digits import SHA256
 
 PACKAGE = Path(flowlib.__file__).parent
 TRAINING = ("config.py", "data/*.py", "flows/*.py", "models/*.py", "training/*.py", "transport/action.py")
-MEASURING = ("evaluation/*.py", "experiments/measures.py")
+MEASURING = ("evaluation/*.py", "experiments/measures/*.py")
 
 
 def code_digest(patterns, package=PACKAGE) -> str:

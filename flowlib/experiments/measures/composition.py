@@ -1,0 +1,40 @@
+"""M18, flows switched, superposed and exchanged, in M16's units."""
+
+from statistics import mean as average
+
+from flowlib.data import load_sequences
+from flowlib.evaluation import commutator, composed_no_motion, equivariance_error, superposition_error, switch_error
+from flowlib.experiments.measures.registry import mean, register
+
+IMAGES, SWITCH_AT = 200, 4
+LABELS = "restart"  # the time labels after a switch that the book uses: counted anew from 1 (chapter 11 compares)
+
+
+def switch_ratio(rows) -> float:
+    """The error of switching over the mean of the two flows' own errors, averaged over ordered pairs."""
+    return average(row["switch"][LABELS] / row["own"] for row in rows)
+
+
+def superposition_ratio(rows) -> float:
+    """The error of superposing over the mean of the two flows' own errors, averaged over pairs."""
+    return average(row["superpose"] / row["own"] for row in rows if "superpose" in row)
+
+
+@register("comparison", columns=[("switch / own", switch_ratio, 2), ("superpose / own", superposition_ratio, 2)])
+def composition(model, config):
+    """One row per ordered pair of factors: the mean error of switching (both time labels) and, once per pair, of superposing;
+    the mean of the two flows' own errors over as many steps; no motion; the commutator."""
+    sequences, names = load_sequences(config, "test"), config.factors
+    own = [mean(equivariance_error(model, sequences, k, IMAGES)) for k in range(len(names))]
+    rows = []
+    for first, second in ((a, b) for a in range(len(names)) for b in range(len(names)) if a != b):
+        switch = {
+            labels: mean(switch_error(model, sequences, first, second, SWITCH_AT, labels, IMAGES)) for labels in ("restart", "continue")
+        }
+        row = {"first": names[first], "second": names[second], "switch": switch, "own": (own[first] + own[second]) / 2}
+        if first < second:
+            row["superpose"] = mean(superposition_error(model, sequences, (first, second), IMAGES))
+            row["no_motion"] = mean(composed_no_motion(sequences, (first, second), IMAGES))
+            row["commutator"] = mean(commutator(model, sequences, first, second, SWITCH_AT, IMAGES), 4)
+        rows.append(row)
+    return rows

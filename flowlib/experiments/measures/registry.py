@@ -1,0 +1,55 @@
+"""The measures by name. A module of this folder adds its own with `@register(…)`; nothing else has to change."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from flowlib.errors import FlowlibError
+
+MEASURES = {}
+
+
+@dataclass(frozen=True)
+class Measure:
+    """`take(model, config)` → plain numbers for the results' JSON; which experiments take it; what their tables show of it."""
+
+    take: Callable
+    experiments: tuple[str, ...]
+    columns: tuple[tuple[str, Callable, int], ...]
+
+
+def register(*experiments, columns=()):
+    """A decorator for a function(model, config); its name is the measure's.
+
+    experiments : names of the experiments that take it;  columns : (title, number from what the function returns, digits)
+    """
+
+    def add(function):
+        MEASURES[function.__name__] = Measure(function, experiments, tuple(columns))
+        return function
+
+    return add
+
+
+def measures_of(experiment: str) -> tuple[str, ...]:
+    """The names of the measures that an experiment takes."""
+    return tuple(name for name, one in MEASURES.items() if experiment in one.experiments)
+
+
+def measure(name: str, model, config):
+    """Take one named measure of a trained model."""
+    if name not in MEASURES:
+        raise FlowlibError(f"unknown measure {name!r}: choose one of {', '.join(MEASURES)}")
+    with torch.no_grad():
+        return MEASURES[name].take(model, config)
+
+
+def whole(values) -> list[int]:
+    """The values of single images as whole numbers: kept for paired comparisons."""
+    return [round(value) for value in values.tolist()]
+
+
+def mean(values, digits=2) -> float:
+    """The mean of a tensor, rounded."""
+    return round(values.mean().item(), digits)
