@@ -24,6 +24,8 @@ class Config:
     """B, sequences per training step; rounded down to a multiple of K, so that each factor has equally many."""
     frames_per_step: int = 1
     """How many of the frames x_1 … x_T are decoded in a training step, reweighted by T/n (x_0 always is)."""
+    starts: Literal["plain", "moved"] = "plain"
+    """Where training sequences begin: with the plain image, or in half of them with the other factors somewhere on their way."""
     left_out: tuple[int, ...] = ()
     """Digits that are left out of training (M19); the held-out part always has all ten."""
     validation: int = 0

@@ -14,7 +14,7 @@ SHARED = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["search", "comparison", "ablations", "unseen", "collapse"])
+@pytest.mark.parametrize("name", ["search", "comparison", "ablations", "unseen", "collapse", "starts"])
 def test_methods_of_an_experiment_share_their_budget(name):
     configs = list(experiment(name).methods.values())
     for option in SHARED:

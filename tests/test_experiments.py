@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from filelock import FileLock
 
 import flowlib.data
@@ -228,6 +229,25 @@ def test_a_measure_is_a_function_of_model_and_config():
     assert {name for one in measures.MEASURES.values() for name in one.experiments} <= set(catalogue.EXPERIMENTS)
     with pytest.raises(FlowlibError, match="unknown measure 'beauty': choose one of .*equivariance"):
         measures.measure("beauty", None, CONFIG)
+
+
+@pytest.mark.parametrize("model", ["flow", "flow-inferred", "poflow", "vae", "factor-vae", "slow-vae", "tvae"])
+def test_every_measure_takes_every_model(model, monkeypatch):
+    """Plain finite numbers, whatever the model."""
+    from flowlib.experiments.measures import composition, extrapolation, likelihood
+    from flowlib.training import new_model
+
+    for module, name in ((composition, "IMAGES"), (extrapolation, "IMAGES"), (likelihood, "IMAGES"), (likelihood, "SAMPLES")):
+        monkeypatch.setattr(module, name, 2)
+    monkeypatch.setattr(composition, "SWITCH_AT", 1)
+    images, labels = {"train": digits(6), "test": digits(4)}, torch.tensor([0, 8, 9, 3, 4, 5])
+    monkeypatch.setattr(flowlib.data, "load_digits", lambda split="train": (images[split], labels[: len(images[split])]))
+    config = dataclasses.replace(CONFIG, model=model, latent_dim=9, left_out=(8, 9), validation=2)
+    built = new_model(config).eval()
+    for name in measures.MEASURES:
+        found = json.loads(json.dumps(measures.measure(name, built, config), allow_nan=False))
+        for title, number, _ in measures.MEASURES[name].columns:
+            assert number(found) == number(found), title
 
 
 def test_options_are_parsed():

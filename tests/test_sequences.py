@@ -216,3 +216,39 @@ class TestInput:
         batch = Batch(frames, torch.tensor([[0, 1]]), torch.tensor([0]), 1)
         with pytest.raises(FlowlibError, match=f"{shown}.*divide bytes by 255"):
             batch.check()
+
+
+class TestMovedStarts:
+    def batch(self, seed=3):
+        from flowlib.data import load_digits
+
+        made = Sequences(load_digits("test")[0][:9], ("scale", "rotation", "hue"), 4, "moved")
+        return made, made.training_batch(60, 2, torch.Generator().manual_seed(seed))
+
+    def test_only_the_batchs_factor_moves(self):
+        """Each frame is found among the composed frames of some digit whose other factors stay where they start."""
+        made, batch = self.batch()
+        grid = torch.cartesian_prod(*[torch.arange(5)] * 3)
+        frames = made.composed(slice(None), grid)  # (9, 125, …)
+        moved_starts = 0
+        for n in range(0, 60, 7):
+            k = batch.factor[n]
+            fits = grid[:, k] == 0  # x_0: the sequence's own factor has not moved
+            distance = (frames[:, fits] - batch.frames[n, 0]).abs().sum((2, 3, 4))
+            image, place = divmod(int(distance.argmin()), int(fits.sum()))
+            start = grid[fits][place].repeat(3, 1)
+            moved_starts += bool(start[0].any())
+            assert distance.min() < 1e-3
+            start[:, k] = batch.times[n]
+            assert torch.allclose(made.composed([image], start)[0], batch.frames[n], atol=1e-5)
+        assert moved_starts >= 2
+
+    def test_half_of_them_are_plain(self):
+        made, batch = self.batch(4)
+        plain = made.first_frames()
+        distance = (batch.frames[:, 0, None] - plain[None]).abs().sum((2, 3, 4)).min(1).values
+        assert 20 <= (distance < 1e-3).sum() <= 42  # 30 expected, and a few whose random places are all 0
+
+    def test_an_unknown_start(self):
+        with pytest.raises(FlowlibError, match="starts = 'anywhere': choose plain or moved"):
+            Sequences(digits(2), ("hue",), 2, "anywhere")

@@ -26,7 +26,8 @@ def load_sequences(config, split="train") -> Sequences:
         raise FlowlibError(f"split {split!r} does not exist: choose train, validation, test, left out or kept")
     load = {"digits": load_digits, "mnist": load_mnist}[config.data]
     images, labels = load("train" if split in ("train", "validation") else "test")
-    return Sequences(images[_chosen(config, split, images, labels)], config.factors, config.horizon)
+    starts = config.starts if split == "train" else "plain"
+    return Sequences(images[_chosen(config, split, images, labels)], config.factors, config.horizon, starts)
 
 
 def _chosen(config, split, images, labels):

@@ -14,14 +14,18 @@ class Sequences:
 
     images : (n, 1, H, W) grey, bytes or floats in [0, 1]; shown in red, so that the hue can turn
     factors : names of the K transformations (`flowlib.data.transforms.FACTORS`);  steps : T
+    starts : where training sequences begin: "plain", the image as it is; "moved", in half of them with every other factor at
+        a random step 0 … T, where it stays
     """
 
     channels = 3
 
-    def __init__(self, images: Tensor, factors, steps: int = 8):
-        self.images, self.factors, self.steps = _checked(images), tuple(factors), steps
+    def __init__(self, images: Tensor, factors, steps: int = 8, starts: str = "plain"):
+        self.images, self.factors, self.steps, self.starts = _checked(images), tuple(factors), steps, starts
         for name in self.factors:
             factor_index(name)
+        if starts not in ("plain", "moved"):
+            raise FlowlibError(f"starts = {starts!r}: choose plain or moved")
         if steps < 1:
             raise FlowlibError(f"steps = {steps}: a sequence has at least one step")
 
@@ -85,9 +89,20 @@ class Sequences:
         device = self.images.device
         times = torch.cat([torch.zeros_like(order[:, :1]), 1 + order[:, :frames_per_step]], 1).to(device)
         factor = grouped_factors(batch_size, len(self.factors), device)
+        if self.starts == "moved":
+            steps = self._with_other_factors(factor, times, generator)
+            return Batch(self.composed(indices.to(device), steps), times, factor, self.steps)
         images = self.first_frames(indices.to(device))
         moved = self.frames(images, factor, times[:, 1:])
         return Batch(torch.cat([images[:, None], moved], 1), times, factor, self.steps)
+
+    def _with_other_factors(self, factor, times, generator):
+        """The step of every factor in every frame (B, F, K): the moving one's times, and the others' places."""
+        shape = len(factor), len(self.factors)
+        places = torch.randint(self.steps + 1, shape, generator=generator)
+        places = places * torch.randint(2, (len(factor), 1), generator=generator)
+        steps = places.to(factor.device)[:, None].repeat(1, times.shape[1], 1)
+        return steps.scatter(2, factor[:, None, None].expand(-1, times.shape[1], 1), times[..., None])
 
 
 def _checked(images):

@@ -110,6 +110,10 @@ EXPERIMENTS = {
         {label: method(base=ABLATION_BASE, left_out=(8, 9), **CHOSEN[label]) for label in ("flow, k given", "PoFlow", "VAE")},
         measures_of("unseen"),
     ),
+    "starts": Experiment(
+        "the flow-factorized VAE trained on sequences that begin with the other factors somewhere on their way",
+        {"flow, moved starts": method(starts="moved", **CHOSEN["flow, k given"])}, measures_of("starts"),
+    ),
     "collapse": Experiment("k inferred, with and without the remedy for collapse", _collapse(), measures_of("collapse")),
 }  # fmt: skip
 

@@ -3,7 +3,15 @@
 from statistics import mean as average
 
 from flowlib.data import load_sequences
-from flowlib.evaluation import commutator, composed_no_motion, equivariance_error, superposition_error, switch_error
+from flowlib.evaluation import (
+    commutator,
+    composed_no_motion,
+    equivariance_error,
+    superposed_times,
+    superposition_error,
+    switch_error,
+    switch_times,
+)
 from flowlib.experiments.measures.registry import mean, register
 
 IMAGES, SWITCH_AT = 200, 4
@@ -20,7 +28,12 @@ def superposition_ratio(rows) -> float:
     return average(row["superpose"] / row["own"] for row in rows if "superpose" in row)
 
 
-@register("comparison", columns=[("switch / own", switch_ratio, 2), ("superpose / own", superposition_ratio, 2)])
+def still(sequences, times):
+    """The error of showing x_0 throughout."""
+    return mean(composed_no_motion(sequences, times, IMAGES))
+
+
+@register("comparison", "starts", columns=[("switch / own", switch_ratio, 2), ("superpose / own", superposition_ratio, 2)])
 def composition(model, config):
     """One row per ordered pair of factors: the mean error of switching (both time labels) and, once per pair, of superposing;
     the mean of the two flows' own errors over as many steps; no motion; the commutator."""
@@ -32,9 +45,10 @@ def composition(model, config):
             labels: mean(switch_error(model, sequences, first, second, SWITCH_AT, labels, IMAGES)) for labels in ("restart", "continue")
         }
         row = {"first": names[first], "second": names[second], "switch": switch, "own": (own[first] + own[second]) / 2}
+        row["switch_no_motion"] = still(sequences, switch_times(sequences, first, second, SWITCH_AT, sequences.steps))
         if first < second:
             row["superpose"] = mean(superposition_error(model, sequences, (first, second), IMAGES))
-            row["no_motion"] = mean(composed_no_motion(sequences, (first, second), IMAGES))
+            row["superpose_no_motion"] = still(sequences, superposed_times(sequences, (first, second), sequences.steps))
             row["commutator"] = mean(commutator(model, sequences, first, second, SWITCH_AT, IMAGES), 4)
         rows.append(row)
     return rows
