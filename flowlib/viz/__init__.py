@@ -13,6 +13,7 @@ from flowlib.viz.motion import choice_gallery, frame_grid_slider, frame_slider, 
 from flowlib.viz.picture import Picture, png_bytes
 from flowlib.viz.plane import arrows, coupling, density_contours, field_image, particles, plane_axes, trajectories
 from flowlib.viz.plans import plan_image, price_cells
+from flowlib.viz.playground import playground
 from flowlib.viz.quiz import prediction
 from flowlib.viz.simplex import triangle
 from flowlib.viz.style import COLORS, FACTOR_COLORS, PAGE_WIDTH, color_of, factor_colors, new_figure, role_map, use_style
@@ -21,5 +22,5 @@ __all__ = [
     "COLORS", "FACTOR_COLORS", "PAGE_WIDTH", "Picture", "arrows", "bars_with_references", "choice_gallery", "cloud_frames", "cloud_row",
     "color_of", "coupling", "curves_over_time", "density_contours", "density_curves", "density_film", "factor_colors", "field_image", "flow_grid", "frame_grid_slider",
     "frame_slider", "image_grid", "latent_paths", "latent_scatter", "live_decoder", "live_flow", "loss_curves", "mapped_grid", "matrix_chart", "method_bars", "new_figure", "paired_points", "particles",
-    "plan_image", "plane_axes", "png_bytes", "prediction", "price_cells", "principal_plane", "ranked_methods", "role_map", "save_gif", "trajectories", "triangle", "use_style",
+    "plan_image", "plane_axes", "playground", "png_bytes", "prediction", "price_cells", "principal_plane", "ranked_methods", "role_map", "save_gif", "trajectories", "triangle", "use_style",
 ]

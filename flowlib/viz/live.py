@@ -7,7 +7,7 @@ from flowlib.viz.checks import as_array, as_labels
 from flowlib.viz.controls import Axis
 from flowlib.viz.frames import make_frame
 from flowlib.viz.page import base64_text, image_html, widget_html
-from flowlib.viz.scripts import FLOW, NETWORK, PATHS
+from flowlib.viz.scripts import FLOW, LIVE, NETWORK, PATHS, POTENTIALS
 from flowlib.viz.weights import evaluate, layers_of, pack, pack_layers
 
 CONTINUOUS = 0.1  # the slider's step, in steps of the flow
@@ -39,10 +39,10 @@ def live_flow(decoder, potentials, codes, factor_names, labels=None, *, steps=8,
     `labels`: a name for each code. Options as in `live_decoder`.
     """
     codes = as_array(codes, "codes", 2)
-    flow = _pack_potentials(potentials)
+    flow = pack_potentials(potentials)
     factors = as_labels(factor_names, len(flow["potentials"]), "factor_names")
     axes = [_options(name, labels, len(codes)), *(_slider(factor, None, steps + 1, 0) for factor in factors)]
-    return _live(decoder, codes, codes[0], axes, flow, FLOW, alt, caption, **options)
+    return _live(decoder, codes, codes[0], axes, flow, POTENTIALS + FLOW, alt, caption, **options)
 
 
 def _live(decoder, latents, still, axes, flow, script, alt, caption, *, shape=None, activation="silu",
@@ -50,6 +50,14 @@ def _live(decoder, latents, still, axes, flow, script, alt, caption, *, shape=No
     """The widget; `still` (d,) is the latent of the picture that is seen where no script runs."""
     from IPython.display import HTML
 
+    image, network = pack_network(decoder, latents, still, precision, shape, activation, logits)
+    picture = image_html(make_frame(image), alt, height)
+    page = widget_html(picture, axes, network | flow, script + NETWORK + LIVE, caption=caption, alt=alt, interval=interval)
+    return HTML(page)
+
+
+def pack_network(decoder, latents, still, precision="float16", shape=None, activation="silu", logits=True):
+    """What the page decodes at the latent `still` (d,), an image (c, H, W), and what it needs to decode any `latents`."""
     layers = layers_of(decoder, activation) + ([("sigmoid",)] if logits else [])
     entrance = next(layer[1].shape[1] for layer in layers if layer[0] == "linear")
     if entrance != len(still):
@@ -57,10 +65,7 @@ def _live(decoder, latents, still, axes, flow, script, alt, caption, *, shape=No
     packed, kept = pack_layers(layers, precision)
     image = _as_image(evaluate(kept, still[None])[0].numpy(), shape)
     text = base64_text(latents.astype("<f4").tobytes())
-    data = {"layers": packed, "latents": text, "dim": len(still), "shape": list(image.shape), **flow}
-    picture = image_html(make_frame(image), alt, height)
-    script += NETWORK
-    return HTML(widget_html(picture, axes, data, script, caption=caption, alt=alt, interval=interval))
+    return image, {"layers": packed, "latents": text, "dim": len(still), "shape": list(image.shape)}
 
 
 def _as_image(values, shape):
@@ -72,7 +77,7 @@ def _as_image(values, shape):
     return np.clip(values, 0, 1)
 
 
-def _pack_potentials(bank):
+def pack_potentials(bank):
     """The potentials in half precision, one dictionary per factor, and what they share."""
 
     def half(array):

@@ -16,8 +16,8 @@ function roots(setup) {
 }
 function wire(root, copy, paint) {
   var rows = root.querySelectorAll('.flowviz-row'), at = d.start.slice(), timer = null;
-  var play = root.querySelector('button');
   var moving = d.axes.findIndex(function (a) { return a.kind === 'slider'; });
+  var play = moving < 0 ? null : root.querySelector('button');
   function label(n) {
     var a = d.axes[n];
     return a.step < 1 && at[n] % 1 ? at[n].toFixed(1) : a.labels[at[n]];
@@ -143,8 +143,8 @@ function forward(layers, x) {
 d.layers.forEach(function (l) { if (l.W) { l.W = unpack(l.W); l.b = unpack(l.b); } });
 var latents = new Float32Array(bytes(d.latents).buffer);
 function code(from) { return latents.slice(from * d.dim, (from + 1) * d.dim); }
-roots(function (root, copy) {
-  var canvas = document.createElement('canvas'), image = root.querySelector('img');
+function screen(image) {
+  var canvas = document.createElement('canvas');
   var C = d.shape[0], n = d.shape[1] * d.shape[2];
   canvas.height = d.shape[1];
   canvas.width = d.shape[2];
@@ -153,15 +153,21 @@ roots(function (root, copy) {
   canvas.setAttribute('role', 'img');
   image.replaceWith(canvas);
   var context = canvas.getContext('2d'), out = context.createImageData(d.shape[2], d.shape[1]);
-  wire(root, copy, function (at, words) {
-    var x = forward(d.layers, latent(at));
+  return function (x, words) {
     for (var i = 0; i < n; i++) {
       for (var c = 0; c < 3; c++) out.data[4 * i + c] = Math.round(255 * x[(C === 1 ? 0 : c * n) + i]);
       out.data[4 * i + 3] = 255;
     }
     context.putImageData(out, 0, 0);
     canvas.setAttribute('aria-label', words);
-  });
+  };
+}
+"""
+
+LIVE = """
+roots(function (root, copy) {
+  var paint = screen(root.querySelector('img'));
+  wire(root, copy, function (at, words) { paint(forward(d.layers, latent(at)), words); });
 });
 """
 
@@ -175,7 +181,7 @@ function latent(at) {
 }
 """
 
-FLOW = """
+POTENTIALS = """
 d.potentials.forEach(function (u) {
   u.weights = u.weights.map(unpack);
   u.biases = u.biases.map(unpack);
@@ -202,6 +208,9 @@ function gradient(u, z, t) {
   var value = Math.tanh(u.head.reduce(function (sum, v, i) { return sum + v * a[i]; }, u.offset));
   return g.map(function (v) { return v * (1 - value * value); });
 }
+"""
+
+FLOW = """
 function latent(at) {
   var z = code(at[0]);
   d.potentials.forEach(function (u, k) {
