@@ -181,7 +181,7 @@ class TestLabels:
     "changes, message",
     [
         ({"objective": "marginal"}, "path objective"), ({"hj_penalty": "paper"}, "hj_penalty zero or none"),
-        ({"prior": "none"}, "with its prior"), ({"options": {"cold": 0.0}}, "cold = 0"), ({"options": {"balance": -1.0}}, "balance = -1"),
+        ({"prior": "none"}, "with its prior"), ({"options": {"cold": 0.0}}, "cold = 0"), ({"options": {"balance": -1.0}}, "balance = -1"), ({"options": {"slow": 0.0}}, "slow = 0"),
         ({"options": {"blance": 1.0}}, r"options \['blance'\] are not of the model 'flow-inferred': its own are balance, cold"),
     ],
 )  # fmt: skip

@@ -14,7 +14,7 @@ from flowlib.evaluation import (
 )
 from flowlib.experiments.measures.registry import mean, register
 
-IMAGES, SWITCH_AT = 200, 4
+IMAGES, SWITCH_AT = 100, 4
 LABELS = "restart"  # the time labels after a switch that the book uses: counted anew from 1 (chapter 11 compares)
 
 

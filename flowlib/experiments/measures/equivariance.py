@@ -7,20 +7,23 @@ from flowlib.evaluation import equivariance_error
 from flowlib.experiments.measures.registry import register, whole
 
 
+IMAGES = 1000
+
+
 def mean_error(errors: dict[str, list]) -> float:
     """The error averaged over images and factors."""
     return mean(mean(values) for values in errors.values())
 
 
 def errors_on(split, model, config):
-    """Factor → the error of every image of a part of the data, in whole pixels."""
+    """Factor → the error of each of the first images of a part of the data, in whole pixels."""
     sequences = load_sequences(config, split)
-    return {name: whole(equivariance_error(model, sequences, k)) for k, name in enumerate(config.factors)}
+    return {name: whole(equivariance_error(model, sequences, k, IMAGES)) for k, name in enumerate(config.factors)}
 
 
 @register("comparison", "ablations", "collapse", "starts", columns=[("equivariance error", mean_error, 0)])
 def equivariance(model, config):
-    """On all held-out images."""
+    """On held-out images."""
     return errors_on("test", model, config)
 
 

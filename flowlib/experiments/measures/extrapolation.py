@@ -6,7 +6,7 @@ from flowlib.data import Sequences, load_sequences, photo_patches, sklearn_digit
 from flowlib.evaluation import equivariance_error, no_motion, no_motion_steps, steps_error, stop_error
 from flowlib.experiments.measures.registry import mean, register
 
-IMAGES = 300
+IMAGES = 150
 
 
 @register("comparison", columns=[("error of the last of 2 T steps", lambda found: average(row["error"][-1] for row in found.values()), 0)])

@@ -8,7 +8,7 @@ from flowlib.data import load_sequences
 from flowlib.evaluation import frame_log_weights, log_likelihood, sequence_log_likelihood
 from flowlib.experiments.measures.registry import register
 
-SAMPLES, IMAGES = 100, 50
+SAMPLES, IMAGES = 100, 40
 
 
 @register("comparison", "ablations", columns=[

@@ -4,7 +4,7 @@ from flowlib.data import load_sequences
 from flowlib.evaluation import continuation_error, factor_accuracy
 from flowlib.experiments.measures.registry import mean, register
 
-SEEN, IMAGES = 4, 300
+SEEN, IMAGES = 4, 500
 
 
 @register("comparison", "collapse", columns=[("accuracy of k", lambda found: found["accuracy"], 3)])
@@ -14,4 +14,4 @@ def recognition(model, config):
     sequences = load_sequences(config, "test")
     seen = min(SEEN, config.horizon // 2)
     continued = {name: mean(continuation_error(model, sequences, k, seen, IMAGES)) for k, name in enumerate(config.factors)}
-    return {"accuracy": round(factor_accuracy(model, sequences).mean, 4), "continued": continued, "seen": seen}
+    return {"accuracy": round(factor_accuracy(model, sequences, IMAGES).mean, 4), "continued": continued, "seen": seen}
