@@ -91,14 +91,16 @@ class TestStraightThrough:
 
 class TestObjective:
     def test_terms_of_k_against_torch_distributions(self, double):
-        model = built(balance=7.0)
+        model = built(balance=7.0, shrink=0.5)
         terms = model.objective(batch(), torch.Generator().manual_seed(1))
         probability = model.recogniser(batch()).softmax(-1)
         uniform = Categorical(torch.full((3,), 1 / 3))
         assert terms["kl_k"].item() == pytest.approx(kl_divergence(Categorical(probability), uniform).mean().item())
         assert terms["balance"].item() == pytest.approx(kl_divergence(Categorical(probability.mean(0)), uniform).item())
         others = [terms[name] for name in ("reconstruction", "kl", "action", "kl_k")]
-        total = sum(others) + 7 * terms["balance"] + model.config.hj_weight * terms["hj"]
+        logits = model.recogniser(batch())
+        assert terms["shrink"].item() == pytest.approx((logits**2).sum().item() / 6)
+        total = sum(others) + 7 * terms["balance"] + 0.5 * terms["shrink"] + model.config.hj_weight * terms["hj"]
         assert terms["loss"].item() == pytest.approx(total.item())
 
     def test_labels_are_never_read(self):

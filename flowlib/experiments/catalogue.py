@@ -41,7 +41,7 @@ CHOSEN = {
     "flow, k given": {"model": "flow", "hj_weight": 1e4, "learning_rate": 6e-3},
     "flow, k inferred": {"model": "flow-inferred", "balance": 100.0, "learning_rate": 6e-3},
     "PoFlow": {"model": "poflow", "wave_weight": 100.0, "learning_rate": 6e-3},
-    "VAE": {"model": "vae", "learning_rate": 1.2e-2},
+    "VAE": {"model": "vae", "learning_rate": 6e-3},
     "β-VAE": {"model": "vae", "beta": 2.0, "learning_rate": 6e-3},
     "FactorVAE": {"model": "factor-vae", "gamma": 2.0, "learning_rate": 6e-3},
     "SlowVAE": {"model": "slow-vae", "rate": 6.0, "learning_rate": 6e-3},
@@ -65,7 +65,7 @@ def candidates(label):
     """The four settings that the search tries for a method."""
     model = {"model": CHOSEN[label]["model"]}
     if label not in OWN:
-        return [model | {"learning_rate": rate} for rate in (1.5e-3, *RATES, 1.2e-2)]
+        return [model | {"learning_rate": rate} for rate in (1.5e-3, 3e-3, 4.5e-3, 6e-3)]
     name, values = OWN[label]
     return [model | {name: value, "learning_rate": rate} for value in values for rate in RATES]
 
@@ -94,9 +94,12 @@ def _ablations():
 
 
 def _collapse():
-    base = dataclasses.replace(BASE, steps=600)
-    inferred = CHOSEN["flow, k inferred"]
-    return {f"balance {weight:g}": method(base=base, **inferred | {"balance": weight}) for weight in (0.0, 1.0, 100.0)}
+    inferred, remedies = CHOSEN["flow, k inferred"], {"balance": 100.0, "shrink": 0.3}
+    return {
+        "both remedies": method(base=SHORT_BASE, **inferred | remedies),
+        "without balance": method(base=SHORT_BASE, **inferred | remedies | {"balance": 0.0}),
+        "without shrinking": method(base=SHORT_BASE, **inferred | remedies | {"shrink": 0.0}),
+    }
 
 
 EXPERIMENTS = {

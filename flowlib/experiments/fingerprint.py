@@ -4,24 +4,48 @@ import ast
 import hashlib
 import os
 import platform
+import sys
 from pathlib import Path
 
 import torch
 
 import flowlib
 from flowlib.data.digits import SHA256
+from flowlib.models import MODELS
 
 PACKAGE = Path(flowlib.__file__).parent
-TRAINING = ("config.py", "data/*.py", "flows/*.py", "models/*.py", "training/*.py", "transport/action.py")
+TRAINING = ("config.py", "data/*.py", "flows/*.py", "training/*.py", "transport/action.py")
 MEASURING = ("evaluation/*.py", "experiments/measures/*.py")
 
 
-def code_digest(patterns, package=PACKAGE) -> str:
-    """Twelve hexadecimal digits over the code of the files that match; comments and docstrings do not count."""
+def code_digest(patterns, package=PACKAGE, extra=()) -> str:
+    """Twelve hexadecimal digits over the code of the files that match, and of `extra` files; comments and docstrings do not count."""
     found = hashlib.sha256()
-    for path in sorted({path for pattern in patterns for path in Path(package).glob(pattern)}):
-        found.update(f"{path.relative_to(package).as_posix()}\n{_bare(path.read_text())}\n".encode())
+    for path in sorted({path for pattern in patterns for path in Path(package).glob(pattern)} | set(extra)):
+        found.update(f"{path.name}\n{_bare(path.read_text())}\n".encode())
     return found.hexdigest()[:12]
+
+
+def training_code(config) -> str:
+    """The digest of what trained a model: its own module with the models it builds on, the data, the flows, the trainer.
+
+    Another model's module does not count, so that adding one leaves the results of all others valid.
+    """
+    return code_digest(TRAINING, extra=_modules_behind(sys.modules[MODELS[config.model].__module__].__file__))
+
+
+def _modules_behind(path):
+    """A module of `flowlib.models` and, through its imports, the others that it needs."""
+    todo, found = [Path(path)], set()
+    while todo:
+        here = todo.pop()
+        if here in found:
+            continue
+        found.add(here)
+        for node in ast.walk(ast.parse(here.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("flowlib.models."):
+                todo.append(PACKAGE.joinpath(*node.module.split(".")[1:]).with_suffix(".py"))
+    return found
 
 
 def _bare(source):
@@ -35,9 +59,9 @@ def _bare(source):
 
 
 def stamp() -> dict[str, str]:
-    """The versions that all rows of one file of results share."""
+    """The versions that all rows of one file of results share; beside them each row has its `training_code`."""
     data = hashlib.sha256("".join(sorted(SHA256.values())).encode()).hexdigest()[:12]
-    return {"training_code": code_digest(TRAINING), "measuring_code": code_digest(MEASURING), "data": data}
+    return {"measuring_code": code_digest(MEASURING), "data": data}
 
 
 def machine() -> str:

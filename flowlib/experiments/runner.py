@@ -20,7 +20,7 @@ from flowlib.config import Config, to_json
 from flowlib.data import data_folder
 from flowlib.errors import FlowlibError
 from flowlib.experiments.catalogue import Experiment
-from flowlib.experiments.fingerprint import machine, stamp
+from flowlib.experiments.fingerprint import machine, stamp, training_code
 from flowlib.files import read_json, write_text
 
 RUNS = Path("runs") / "experiments"
@@ -35,7 +35,8 @@ def run_experiment(name, experiment: Experiment, jobs=2, restart=False, folder=N
     """Train and measure whatever is missing in folder/NAME.json (default data/results); returns its contents.
 
     jobs : runs at a time, one thread each (0: in this process);  restart : set results of other code or data aside
-    Raises FlowlibError where another process is at it, and where the file holds results of other code, data or settings.
+    Raises FlowlibError where another process is at it, where the file holds results of other code, data or settings, and, after
+    all others are done, for runs that failed.
     """
     path = Path(folder or results_folder()) / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -44,10 +45,18 @@ def run_experiment(name, experiment: Experiment, jobs=2, restart=False, folder=N
         done = {(row["method"], row["seed"]) for row in results["rows"]}
         todo = [(label, config) for label, config in experiment.jobs() if (label, config.seed) not in done]
         say(f"{name}: {len(done)} of {len(done) + len(todo)} runs are done")
+        failed = []
         for row in _rows(todo, experiment.measures, Path(runs), jobs):
+            if "error" in row:
+                failed.append(row)
+                say(f"{name}: {row['method']}, seed {row['seed']} failed: {row['error']}")
+                continue
             _add(results, row, experiment)
             write_text(path, compact_json(results))
             say(f"{name}: {row['method']}, seed {row['seed']}: trained {row['seconds']:.0f} s, measured {row['measuring_seconds']:.0f} s")
+        if failed:
+            listed = "; ".join(f"{row['method']}, seed {row['seed']}: {row['error']}" for row in failed)
+            raise FlowlibError(f"{len(failed)} runs failed, the others are kept in {path} — {listed}")
         return results
 
 
@@ -77,7 +86,7 @@ def _open(path, experiment, restart, say):
                 f"{path} holds results of another state of the project ({'; '.join(differing)}). Go back to that state, or "
                 "run again with --restart: the file is set aside, and runs whose training is the same are not repeated"
             )
-        aside = path.with_name(f"{path.stem}.{stored.get('training_code', 'old')}-{stored.get('measuring_code', 'old')}.old.json")
+        aside = path.with_name(f"{path.stem}.{int(path.stat().st_mtime)}.old.json")
         path.replace(aside)
         say(f"set aside as {aside}")
     return {"about": experiment.about, **now, "rows": []}
@@ -90,6 +99,8 @@ def _differences(stored, now, experiment):
         config = wanted.get((row["method"], row["seed"]))
         if config is None or row["config"] != json.loads(to_json(config)):
             found.append(f"{row['method']}, seed {row['seed']} has other settings")
+        elif row["training_code"] != training_code(config):
+            found.append(f"{row['method']}, seed {row['seed']}: training_code {row['training_code']} there, {training_code(config)} now")
         elif set(row["metrics"]) != set(experiment.measures):
             found.append(f"{row['method']}, seed {row['seed']} has other measures")
     return found[:3] + (["…"] if len(found) > 3 else [])
@@ -103,19 +114,20 @@ def _add(results, row, experiment):
 def _rows(todo, measures, runs, jobs):
     """Yield a row for every run, as they finish."""
     if jobs == 0:
-        yield from (run_job(label, config, measures, runs) for label, config in todo)
+        yield from (run_or_error(label, config, measures, runs) for label, config in todo)
         return
     environment = {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
     os.environ |= dict.fromkeys(environment, "1")  # two runs with two threads each would wait for each other
     try:
         with ProcessPoolExecutor(jobs, get_context("spawn"), _start_worker, (os.getpid(),)) as pool:
-            futures = [pool.submit(run_job, label, config, measures, runs) for label, config in todo]
+            futures = [pool.submit(run_or_error, label, config, measures, runs) for label, config in todo]
+            workers = list(pool._processes.values())
             try:
                 for future in as_completed(futures):
                     yield future.result()
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
-                for process in list(pool._processes.values()):
+                for process in workers:
                     process.terminate()
                 raise
     finally:
@@ -137,6 +149,14 @@ def _leave_with(parent):
     os._exit(1)
 
 
+def run_or_error(label, config: Config, measures, runs) -> dict:
+    """`run_job`, or the message of the error that ended it: one run that diverges does not cost the others."""
+    try:
+        return run_job(label, config, measures, runs)
+    except FlowlibError as error:
+        return {"method": label, "seed": config.seed, "error": str(error)}
+
+
 def run_job(label, config: Config, measures, runs) -> dict:
     """Train one method with one seed (or go on, or take the finished weights), and measure it."""
     from flowlib.data import load_sequences
@@ -148,7 +168,7 @@ def run_job(label, config: Config, measures, runs) -> dict:
         started = time.perf_counter()
         metrics = {name: measure(name, trainer.model, config) for name in measures}
     return {
-        "method": label, "seed": config.seed, "machine": machine(), "seconds": round(trainer.seconds, 1),
+        "method": label, "seed": config.seed, "training_code": training_code(config), "machine": machine(), "seconds": round(trainer.seconds, 1),
         "measuring_seconds": round(time.perf_counter() - started, 1), "config": json.loads(to_json(config)), "metrics": metrics,
     }  # fmt: skip
 
@@ -156,7 +176,7 @@ def run_job(label, config: Config, measures, runs) -> dict:
 def run_path(config: Config, runs=RUNS) -> Path:
     """The folder of a run: one for each state of the training code and each configuration, shared by the experiments."""
     settings = sha256(json.dumps(asdict(config), sort_keys=True).encode()).hexdigest()[:8]
-    return Path(runs) / stamp()["training_code"] / f"{config.model}-{settings}-seed{config.seed}"
+    return Path(runs) / training_code(config) / f"{config.model}-{settings}-seed{config.seed}"
 
 
 def compact_json(values) -> str:
