@@ -27,6 +27,7 @@ STYLE = """
   filter: none !important;
 }
 .flowviz-pair b { font-weight: 600; }
+.flowviz-pair ~ .flowviz-row > b { text-align: left; }
 .flowviz .flowviz-said { margin: .3em 0; min-height: 3.2em; text-align: left; }
 .flowviz-do { display: flex; flex-wrap: wrap; gap: .35em; }
 .flowviz .flowviz-do button { width: auto; height: 44px; padding: 0 .9em; font: inherit; }
