@@ -23,10 +23,20 @@ def test_the_table_says_mean_and_spread():
 
 
 def test_the_readme_shows_the_committed_results():
-    results = json.loads(results_table.RESULTS.read_text())
+    results, comparison = (json.loads(path.read_text()) for path in (results_table.RESULTS, results_table.COMPARISON))
     text = results_table.README.read_text()
-    assert results_table.rewritten(text, results) == text
-    assert "| scale |" in text
+    assert results_table.rewritten(text, results, comparison) == text
+    assert "| scale |" in text and "| flow, k given |" in text
+
+
+def test_the_comparison_says_mean_and_spread():
+    def row(seed, error):
+        metrics = {"equivariance": {"scale": [error, error], "hue": [error + 2, error]}, "likelihood": {"frame": [-1.0], "sequence": [-9.0, -11.0]}}
+        return {"method": "m", "seed": seed, "machine": "a machine", "config": {"steps": 7, "batch_size": 5}, "metrics": metrics}
+
+    text = results_table.comparison_table({"rows": [row(0, 1000), row(1, 1200)]})
+    assert "| m | 1 100 | 1 101 | 1 100 (1 000 … 1 200) | -1 | -10 |" in text
+    assert "seeds 0, 1" in text and "2 held-out digits" in text
 
 
 def test_pictures_and_files_that_the_readme_names_exist():

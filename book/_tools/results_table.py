@@ -1,8 +1,8 @@
-"""The README's table of results, made from data/results/tutorial-mnist.json.
+"""The README's tables of results, made from data/results/tutorial-mnist.json and data/results/comparison.json.
 
     python book/_tools/results_table.py collect MACHINE RUN [RUN …]   gather the metrics of finished runs (one per seed) into
                                                                       that file; MACHINE says in words what they ran on
-    python book/_tools/results_table.py                       rewrite the table in README.md
+    python book/_tools/results_table.py                       rewrite the tables in README.md
     python book/_tools/results_table.py --check               change nothing; fail if the table differs
 """
 
@@ -17,6 +17,8 @@ from notebooks import write_text
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "data" / "results" / "tutorial-mnist.json"
 README = ROOT / "README.md"
+COMPARISON = RESULTS.with_name("comparison.json")
+MARKS = "<!-- comparison: begin (book/_tools/results_table.py) -->", "<!-- comparison: end -->"
 BEGIN, END = "<!-- results: begin (book/_tools/results_table.py) -->", "<!-- results: end -->"
 
 
@@ -61,18 +63,42 @@ def table(results):
     return "\n".join(rows)
 
 
-def rewritten(text, results):
-    """README's text with the table between its two marks."""
-    return re.sub(re.escape(BEGIN) + r".*?" + re.escape(END), f"{BEGIN}\n{table(results)}\n{END}", text, flags=re.S)
+def comparison_table(results):
+    """The methods side by side, in Markdown: mean over seeds, smallest and largest in brackets."""
+    methods = {}
+    for row in results["rows"]:
+        methods.setdefault(row["method"], []).append(row["metrics"])
+    names = list(next(iter(methods.values()))[0]["equivariance"])
+    lines = ["| | " + " | ".join(names) + " | mean | nats per frame | nats per sequence |", "|---" * (len(names) + 4) + "|"]
+    for label, runs in methods.items():
+        errors = [[statistics.fmean(run["equivariance"][name]) for name in names] for run in runs]
+        factors = " | ".join(f"{statistics.fmean(column):,.0f}".replace(",", " ") for column in zip(*errors, strict=True))
+        nats = " | ".join(
+            f"{statistics.fmean(statistics.fmean(run['likelihood'][kind]) for run in runs):,.0f}".replace(",", " ") for kind in ("frame", "sequence")
+        )
+        lines.append(f"| {label} | {factors} | {spread([statistics.fmean(row) for row in errors])} | {nats} |")
+    first = results["rows"][0]
+    seeds = ", ".join(sorted({str(row["seed"]) for row in results["rows"]}))
+    images = len(first["metrics"]["equivariance"][names[0]])
+    lines += ["", f"{first['config']['steps']} training steps of {first['config']['batch_size']} sequences for each, seeds {seeds}; equivariance error on "
+              f"{images} held-out digits, then log-likelihoods. Machine: {first['machine']}."]
+    return "\n".join(lines)
+
+
+def rewritten(text, results, comparison):
+    """README's text with both tables between their marks."""
+    for (begin, end), made in (((BEGIN, END), table(results)), (MARKS, comparison_table(comparison))):
+        text = re.sub(re.escape(begin) + r".*?" + re.escape(end), lambda _: f"{begin}\n{made}\n{end}", text, flags=re.S)
+    return text
 
 
 def main(arguments):
     if arguments[:1] == ["collect"]:
         return collect(arguments[1], arguments[2:])
     text = README.read_text()
-    wanted = rewritten(text, json.loads(RESULTS.read_text()))
+    wanted = rewritten(text, json.loads(RESULTS.read_text()), json.loads(COMPARISON.read_text()))
     if arguments == ["--check"]:
-        sys.exit(0 if wanted == text else "README.md's table differs: run python book/_tools/results_table.py")
+        sys.exit(0 if wanted == text else "README.md's tables differ: run python book/_tools/results_table.py")
     write_text(wanted, README)
 
 
