@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from flowlib.errors import FlowlibError
-from flowlib.experiments.catalogue import BASE, CHOSEN, DIVERGED, EXPERIMENTS, candidates, experiment
+from flowlib.experiments.catalogue import BASE, CHOSEN, EXPERIMENTS, candidates, experiment
 from flowlib.experiments.measures.equivariance import mean_error
 from flowlib.experiments.tables import best_candidates, read_results
 from flowlib.models import build_model
@@ -39,16 +39,16 @@ def test_every_configuration_can_be_built():
 
 
 def test_the_search_chose_what_the_comparison_uses():
-    """The best candidate that did not diverge; of two within one pixel of each other, the preset's."""
+    """The best candidate; of two within half a percent of each other, the default."""
     results = read_results("search")
-    best = best_candidates(results, DIVERGED)
+    best = best_candidates(results)
     for label, config in experiment("comparison").methods.items():
         (chosen,) = (
             mean_error(row["metrics"]["validation"]) for row in results["rows"]
             if row["method"].rsplit(" ", 1)[0] == label
             and all(row["config"][option] == getattr(config, option) for option in ("model", "options", "learning_rate", "hj_weight"))
         )  # fmt: skip
-        assert chosen <= best[label][1] + 1, label
+        assert chosen <= 1.005 * best[label][1], label
 
 
 def test_seeds_come_before_methods_so_that_one_seed_is_complete_first():

@@ -53,10 +53,10 @@ def paired(rows, reference, values: Callable[[dict], list[float]]) -> tuple[floa
     return statistics.fmean(differences), statistics.stdev(differences) / len(differences) ** 0.5
 
 
-def best_candidates(results: dict, without=()) -> dict[str, tuple[dict, float]]:
-    """Of the experiment `search`: method → (configuration, validation error) of its best candidate, some set aside."""
+def best_candidates(results: dict) -> dict[str, tuple[dict, float]]:
+    """Of the experiment `search`: method → (configuration, validation error) of its best candidate."""
     best = {}
-    for row in (row for row in results["rows"] if row["method"] not in without):
+    for row in results["rows"]:
         label, error = row["method"].rsplit(" ", 1)[0], mean_error(row["metrics"]["validation"])
         if label not in best or error < best[label][1]:
             best[label] = (row["config"], error)
