@@ -137,7 +137,7 @@ class TestRefused:
     @pytest.mark.parametrize(
         "arguments, message",
         [
-            (["fly"], "unknown command 'fly': choose one of train, evaluate, data"),
+            (["fly"], "unknown command 'fly': choose one of train, evaluate, experiments, data"),
             (["train", "--preset", "big"], "unknown preset 'big': choose one of tutorial-mnist, paper-mnist"),
             (["train", "--preset=big"], "unknown preset 'big'"), (["train", "--preset"], "--preset"),
             (["train", "--factors", "scale", "shear"], "unknown factor 'shear': choose one of scale"),

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,7 @@ def imported(code, folder, name):
     path.write_text(code)
     spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
 
@@ -45,6 +47,8 @@ def added(tmp_path, monkeypatch):
     model, measure = imported(MODEL, tmp_path, "drift"), imported(MEASURE, tmp_path, "path_length")
     yield model, measure
     MODELS.pop("drift"), measures.MEASURES.pop("path_length")
+    for name in ("drift", "path_length"):
+        sys.modules.pop(name)
 
 
 CONFIG = Config(**OPTIONS | {"model": "drift", "options": {"beta": 0.5}})
@@ -68,7 +72,7 @@ def test_the_measure_is_taken_and_shown(added, tmp_path):
     results = runner.run_experiment("both", experiment, jobs=0, folder=tmp_path, runs=tmp_path / "runs", say=lambda text: None)
     found = results["rows"][0]["metrics"]["path_length"]
     assert set(found) == {"scale", "rotation", "hue"}
-    speed = [float(v.norm()) for v in torch.nn.Parameter(trained(tmp_path).velocity.data)]
+    speed = trained(tmp_path).velocity.data.norm(dim=1).tolist()
     assert found["hue"] == pytest.approx(2 * speed[2], abs=0.01)
     table = tables.format_table("both", results)
     assert "path length" in table and "\ndrift " in table

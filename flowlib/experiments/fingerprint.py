@@ -11,6 +11,7 @@ import torch
 
 import flowlib
 from flowlib.data.digits import SHA256
+from flowlib.errors import FlowlibError
 from flowlib.models import MODELS
 
 PACKAGE = Path(flowlib.__file__).parent
@@ -31,7 +32,10 @@ def training_code(config) -> str:
 
     Another model's module does not count, so that adding one leaves the results of all others valid.
     """
-    return code_digest(TRAINING, extra=_modules_behind(sys.modules[MODELS[config.model].__module__].__file__))
+    module = sys.modules.get(MODELS[config.model].__module__)
+    if getattr(module, "__file__", None) is None:
+        raise FlowlibError(f"the model {config.model!r} is in no file: put it into flowlib/models, so that results can name its code")
+    return code_digest(TRAINING, extra=_modules_behind(module.__file__))
 
 
 def _modules_behind(path):
