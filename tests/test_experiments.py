@@ -252,6 +252,7 @@ class TestTables:
 
     def test_spread(self):
         assert tables.spread([1.0, 2.0, 6.0], 1) == "3.0 (1.0 … 6.0)" and tables.spread([1234.5]) == "1 234"
+        assert tables.plus_minus([1.0, 2.0, 6.0], 1) == "3.0 ± 2.5" and tables.plus_minus([1000.0, 1010.0]) == "1 005 ± 5"
 
 
 def test_a_measure_is_a_function_of_model_and_config():

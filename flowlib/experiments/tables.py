@@ -32,6 +32,12 @@ def spread(values, digits=0) -> str:
     return mean if len(values) == 1 else f"{mean} ({low} … {high})"
 
 
+def plus_minus(values, digits=0) -> str:
+    """Mean over seeds ± half the distance between the smallest and the largest: shorter than `spread`."""
+    mean, half = statistics.fmean(values), (max(values) - min(values)) / 2
+    return f"{mean:,.{digits}f} ± {half:,.{digits}f}".replace(",", " ")
+
+
 def average(rows, value: Callable[[dict], float]) -> float:
     """The mean over seeds of a number taken from each row's metrics."""
     return statistics.mean(value(row["metrics"]) for row in rows)
