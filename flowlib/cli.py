@@ -1,6 +1,7 @@
 """The command line: `python -m flowlib train | evaluate | data | experiments`. Options are generated from the dataclasses by tyro."""
 
 import contextlib
+import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,10 +59,12 @@ class DataOptions:
 def train(options: TrainOptions):
     """`train`: train or resume, evaluate, write everything."""
     from flowlib.data import load_sequences
+    from flowlib.models import build_model
     from flowlib.training import run_folder, train_run
 
     config = options.config
-    sequences = load_sequences(config)  # before the folder is claimed: bad data leaves nothing behind
+    build_model(config)  # before the folder is claimed: a wrong option or bad data leaves nothing behind
+    sequences = load_sequences(config)
     folder = options.out or Path("runs") / f"{options.preset}-seed{config.seed}"
     open_writer = _tensorboard() if options.tensorboard else lambda folder: contextlib.nullcontext()
     with run_folder(folder, config), open_writer(folder / "tensorboard") as writer:
@@ -162,10 +165,13 @@ def main(arguments=None):
     run, parse = COMMANDS[arguments[0]]
     try:
         run(parse(arguments[1:]))
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader has seen enough, as in `… | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (FlowlibError, OSError) as error:
         print(f"flowlib: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("\nflowlib: interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
+        print("\nflowlib: interrupted; the same command goes on from the last checkpoint, or begins again where there is none yet", file=sys.stderr)
         return 130
     return 0

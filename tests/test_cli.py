@@ -10,6 +10,7 @@ import flowlib.data
 from cli_runs import ARGUMENTS, WRITTEN, few, finished, here, refused, visible  # noqa: F401
 from flowlib import cli
 from flowlib.config import Config, from_json
+from flowlib.models import MODELS
 from flowlib.training import load, read_json
 from tiny import CONFIG, OPTIONS
 
@@ -71,6 +72,18 @@ class TestTrain:
         )
         metrics = read_json(here / "runs" / "tutorial-mnist-seed4" / "metrics.json")
         assert set(metrics["equivariance"]) == {"hue"} and metrics["seed"] == 4
+
+    @pytest.mark.parametrize("model", sorted(set(MODELS) - {"flow"}))
+    def test_every_model(self, here, model, capsys):
+        """Those without a flow have no geometry; their sequences are sums over frames."""
+        small = [*ARGUMENTS, "--steps", "1", "--latent-dim", "9"]
+        assert cli.main(["train", "--model", model, "--out", "run", *small]) == 0
+        metrics, printed = read_json(here / "run" / "metrics.json"), capsys.readouterr().out
+        has_flow = hasattr(MODELS[model], "flow")
+        assert bool(metrics["geometry"]) == has_flow == ("straightness" in printed)
+        if not hasattr(MODELS[model], "sequence_log_weights"):
+            frames = CONFIG.horizon + 1
+            assert metrics["log_likelihood"]["sequence"] == pytest.approx(frames * metrics["log_likelihood"]["frame"], rel=0.05)
 
     def test_a_preset_gives_the_defaults_and_options_override_it(self, monkeypatch):
         got = []
@@ -137,6 +150,8 @@ class TestRefused:
     @pytest.mark.parametrize(
         "arguments, message",
         [
+            (["train", "--model", "nope"], "model = 'nope': choose one of"),
+            (["train", "--options", "bta", "4"], "options ['bta'] are not of the model 'flow'"),
             (["fly"], "unknown command 'fly': choose one of train, evaluate, experiments, data"),
             (["train", "--preset", "big"], "unknown preset 'big': choose one of tutorial-mnist, paper-mnist"),
             (["train", "--preset=big"], "unknown preset 'big'"), (["train", "--preset"], "--preset"),

@@ -74,6 +74,29 @@ def at_common_label(z, factor, label):
     return z + due * torch.eye(z.shape[-1])[z.shape[-1] - 3 + factor]
 
 
+class Grey(Pixels):
+    """z = (a grey value, something that no picture shows). Flow 0 changes both, flow 1 the grey value, and only of codes that pictures have."""
+
+    def encode(self, images):
+        mean = torch.stack([images.mean((1, 2, 3)), images.new_zeros(len(images))], 1)
+        return Posterior(mean, torch.zeros_like(mean))
+
+    def decode(self, z):
+        return z[..., :1, None, None].expand(*z.shape[:-1], 3, 2, 2)
+
+    def transport(self, z, factor, steps, first=1):
+        moves = torch.tensor([[0.1, 1.0], [0.1, 0.0]])[factor] * (torch.ones(len(z)) if factor == 0 else (z[:, 1] == 0).float())[:, None]
+        return z[:, None] + torch.arange(steps + 1.0)[:, None] * moves[:, None]
+
+
+def test_a_second_look_brings_a_code_back_to_its_picture():
+    z = torch.tensor([[0.2, 0.0], [0.3, 0.0]])
+    straight, again = (switch_path(Grey(None), z, 0, 1, 2, 5, again=look) for look in (False, True))
+    assert torch.allclose(straight[:, :3], again[:, :3])
+    assert torch.allclose(straight[:, -1, 0], z[:, 0] + 0.2) and torch.allclose(again[:, -1, 0], z[:, 0] + 0.5)
+    assert torch.allclose(again[:, 3:, 1], torch.zeros(2, 3))
+
+
 class TestSwitch:
     @pytest.mark.parametrize("first, second", PAIRS)
     def test_a_model_that_knows_the_truth_has_no_error(self, first, second):

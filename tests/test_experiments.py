@@ -204,6 +204,25 @@ class TestCommand:
         printed = capsys.readouterr().out
         assert all(name in printed for name in catalogue.EXPERIMENTS)
 
+    def test_list_marks_results_of_other_code(self, tmp_path, monkeypatch, capsys):
+        monkeypatch.setattr(catalogue, "EXPERIMENTS", {"small": EXPERIMENT})
+        monkeypatch.setattr(runner, "results_folder", lambda: tmp_path)
+        monkeypatch.setattr(tables, "results_folder", lambda: tmp_path)
+        run(tmp_path)
+        printed = []
+        for code in (fingerprint.stamp(), fingerprint.stamp() | {"measuring_code": "0123"}):
+            monkeypatch.setattr(runner, "stamp", lambda code=code: code)
+            assert cli.main(["experiments", "list"]) == 0
+            printed.append(capsys.readouterr().out)
+        assert "4 of 4" in printed[0] and "other code" not in printed[0]
+        assert "4 of 4" in printed[1] and "(made by other code, data or settings)" in printed[1]
+
+    def test_a_closed_pipe_is_no_error(self):
+        """As in `experiments list | head -1`."""
+        command = f"{sys.executable} -m flowlib experiments list | head -c 1; exit ${{PIPESTATUS[0]}}"
+        found = subprocess.run(["bash", "-c", command], cwd=Path(__file__).parents[1], capture_output=True, text=True)
+        assert found.returncode == 0 and found.stderr == ""
+
     def test_run_and_table(self, tmp_path, monkeypatch, capsys):
         monkeypatch.setitem(catalogue.EXPERIMENTS, "small", EXPERIMENT)
         monkeypatch.setattr(runner, "results_folder", lambda: tmp_path)

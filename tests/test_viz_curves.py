@@ -98,6 +98,12 @@ def test_matrix_chart_writes_every_number():
     assert viz.matrix_chart(np.ones((2, 2)), "ab", "cd").axes, "a constant matrix is drawn too"
 
 
+def test_matrix_chart_sets_blocks_of_rows_apart():
+    axes = viz.matrix_chart(np.eye(6), "abcdef", "uvwxyz", block=2).axes[0]
+    assert [line.get_ydata()[0] for line in axes.lines] == [1.5, 3.5]
+    assert not viz.matrix_chart(np.eye(2), "ab", "cd").axes[0].lines
+
+
 def test_density_curves_take_the_colour_of_their_role():
     _, axes = viz.new_figure()
     viz.density_curves(axes, [0, 1, 2], {"prior": [1, 2, 1], "posterior": [0, 3, 0]})

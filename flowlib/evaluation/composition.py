@@ -14,17 +14,19 @@ from flowlib.errors import FlowlibError
 from flowlib.evaluation.equivariance import frame_errors, over_chunks, predict
 
 
-def switch_path(model, z: Float[Tensor, "B d"], first, second, at, steps, labels="restart") -> Float[Tensor, "B F d"]:
+def switch_path(model, z: Float[Tensor, "B d"], first, second, at, steps, labels="restart", again=False) -> Float[Tensor, "B F d"]:
     """z_0 … z_steps: the flow of factor `first` for `at` steps, then that of `second` for steps − at (M18).
 
     labels : the second flow counts its time labels 1, 2, … ("restart") or goes on with at + 1, at + 2, … ("continue")
+    again : look again at the switch: the second flow starts from μ(E[x|z_at]), the code of the picture drawn so far
     Raises FlowlibError unless 0 ≤ at ≤ steps and `labels` is one of the two.
     """
     _check_switch(at, steps)
     if labels not in ("restart", "continue"):
         raise FlowlibError(f"labels = {labels!r}: choose 'restart' or 'continue'")
     before = model.transport(z, first, at)
-    after = model.transport(before[:, -1], second, steps - at, first=1 if labels == "restart" else at + 1)
+    here = model.encode(predict(model, before[:, -1])).mean if again else before[:, -1]
+    after = model.transport(here, second, steps - at, first=1 if labels == "restart" else at + 1)
     return torch.cat([before, after[:, 1:]], 1)
 
 
@@ -54,15 +56,16 @@ def superposed_times(sequences: Sequences, factors, steps) -> Int[Tensor, "F K"]
 
 @torch.no_grad()
 def switch_error(
-    model, sequences: Sequences, first, second, at=4, labels="restart", count=None, steps=None
+    model, sequences: Sequences, first, second, at=4, labels="restart", count=None, steps=None, again=False
 ) -> Float[Tensor, " n"]:
     """Σ_{t=1}^steps ‖x_t − E[x|z_t]‖₁ in pixels, z_t by `switch_path` from μ(x_0), x_t one composed warp (M18).
 
-    count : the first images (None: all);  steps : T by default.  Raises FlowlibError for one factor twice.
+    count : the first images (None: all);  steps : T by default;  labels, again : as in `switch_path`
+    Raises FlowlibError for one factor twice.
     """
     steps = sequences.steps if steps is None else steps
     times = switch_times(sequences, first, second, at, steps)
-    path = partial(switch_path, model, first=first, second=second, at=at, steps=steps, labels=labels)
+    path = partial(switch_path, model, first=first, second=second, at=at, steps=steps, labels=labels, again=again)
     return _composed_error(sequences, times, count, lambda frames: _drawn(model, path, frames))
 
 

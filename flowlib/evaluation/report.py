@@ -1,11 +1,13 @@
 """The table of a run: M16 per factor, M17 per frame and per sequence, and the geometry of the flows."""
 
+from functools import partial
+
 import torch
 
 from flowlib.data import Sequences
 from flowlib.evaluation.equivariance import Estimate, decoder_limit, equivariance_error, no_motion
 from flowlib.evaluation.geometry import flow_geometry
-from flowlib.evaluation.likelihood import frame_log_weights, log_likelihood, sequence_log_weights
+from flowlib.evaluation.likelihood import frame_log_weights, log_likelihood, sequence_log_likelihood
 
 SAMPLES = 100  # M, importance samples per likelihood
 SEQUENCES = 50  # sequences per factor whose likelihood is estimated
@@ -13,12 +15,16 @@ LIMIT_IMAGES = 50  # images per factor on which the decoder's limit is searched
 
 
 def evaluate_model(model, sequences: Sequences, seed=0, progress=lambda text: None) -> dict:
-    """Everything that metrics.json states about a model, as plain numbers. Errors in pixels, likelihoods in nats."""
+    """Everything that metrics.json states about a model, as plain numbers. Errors in pixels, likelihoods in nats.
+
+    The geometry is that of a learned flow: {} for a model without one.
+    """
     equivariance, geometry = {}, {}
     for index, name in enumerate(sequences.factors):
         progress(f"equivariance: {name}")
         equivariance[name] = _equivariance(model, sequences, index)
-        geometry[name] = flow_geometry(model, sequences, index).summary()
+        if hasattr(model, "flow"):
+            geometry[name] = flow_geometry(model, sequences, index).summary()
     progress("log-likelihoods")
     return {"equivariance": equivariance, "log_likelihood": _likelihoods(model, sequences, seed), "geometry": geometry}
 
@@ -40,8 +46,8 @@ def _likelihoods(model, sequences, seed):
         for factor in range(len(sequences.factors))
     ]
     results = {}
-    for name, log_weights in (("frame", frame_log_weights), ("sequence", sequence_log_weights)):
-        found = [log_likelihood(log_weights, model, batch, SAMPLES, generator) for batch in batches]
+    for name, estimate in (("frame", partial(log_likelihood, frame_log_weights)), ("sequence", sequence_log_likelihood)):
+        found = [estimate(model, batch, SAMPLES, generator) for batch in batches]
         values, effective = (
             torch.cat([getattr(one, field) for one in found]) for field in ("value", "effective_samples")
         )
@@ -80,7 +86,9 @@ def format_report(metrics: dict) -> str:
 
 
 def _geometry_lines(geometry):
-    """Straightness, residual and curvature of the flows, with a warning where a step may fold (M6)."""
+    """Straightness, residual and curvature of the flows, with a warning where a step may fold (M6); nothing without a flow."""
+    if not geometry:
+        return []
     lines = [f"\n{'flow':22}{'straightness':>14}{'rms residual':>16}{'λ_min(I + H)':>16}"]
     for name, row in geometry.items():
         lines.append(f"{name:22}{row['straightness']:>14.3f}{row['residual_rms']:>16.3f}{row['smallest_eigenvalue']:>16.3f}")

@@ -73,6 +73,8 @@ def candidates(label):
 
 SEARCH_BASE = dataclasses.replace(BASE, steps=800, validation=1000)
 SHORT_BASE = dataclasses.replace(BASE, steps=1000)
+LONG_BASE = dataclasses.replace(BASE, steps=4 * BASE.steps)
+LONG = {"VAE": {"learning_rate": 3e-3}}  # at 6e-3 one of three runs of this length diverged
 NO_POTENTIAL = {"velocity": "free", "hj_penalty": "none"}
 
 
@@ -96,13 +98,12 @@ def _ablations():
 
 def _collapse():
     inferred, remedies = CHOSEN["flow, k inferred"], {"balance": 100.0, "shrink": 0.3}
-    return {
-        "both remedies": method(base=SHORT_BASE, **inferred | remedies),
-        "without balance": method(base=SHORT_BASE, **inferred | remedies | {"balance": 0.0}),
-        "without shrinking": method(base=SHORT_BASE, **inferred | remedies | {"shrink": 0.0}),
-        "balance alone": method(base=SHORT_BASE, **inferred | {"balance": 100.0, "shrink": 0.0, "slow": 1.0}),
-        "no remedy": method(base=SHORT_BASE, **inferred | {"balance": 0.0, "shrink": 0.0, "slow": 1.0}),
-    }
+    changes = {
+        "all three": {}, "without balance": {"balance": 0.0}, "without shrinking": {"shrink": 0.0},
+        "slow start alone": {"balance": 0.0, "shrink": 0.0}, "balance alone": {"shrink": 0.0, "slow": 1.0},
+        "none": {"balance": 0.0, "shrink": 0.0, "slow": 1.0},
+    }  # fmt: skip
+    return {label: method(base=SHORT_BASE, **inferred | remedies | change) for label, change in changes.items()}
 
 
 EXPERIMENTS = {
@@ -121,7 +122,21 @@ EXPERIMENTS = {
         "the flow-factorized VAE trained on sequences that begin with the other factors somewhere on their way",
         {"flow, moved starts": method(starts="moved", **CHOSEN["flow, k given"])}, measures_of("starts"),
     ),
-    "collapse": Experiment("k inferred, with and without the remedy for collapse", _collapse(), measures_of("collapse")),
+    "collapse": Experiment("k inferred, with and without the remedies for collapse", _collapse(), measures_of("collapse")),
+    "shrinking": Experiment(
+        "k inferred at full length without the charge for large logits",
+        {"without shrinking": method(**CHOSEN["flow, k inferred"], shrink=0.0)}, measures_of("shrinking"),
+    ),
+    "operators": Experiment(
+        "two baselines without a flow, moved by linear regressions instead of the mean displacement",
+        {label: method(**CHOSEN[label] | {"model": f"{CHOSEN[label]['model']}-regression"}) for label in ("VAE", "SlowVAE")},
+        measures_of("operators"),
+    ),
+    "longer": Experiment(
+        "four times as many steps: does more training change the verdict?",
+        {label: method(base=LONG_BASE, **CHOSEN[label] | LONG.get(label, {})) for label in ("flow, k given", "PoFlow", "VAE", "SlowVAE")},
+        measures_of("longer"),
+    ),
 }  # fmt: skip
 
 

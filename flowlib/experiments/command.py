@@ -49,13 +49,14 @@ def parse(arguments):
 def main(options):
     """Do what the options say."""
     from flowlib.experiments.catalogue import EXPERIMENTS, experiment
-    from flowlib.experiments.runner import run_experiment
+    from flowlib.experiments.runner import differences, run_experiment
     from flowlib.experiments.tables import format_table, read_results
 
     if isinstance(options, List):
         for name, one in EXPERIMENTS.items():
-            rows = read_results(name)["rows"] if (found := _has_results(name)) else []
-            print(f"{name:12}{len(rows):>4} of {len(one.jobs()):<4}{one.about}" + ("" if found else "  (not run yet)"))
+            stored = read_results(name) if _has_results(name) else {"rows": []}
+            state = "not run yet" if not stored["rows"] else "made by other code, data or settings" if differences(stored, one) else ""
+            print(f"{name:12}{len(stored['rows']):>4} of {len(one.jobs()):<4}{one.about}" + (f"  ({state})" if state else ""))
     elif isinstance(options, Run):
         if options.jobs < 0:
             raise FlowlibError(f"jobs = {options.jobs}: give 0 or more")

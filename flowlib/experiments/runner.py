@@ -78,7 +78,7 @@ def _open(path, experiment, restart, say):
     now = stamp()
     if path.exists():
         stored = read_json(path)
-        differing = _differences(stored, now, experiment)
+        differing = differences(stored, experiment)
         if not differing:
             return stored
         if not restart:
@@ -92,15 +92,17 @@ def _open(path, experiment, restart, say):
     return {"about": experiment.about, **now, "rows": []}
 
 
-def _differences(stored, now, experiment):
-    found = [f"{key}: {stored.get(key)} there, {value} now" for key, value in now.items() if stored.get(key) != value]
+def differences(stored, experiment) -> list[str]:
+    """What a file of results says that code, data and settings of today do not: nothing, or up to four short texts."""
+    found = [f"{key}: {stored.get(key)} there, {value} now" for key, value in stamp().items() if stored.get(key) != value]
     wanted = {(label, config.seed): config for label, config in experiment.jobs()}
+    codes = {model: training_code(config) for model, config in {config.model: config for config in wanted.values()}.items()}
     for row in stored.get("rows", []):
         config = wanted.get((row["method"], row["seed"]))
         if config is None or row["config"] != json.loads(to_json(config)):
             found.append(f"{row['method']}, seed {row['seed']} has other settings")
-        elif row["training_code"] != training_code(config):
-            found.append(f"{row['method']}, seed {row['seed']}: training_code {row['training_code']} there, {training_code(config)} now")
+        elif row["training_code"] != codes[config.model]:
+            found.append(f"{row['method']}, seed {row['seed']}: training_code {row['training_code']} there, {codes[config.model]} now")
         elif set(row["metrics"]) != set(experiment.measures):
             found.append(f"{row['method']}, seed {row['seed']} has other measures")
     return found[:3] + (["…"] if len(found) > 3 else [])

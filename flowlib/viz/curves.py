@@ -90,9 +90,9 @@ def curves_over_time(
 
 
 def matrix_chart(
-    values, row_labels, column_labels, *, form="{:.2f}", title=None, role="posterior", xlabel="", ylabel=""
+    values, row_labels, column_labels, *, form="{:.2f}", title=None, role="posterior", xlabel="", ylabel="", block=None
 ):
-    """A table of numbers (R, C) with each cell shaded by its value: confusions, commutators, scores."""
+    """A table of numbers (R, C) with each cell shaded by its value: confusions, commutators, scores. A gap after every `block` rows."""
     values = as_array(values, "values", 2)
     row_labels = as_labels(row_labels, values.shape[0], "row_labels")
     column_labels = as_labels(column_labels, values.shape[1], "column_labels")
@@ -114,6 +114,8 @@ def matrix_chart(
     axes.set(xlabel=xlabel, ylabel=ylabel)
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
+    for above in range(block or len(values), len(values), block or 1):
+        axes.axhline(above - 0.5, color=CARD, linewidth=8)
     if title:
         axes.set_title(title)
     return figure

@@ -33,10 +33,10 @@ def still(sequences, times):
     return mean(composed_no_motion(sequences, times, IMAGES))
 
 
-@register("comparison", "starts", columns=[("switch / own", switch_ratio, 2), ("superpose / own", superposition_ratio, 2)])
+@register("comparison", "starts", "longer", columns=[("switch / own", switch_ratio, 2), ("superpose / own", superposition_ratio, 2)])
 def composition(model, config):
-    """One row per ordered pair of factors: the mean error of switching (both time labels) and, once per pair, of superposing;
-    the mean of the two flows' own errors over as many steps; no motion; the commutator."""
+    """One row per ordered pair of factors: the mean error of switching (both time labels; looking again) and, once per pair, of
+    superposing; the mean of the two flows' own errors over as many steps; no motion; the commutator."""
     sequences, names = load_sequences(config, "test"), config.factors
     own = [mean(equivariance_error(model, sequences, k, IMAGES)) for k in range(len(names))]
     rows = []
@@ -45,6 +45,7 @@ def composition(model, config):
             labels: mean(switch_error(model, sequences, first, second, SWITCH_AT, labels, IMAGES)) for labels in ("restart", "continue")
         }
         row = {"first": names[first], "second": names[second], "switch": switch, "own": (own[first] + own[second]) / 2}
+        row["again"] = mean(switch_error(model, sequences, first, second, SWITCH_AT, LABELS, IMAGES, again=True))
         row["switch_no_motion"] = still(sequences, switch_times(sequences, first, second, SWITCH_AT, sequences.steps))
         if first < second:
             row["superpose"] = mean(superposition_error(model, sequences, (first, second), IMAGES))

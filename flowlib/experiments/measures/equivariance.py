@@ -21,7 +21,7 @@ def errors_on(split, model, config):
     return {name: whole(equivariance_error(model, sequences, k, IMAGES)) for k, name in enumerate(config.factors)}
 
 
-@register("comparison", "ablations", "collapse", "starts", columns=[("equivariance error", mean_error, 0)])
+@register("comparison", "ablations", "collapse", "starts", "shrinking", "operators", "longer", columns=[("equivariance error", mean_error, 0)])
 def equivariance(model, config):
     """On held-out images."""
     return errors_on("test", model, config)
