@@ -85,6 +85,11 @@ class TestTrain:
             frames = CONFIG.horizon + 1
             assert metrics["log_likelihood"]["sequence"] == pytest.approx(frames * metrics["log_likelihood"]["frame"], rel=0.05)
 
+    def test_a_free_velocity(self, here):
+        """It has no potential, so the report has no geometry."""
+        assert cli.main(["train", "--velocity", "free", "--hj-penalty", "none", "--out", "run", *ARGUMENTS]) == 0
+        assert read_json(here / "run" / "metrics.json")["geometry"] == {}
+
     def test_a_preset_gives_the_defaults_and_options_override_it(self, monkeypatch):
         got = []
         monkeypatch.setitem(cli.COMMANDS, "train", (got.append, cli.COMMANDS["train"][1]))

@@ -67,3 +67,24 @@ def test_bad_input_is_named():
         mig(np.zeros((3, 2)), np.zeros((4, 2), int))
     with pytest.raises(FlowlibError, match="factors that vary"):
         mig(np.random.rand(9, 2), np.zeros((9, 1), int))
+
+
+def test_informativeness_is_measured_on_codes_that_the_forest_never_saw():
+    random = np.random.RandomState(0)
+    assert dci(random.rand(400, 3), random.randint(0, 4, (400, 1))).informativeness < 0.4
+
+
+def test_codes_are_cut_into_as_many_bins_as_asked():
+    codes = np.arange(20.0)[:, None]
+    assert mutual_information(codes, np.arange(20)[:, None], bins=4)[0, 0] == pytest.approx(np.log(4))
+
+
+def test_gaps_are_relative_to_each_factors_own_entropy():
+    """The first of two factors is half known: (1/2 + 1) / 2, although their entropies differ."""
+    factors = np.array([(a, b) for a in range(4) for b in range(2)] * 40)
+    codes = np.stack([factors[:, 0] // 2, factors[:, 1]], 1)
+    assert mig(codes, factors) == pytest.approx((0.5 + 1) / 2)
+
+
+def test_a_factor_that_no_coordinate_knows_has_no_completeness_to_average():
+    assert dci_scores(np.array([[1.0, 0.0], [0.0, 0.0]]))[1] == pytest.approx(1)

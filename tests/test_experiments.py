@@ -76,11 +76,11 @@ def test_rows_that_are_done_survive(tmp_path, monkeypatch):
     def failing(label, *rest):
         calls.append(label)
         if len(calls) == 3:
-            raise RuntimeError("no more")
+            raise OSError("no more")
         return real(label, *rest)
 
     monkeypatch.setattr(runner, "run_job", failing)
-    with pytest.raises(RuntimeError, match="no more"):
+    with pytest.raises(OSError, match="no more"):
         run(tmp_path)
     assert len(tables.read_results("small", tmp_path)["rows"]) == 2
 
@@ -122,6 +122,21 @@ def test_a_run_that_diverges_does_not_cost_the_others(tmp_path):
     with pytest.raises(FlowlibError, match="1 runs failed, the others are kept in .*wild, seed 0: .*not finite"):
         run(tmp_path, experiment)
     assert [row["method"] for row in tables.read_results("small", tmp_path)["rows"]] == ["flow"]
+
+
+@pytest.mark.parametrize("found", [float("nan"), torch.linalg.LinAlgError("singular")])
+def test_a_measure_that_fails_does_not_cost_the_others(tmp_path, monkeypatch, found):
+    """NaN is no JSON: its run fails by itself, and all others are written."""
+
+    def measure(name, model, config):
+        if config.model == "flow" and isinstance(found, Exception):
+            raise found
+        return found if config.model == "flow" else 1.0
+
+    monkeypatch.setattr(measures, "measure", measure)
+    with pytest.raises(FlowlibError, match="2 runs failed, the others are kept in .*flow, seed 0"):
+        run(tmp_path)
+    assert [row["method"] for row in tables.read_results("small", tmp_path)["rows"]] == ["vae", "vae"]
 
 
 def test_other_settings_are_refused(tmp_path):
@@ -192,6 +207,15 @@ class TestFingerprint:
         assert {"base", "networks", "likelihood", "importance", "protocol"} <= files["vae"]
         assert "flow_vae" not in files["slow-vae"] and {"flow_vae", "recogniser", "hj_penalty"} <= files["flow-inferred"]
         assert fingerprint.training_code(METHODS["vae"]) != fingerprint.training_code(METHODS["flow"])
+
+    def test_what_the_package_hands_on_counts_from_where_it_is_defined(self, tmp_path):
+        module = tmp_path / "mine.py"
+        module.write_text("from flowlib.models import FlowVAE, build_model\n")
+        assert {"flow_vae", "base", "hj_penalty"} <= {path.stem for path in fingerprint._modules_behind(module)}
+
+    def test_a_change_of_any_training_file_counts(self):
+        files = {str(path.relative_to(fingerprint.PACKAGE)) for pattern in fingerprint.TRAINING for path in fingerprint.PACKAGE.glob(pattern)}
+        assert {"config.py", "flows/potential.py", "flows/mixed.py", "data/transforms.py", "training/trainer.py"} <= files
 
     def test_every_pattern_finds_files(self):
         for pattern in fingerprint.TRAINING + fingerprint.MEASURING:

@@ -127,3 +127,13 @@ def test_impossible_gamma_is_refused():
     for gamma in (-1.0, float("inf"), float("nan")):
         with pytest.raises(FlowlibError, match="gamma"):
             FactorVAE(Config(latent_dim=2, width=2), gamma=gamma)
+
+
+def test_cross_entropy_counts_codes_by_their_weights():
+    model = small()
+    model.discriminator = Fixed(lambda z: (z[:, 0], z[:, 1]))
+    z, weights = torch.tensor([[1.0, 0, 0], [0, 2.0, 0]]), torch.tensor([1.0, 3.0])
+    joint = [-torch.tensor(logits).log_softmax(0)[0] for logits in ([1.0, 0.0], [0.0, 2.0])]
+    alone = [-torch.tensor(logits).log_softmax(0)[1] for logits in ([1.0, 0.0], [0.0, 2.0])]
+    expected = 0.5 * (joint[0] + 3 * joint[1]) / 4 + 0.5 * sum(alone) / 2
+    assert model.cross_entropy(z, z, weights).item() == pytest.approx(expected.item())

@@ -4,14 +4,15 @@ import dataclasses
 
 import pytest
 import torch
+from torch import nn
 from torch.distributions import Categorical, kl_divergence
 from torch.func import jacrev
 
 from flowlib.data import Batch
 from flowlib.errors import FlowlibError
 from flowlib.flows import PotentialBank, VelocityBank, run_flow, run_mixed_flow
-from flowlib.models import build_model
-from flowlib.models.recogniser import straight_through_sample
+from flowlib.models import FlowVAE, build_model
+from flowlib.models.recogniser import Recogniser, straight_through_sample
 from tiny import CONFIG, sequences
 
 INFERRED = dataclasses.replace(CONFIG, model="flow-inferred")
@@ -221,3 +222,40 @@ class TestFreeVelocity:
     def test_it_has_no_potential(self, changes):
         with pytest.raises(FlowlibError, match="velocity = 'free' has no potential"):
             dataclasses.replace(CONFIG, velocity="free", **changes)
+
+
+class Sums(nn.Module):
+    """An encoder of pairs that adds up the pixels of both images."""
+
+    def forward(self, pairs):
+        return pairs.sum((2, 3)), None
+
+
+def test_the_recogniser_by_hand():
+    """`slow` times the mean over the pairs (x_0, x_t): ½ ((2, 4) + (2, 8)) / 2 of images of 16 pixels."""
+    made = Recogniser("mlp", 1, 4, 2, 1, slow=0.5)
+    made.pair_encoder = Sums()
+    frames = torch.tensor([1.0, 2.0, 4.0]).reshape(1, 3, 1, 1, 1).expand(-1, -1, 1, 4, 4) / 8
+    found = made(Batch(frames, torch.tensor([[0, 1, 2]]), torch.tensor([0]), 2))
+    assert torch.allclose(found, torch.tensor([[1.0, 3.0]]))
+
+
+def test_diffusion_of_labels_follows_their_order_and_that_of_a_mixture_its_weights():
+    model = built()
+    model.prior.log_diffusion.data = torch.tensor([0.1, 0.2, 0.3]).double().log()
+    model.order.copy_(torch.tensor([2, 0, 1]))
+    assert model.diffusion(torch.tensor([0, 1, 2])).tolist() == pytest.approx([0.3, 0.1, 0.2])
+    y = torch.tensor([[0.0, 1.0, 0.0]]).double().requires_grad_()
+    model.diffusion(y).sum().backward()
+    assert y.grad[0].tolist() == pytest.approx([0.1, 0.2, 0.3])
+
+
+def test_frames_of_an_unknown_factor(monkeypatch):
+    """k drawn from q, weighed by 1 / (K q): the mean weight is the mean of p(x|k), whatever q."""
+    model = built()
+    q, p = torch.tensor([0.2, 0.3, 0.5]), torch.tensor([1.0, 2.0, 6.0])
+    monkeypatch.setattr(type(model), "recognise", lambda self, batch: q.expand(len(batch), 3))
+    monkeypatch.setattr(FlowVAE, "frame_log_weights", lambda self, batch, generator: p[batch.factor].log()[:, None].expand(-1, 2))
+    many = Batch(torch.zeros(6000, 2, 3, 1, 1), torch.tensor([[0, 1]]).expand(6000, -1), torch.zeros(6000, dtype=torch.long), 1)
+    weights = model.frame_log_weights(many, torch.Generator().manual_seed(0)).exp()
+    assert ((weights.mean(0) - 3).abs() < 4 * weights.std(0) / 6000**0.5).all()

@@ -7,7 +7,7 @@ import torch
 from flowlib import evaluation
 from flowlib.data import FACTORS, Sequences, colour, load_digits
 from flowlib.errors import FlowlibError
-from flowlib.evaluation import composed_codes, dci, generated_pairs, mig, vp_score
+from flowlib.evaluation import composed_codes, dci, generated_pairs, mig, predictability, vp_score
 from flowlib.models import Posterior
 from test_equivariance import Perfect, Pixels
 from tiny import digits
@@ -106,3 +106,22 @@ def test_codes_are_of_composed_frames(monkeypatch):
     expected = one.composed([0], torch.tensor(factors))[0].flatten(1)
     assert np.allclose(codes, expected.numpy(), atol=1e-6)
     assert not np.array_equal(factors, composed_codes(Pixels(one), one, count=20, seed=3)[1])
+
+
+def test_the_classifier_sees_a_tenth_of_the_pairs_and_both_images(monkeypatch):
+    class Recording:
+        def fit(self, features, factor):
+            self.features = features
+            return self
+
+        def score(self, features, factor):
+            self.rest = features
+            return 0.5
+
+    made = Recording()
+    monkeypatch.setattr(predictability, "_classifier", lambda train, seed: made)
+    vp_score(Perfect(SMALL), SMALL, pairs=200)
+    assert len(made.features) == 20 and len(made.rest) == 180
+    starts, ends, _ = generated_pairs(Perfect(SMALL), SMALL, 200)
+    expected = torch.cat([starts, ends - starts], 1).flatten(1).numpy()
+    assert np.allclose(np.concatenate([made.features, made.rest]), expected)

@@ -1,5 +1,6 @@
 """The geometry of a flow whose closed form is known, and the report of a run (M5, M6, M16, M17)."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 
 import linear_gaussian as lg
 from flowlib.data import FACTORS, Sequences
+from flowlib.errors import FlowlibError
 from flowlib.evaluation import (
     equivariance_error, evaluate_model, flow_geometry, format_report, no_motion, report,
 )  # fmt: skip
@@ -42,6 +44,14 @@ class TestGeometry:
         assert summary["straightness"] == pytest.approx(straight) and straight < 1
 
 
+    def test_a_free_velocity_has_none(self):
+        """Its Jacobian is not symmetric, so λ_min(I + H) would mean nothing."""
+        free = build_model(dataclasses.replace(CONFIG, velocity="free", hj_penalty="none"))
+        for model in (free, build_model(dataclasses.replace(CONFIG, model="vae"))):
+            with pytest.raises(FlowlibError, match="without potentials has no such geometry"):
+                flow_geometry(model, sequences(), 0)
+
+
 class TestReport:
     @pytest.fixture
     def metrics(self, monkeypatch):
@@ -63,7 +73,7 @@ class TestReport:
             assert row["decoder_limit"] <= own[:2].mean().item()
             assert (row["error_n"], row["decoder_limit_n"], row["no_motion_n"]) == (7, 2, 7)
         found = metrics["log_likelihood"]
-        assert (found["samples"], found["frame_n"], found["sequence_n"]) == (3, 6, 6)
+        assert (found["samples"], found["frame_n"], found["sequence_n"]) == (3, 2, 2)  # images: their three factors are no independent trials
         assert found["sequence"] == pytest.approx(3 * found["frame"], rel=0.2)  # three frames a sequence
         assert 1 <= found["frame_effective_samples"] <= 3
         assert self.said == [f"equivariance: {name}" for name in FACTORS] + ["log-likelihoods"]
@@ -83,7 +93,10 @@ class TestReport:
                 "decoder_limit": 80.2,
                 "decoder_limit_se": 4.4,
                 "no_motion": 900.0,
+                "error_n": 2000,
+                "decoder_limit_n": 50,
             },
+            "rotation": {"error": 180.1, "error_se": 1.0, "decoder_limit": 9.0, "decoder_limit_se": 1.0, "no_motion": 700.0},
             "hue": {
                 "error": 60.4,
                 "error_se": 1.0,
@@ -93,9 +106,10 @@ class TestReport:
             },
         }
         text = format_report(metrics)
-        lines = {line.split()[0]: line.split() for line in text.splitlines()[:4]}
+        lines = {line.split()[0]: line.split() for line in text.splitlines()[:5]}
         assert lines["scale"] == "scale 120 ± 2 80 ± 4 900".split()
-        assert lines["mean"] == ["mean", "90"]
+        assert lines["mean"] == ["mean", "120"]
+        assert "over 2000 images; the decoder's limit over the first 50 of them" in text
         assert "3 importance samples" in text and "per frame" in text and "per sequence" in text
 
     @pytest.mark.parametrize("smallest, warned", [(0.2, False), (0.0, True), (-0.5, True)])
@@ -104,3 +118,19 @@ class TestReport:
             row["smallest_eigenvalue"] = 0.9
         metrics["geometry"]["hue"]["smallest_eigenvalue"] = smallest
         assert ("warning: λ_min(I + H) ≤ 0" in format_report(metrics)) == warned
+
+
+def test_every_factor_has_its_own_likelihoods_and_geometry(monkeypatch):
+    for name, value in (("SAMPLES", 2), ("SEQUENCES", 2), ("LIMIT_IMAGES", 1)):
+        monkeypatch.setattr(report, name, value)
+    seen, real = [], report.sequence_log_likelihood
+    monkeypatch.setattr(
+        report, "sequence_log_likelihood", lambda model, batch, *rest: seen.append(batch.factor.tolist()) or real(model, batch, *rest)
+    )
+    torch.manual_seed(0)
+    model, made = build_model(CONFIG), sequences()
+    model.potentials.head.data.normal_()
+    found = evaluate_model(model, made)
+    assert seen == [[0, 0], [1, 1], [2, 2]]
+    for k, name in enumerate(made.factors):
+        assert found["geometry"][name] == flow_geometry(model, made, k).summary()

@@ -11,7 +11,7 @@ from torch.distributions import Laplace, Normal, kl_divergence
 from flowlib.config import Config
 from flowlib.data import Batch
 from flowlib.errors import FlowlibError
-from flowlib.models import Posterior, build_model
+from flowlib.models import Gaussian, Posterior, build_model
 from flowlib.models.slow_vae import SlowVAE, folded_normal_mean, laplace_kl
 from frame_pairs import Quiet, chosen, full, mean_of_pairs, values, values_whatever_the_global_seed
 
@@ -129,3 +129,20 @@ def test_all_randomness_comes_from_the_generator():
 def test_impossible_options_are_refused(option):
     with pytest.raises(FlowlibError, match=next(iter(option))):
         SlowVAE(Config(latent_dim=2, width=2), **option)
+
+
+def test_weights_of_a_sequence_converge_to_its_likelihood(generator):
+    """Two frames of one grey value, one latent: p(x_0, x_1) by a sum over a grid of (z_0, z_1)."""
+    model = SlowVAE(Config(latent_dim=1, width=2, horizon=1), channels=1, size=4, rate=1.5)
+    model.likelihood = Gaussian(0.7)
+    model.encode = lambda images: Posterior(images.mean((2, 3)) * 0.5, torch.zeros(len(images), 1))
+    model.decode = lambda z: z[:, :, None, None]
+    pair = torch.tensor([0.9, -0.4])
+    z = torch.linspace(-8, 8, 1601)
+    start, seen = Normal(0, 1).log_prob(z), [Normal(z, 0.7).log_prob(x) for x in pair]
+    step = Laplace(z[:, None], 1 / 1.5).log_prob(z[None])
+    exact = torch.logsumexp(((start + seen[0])[:, None] + step + seen[1][None]).flatten(), 0) + 2 * torch.log(z[1] - z[0])
+    frames = pair.reshape(1, 2, 1, 1, 1).expand(200_000, -1, -1, -1, -1)
+    batch = Batch(frames, torch.tensor([[0, 1]]).expand(len(frames), -1), torch.zeros(len(frames), dtype=torch.long), 1)
+    weights = (model.sequence_log_weights(batch, generator) - exact).exp()
+    assert abs(weights.mean() - 1) < 4 * weights.std() / len(weights) ** 0.5 and weights.std() < 3

@@ -1,14 +1,17 @@
 """The VAE's loss against torch.distributions, and its transport by mean displacements (M16)."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.distributions import Bernoulli, Normal, kl_divergence
 
+import linear_gaussian as lg
 from flowlib.config import Config
 from flowlib.data import Sequences, load_digits
 from flowlib.errors import FlowlibError
-from flowlib.models import VAE
+from flowlib.evaluation import frame_log_weights, sequence_log_likelihood
+from flowlib.models import VAE, Gaussian
 
 
 @pytest.fixture
@@ -87,3 +90,28 @@ def test_loss_terms_agree_with_pythae():
     assert reconstruction.item() == pytest.approx(10.842315673828125, rel=1e-5)
     assert kl.item() == pytest.approx(1.886631965637207, rel=1e-5)
     assert (reconstruction + kl).item() == pytest.approx(12.728947639465332, rel=1e-5)
+
+
+def linear_gaussian_vae():
+    """A VAE whose p(x) is known, its frames, and log p of each."""
+    flow, frames = lg.build("path")
+    config = Config(factors=("scale", "rotation"), horizon=lg.T, latent_dim=lg.DIM, network="mlp", width=1, batch_size=2)
+    model = VAE(config, channels=1, size=4).double()
+    model.encoder, model.decoder, model.likelihood = flow.encoder, flow.decoder, Gaussian(lg.STD)
+    c = model.decoder.matrix.numpy()
+    covariance = c @ c.T + lg.STD**2 * np.eye(lg.PIXELS)
+    return model, frames, np.array([lg.normal_log_prob(x, np.zeros(lg.PIXELS), covariance) for x in frames])
+
+
+def test_weights_of_single_frames_converge_to_the_truth(double, generator):
+    model, frames, truth = linear_gaussian_vae()
+    draws = frame_log_weights(model, lg.batch_of(frames, 40_000), generator)
+    weights = (draws - torch.as_tensor(truth)).exp()
+    error = weights.std(0) / 40_000**0.5
+    assert ((weights.mean(0) - 1).abs() < 4 * error).all() and (error < 0.1).all()
+
+
+def test_independent_frames_add_up_to_the_sequence(double, generator):
+    model, frames, truth = linear_gaussian_vae()
+    found = sequence_log_likelihood(model, lg.batch_of(frames, 3), 4000, generator)
+    assert found.value.tolist() == pytest.approx([truth.sum()] * 3, abs=0.2)

@@ -73,7 +73,8 @@ def switch_error(
 def superposition_error(model, sequences: Sequences, factors, count=None, steps=None) -> Float[Tensor, " n"]:
     """As `switch_error` for `superposed_path`: Σ_{t=1}^steps ‖x_t − E[x|z_t]‖₁ in pixels (M16, M18).
 
-    factors : different numbers; of one alone it is the equivariance error. count, steps as there.
+    factors : different numbers; of one alone it is the equivariance error, where steps follow one another as in a flow
+        (a regression on z_0 makes no such steps). count, steps as there.
     """
     steps = sequences.steps if steps is None else steps
     times = superposed_times(sequences, factors, steps)

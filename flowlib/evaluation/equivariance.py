@@ -64,6 +64,8 @@ def over_chunks(sequences, count, measure):
 
 def _over_images(sequences, factor, count, steps, measure):
     """measure(batch) (B,) for the first `count` images (None: all), a chunk at a time."""
+    if steps is not None and steps < 1:
+        raise FlowlibError(f"steps = {steps}: a motion has at least one step")
     return over_chunks(sequences, count, lambda chunk: measure(sequences.full_batch(chunk, factor, steps)))
 
 
@@ -94,6 +96,8 @@ def decoder_limit(model, sequences: Sequences, factor, count=50, iterations=100,
 
     Starts where the flow put z_t and keeps the best point met, so it never exceeds the model's own error. First `count` images.
     """
+    if count < 1 or iterations < 0:
+        raise FlowlibError(f"count = {count}, iterations = {iterations}: improve at least one image, in 0 or more iterations")
     batch = sequences.full_batch(list(range(min(count, len(sequences)))), factor)
     with torch.no_grad():
         z = moved_path(model, batch)[:, 1:].clone()

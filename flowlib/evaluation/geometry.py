@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from flowlib.data import Sequences
+from flowlib.errors import FlowlibError
 from flowlib.flows import smallest_eigenvalue
 from flowlib.transport import straightness
 
@@ -28,9 +29,19 @@ class FlowGeometry:
         }
 
 
+def has_potentials(model) -> bool:
+    """Whether a model's flow follows gradients; a free velocity has no potential, and a Jacobian that is not symmetric."""
+    return hasattr(model, "flow") and model.config.velocity == "gradient"
+
+
 @torch.no_grad()
 def flow_geometry(model, sequences: Sequences, factor, count=200) -> FlowGeometry:
-    """Geometry of the noise-free flow from the posterior means of the first `count` images under one factor."""
+    """Geometry of the noise-free flow from the posterior means of the first `count` images under one factor.
+
+    Raises FlowlibError for a model without potentials.
+    """
+    if not has_potentials(model):
+        raise FlowlibError(f"a {type(model).__name__} without potentials has no such geometry: give a model whose flow follows gradients")
     indices = list(range(min(count, len(sequences))))
     batch = sequences.full_batch(indices, factor, steps=0)
     z = model.encode(batch.frames[:, 0]).mean

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from flowlib.data import Batch
+from flowlib.errors import FlowlibError
 from flowlib.models.importance import kernel_log_weight, standard_normal_log_prob  # noqa: F401
 
 
@@ -40,6 +41,8 @@ def sequence_log_weights(model, batch: Batch, generator=None) -> Float[Tensor, "
 
 def log_likelihood(log_weights, model, batch: Batch, samples=100, generator=None) -> LogLikelihood:
     """Estimate with M = `samples` draws of `log_weights` (one of the two functions above); per frame or per sequence."""
+    if samples < 1:
+        raise FlowlibError(f"samples = {samples}: draw at least one")
     return from_log_weights(torch.stack([log_weights(model, batch, generator) for _ in range(samples)]))
 
 

@@ -6,7 +6,7 @@ import torch
 
 from flowlib.data import Sequences
 from flowlib.evaluation.equivariance import Estimate, decoder_limit, equivariance_error, no_motion
-from flowlib.evaluation.geometry import flow_geometry
+from flowlib.evaluation.geometry import flow_geometry, has_potentials
 from flowlib.evaluation.likelihood import frame_log_weights, log_likelihood, sequence_log_likelihood
 
 SAMPLES = 100  # M, importance samples per likelihood
@@ -17,13 +17,13 @@ LIMIT_IMAGES = 50  # images per factor on which the decoder's limit is searched
 def evaluate_model(model, sequences: Sequences, seed=0, progress=lambda text: None) -> dict:
     """Everything that metrics.json states about a model, as plain numbers. Errors in pixels, likelihoods in nats.
 
-    The geometry is that of a learned flow: {} for a model without one.
+    The geometry is that of potentials: {} for a model that has none.
     """
     equivariance, geometry = {}, {}
     for index, name in enumerate(sequences.factors):
         progress(f"equivariance: {name}")
         equivariance[name] = _equivariance(model, sequences, index)
-        if hasattr(model, "flow"):
+        if has_potentials(model):
             geometry[name] = flow_geometry(model, sequences, index).summary()
     progress("log-likelihoods")
     return {"equivariance": equivariance, "log_likelihood": _likelihoods(model, sequences, seed), "geometry": geometry}
@@ -39,7 +39,7 @@ def _equivariance(model, sequences, factor):
 
 
 def _likelihoods(model, sequences, seed):
-    """Mean log p̂ over SEQUENCES held-out sequences of every factor; a sequence's frames are averaged first."""
+    """Mean log p̂ over the sequences of SEQUENCES held-out images; an image's factors and frames are averaged first."""
     generator = torch.Generator().manual_seed(seed)
     batches = [
         sequences.full_batch(list(range(min(SEQUENCES, len(sequences)))), factor)
@@ -48,11 +48,9 @@ def _likelihoods(model, sequences, seed):
     results = {}
     for name, estimate in (("frame", partial(log_likelihood, frame_log_weights)), ("sequence", sequence_log_likelihood)):
         found = [estimate(model, batch, SAMPLES, generator) for batch in batches]
-        values, effective = (
-            torch.cat([getattr(one, field) for one in found]) for field in ("value", "effective_samples")
-        )
-        results |= _flat({name: Estimate.of(values.reshape(len(values), -1).mean(1))})
-        results[f"{name}_effective_samples"] = effective.mean().item()
+        values = torch.stack([one.value for one in found], 1).flatten(1)  # an image's factors and frames are no independent trials
+        results |= _flat({name: Estimate.of(values.mean(1))})
+        results[f"{name}_effective_samples"] = torch.stack([one.effective_samples for one in found]).mean().item()
     return results | {"samples": SAMPLES}
 
 
@@ -66,8 +64,8 @@ def _flat(estimates):
 
 def format_report(metrics: dict) -> str:
     """The metrics as the table that the command line prints."""
-    lines = [f"{'equivariance error':22}{'model':>14}{'decoder limit':>16}{'no motion':>12}"]
     rows = metrics["equivariance"]
+    lines = [f"{'equivariance error':22}{'model':>14}{'decoder limit':>16}{'no motion':>12}"]
     for name, row in rows.items():
         lines.append(
             f"{name:22}{row['error']:>8.0f} ± {row['error_se']:<3.0f}"
@@ -75,6 +73,8 @@ def format_report(metrics: dict) -> str:
         )
     mean = sum(row["error"] for row in rows.values()) / len(rows)
     lines.append(f"{'mean':22}{mean:>8.0f}")
+    first = next(iter(rows.values()))
+    lines.append(f"over {first['error_n']} images; the decoder's limit over the first {first['decoder_limit_n']} of them")
     found = metrics["log_likelihood"]
     lines.append(f"\nlog-likelihood (nats, {found['samples']} importance samples)")
     for name in ("frame", "sequence"):

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 import flowlib
+import flowlib.models
 from flowlib.data.digits import SHA256
 from flowlib.errors import FlowlibError
 from flowlib.models import MODELS
@@ -47,8 +48,13 @@ def _modules_behind(path):
             continue
         found.add(here)
         for node in ast.walk(ast.parse(here.read_text())):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("flowlib.models."):
-                todo.append(PACKAGE.joinpath(*node.module.split(".")[1:]).with_suffix(".py"))
+            if isinstance(node, ast.ImportFrom):
+                names = [node.module or ""]
+                if node.module == "flowlib.models":  # what the package hands on, from where it is defined
+                    names = [getattr(getattr(flowlib.models, name.name, None), "__module__", "") for name in node.names]
+                todo += [
+                    PACKAGE.joinpath(*name.split(".")[1:]).with_suffix(".py") for name in names if name.startswith("flowlib.models.")
+                ]
     return found
 
 

@@ -155,7 +155,7 @@ def run_or_error(label, config: Config, measures, runs) -> dict:
     """`run_job`, or the message of the error that ended it: one run that diverges does not cost the others."""
     try:
         return run_job(label, config, measures, runs)
-    except FlowlibError as error:
+    except (FlowlibError, ArithmeticError, ValueError, RuntimeError) as error:  # a singular matrix, a NaN
         return {"method": label, "seed": config.seed, "error": str(error)}
 
 
@@ -169,6 +169,7 @@ def run_job(label, config: Config, measures, runs) -> dict:
         trainer = train_run(folder, config, load_sequences(config), progress=False)
         started = time.perf_counter()
         metrics = {name: measure(name, trainer.model, config) for name in measures}
+        json.dumps(metrics, allow_nan=False)  # one NaN must not keep the other runs from being written
     return {
         "method": label, "seed": config.seed, "training_code": training_code(config), "machine": machine(), "seconds": round(trainer.seconds, 1),
         "measuring_seconds": round(time.perf_counter() - started, 1), "config": json.loads(to_json(config)), "metrics": metrics,

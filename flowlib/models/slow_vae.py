@@ -9,6 +9,7 @@ from torch import Tensor
 from flowlib.config import Config
 from flowlib.data import Batch
 from flowlib.errors import FlowlibError
+from flowlib.models.importance import standard_normal_log_prob
 from flowlib.models.protocol import LOG_2PI, Posterior
 from flowlib.models.registry import register
 from flowlib.models.vae import VAE
@@ -22,8 +23,10 @@ class SlowVAE(VAE):
 
     Departures from the paper: s is the nearest earlier frame in the batch, so the gap t − s is random and λ is the same
     for every gap (with `frames_per_step` 1, s is always 0); the expectation over z_s is in closed form, where the
-    authors' code puts the mean of q(z_s|x_s), averages both directions of a pair and weighs the transitions by γ = 10.
-    A latent moves as the VAE's does, by mean displacements (M16), and frames have the VAE's weights, each for itself.
+    authors' code puts the mean of q(z_s|x_s), adds up both directions of a pair with the mean of the two entropies, and
+    weighs the transitions by γ = 10.
+    A latent moves as the VAE's does, by mean displacements (M16). A sequence has the weights of its own chain; a frame by
+    itself has the VAE's, under N(0, I), since the marginals of the chain have no closed form.
 
     config : encoder, decoder, latent size and likelihood are read from it;  rate : λ > 0;  gamma : γ ≥ 0
     """
@@ -45,6 +48,18 @@ class SlowVAE(VAE):
         transition = (self._transitions(posterior, batch.times) * batch.weights[1:]).sum(1).mean()
         loss = reconstruction + kl + self.gamma * transition
         return {"loss": loss, "reconstruction": reconstruction, "kl": kl, "transition": transition}
+
+    def sequence_log_weights(self, batch: Batch, generator=None) -> Float[Tensor, " B"]:
+        """One draw of log w of complete sequences (M17), each code drawn from its own frame's q(z_t|x_t):
+
+        log N(z_0; 0, I) + Σ_{t≥1} log Laplace(z_t; z_{t−1}, λ) + Σ_t log p(x_t|z_t) − Σ_t log q(z_t|x_t).
+        """
+        posterior = self.encode(batch.frames.flatten(0, 1))
+        z = posterior.sample(generator)
+        path = z.unflatten(0, batch.times.shape)
+        steps = (math.log(self.rate / 2) - self.rate * path.diff(dim=1).abs()).sum((1, 2))
+        seen = self.likelihood.log_prob(self.decode(z), batch.frames.flatten(0, 1)) - posterior.log_prob(z)
+        return standard_normal_log_prob(path[:, 0]) + steps + seen.unflatten(0, batch.times.shape).sum(1)
 
     def _transitions(self, posterior, times):
         """KL of every frame but the first in order of time, given the one before it (B, F − 1)."""

@@ -1,0 +1,123 @@
+"""What the experiments' measures look at, and what their tables show of it."""
+
+import dataclasses
+
+import pytest
+import torch
+
+import flowlib.data
+from flowlib.data import Sequences, load_sequences
+from flowlib.experiments import measures, runner, tables
+from flowlib.experiments.measures import composition
+from flowlib.training import Trainer, load_model, new_model, run_folder, train_run
+from tiny import CONFIG
+
+PARTED = dataclasses.replace(CONFIG, left_out=(8, 2), validation=3)
+
+
+@pytest.fixture
+def tagged(monkeypatch):
+    """Images whose grey value is their number, 0 … 9 for training and 100 … 109 held out, labelled 0 … 9."""
+    grey = {"train": torch.arange(10), "test": torch.arange(10) + 100}
+
+    def load(split="train"):
+        return grey[split].to(torch.uint8).reshape(10, 1, 1, 1).expand(-1, -1, 28, 28).clone(), torch.arange(10)
+
+    monkeypatch.setattr(flowlib.data, "load_digits", load)
+
+
+def numbers(sequences):
+    return sequences.images[:, 0, 0, 0].tolist()
+
+
+def test_parts_of_the_data(tagged):
+    assert {split: numbers(load_sequences(PARTED, split)) for split in ("train", "validation", "test", "left out", "kept")} == {
+        "train": [0, 1, 3, 4, 5, 6], "validation": [7, 8, 9], "test": list(range(100, 110)),
+        "left out": [102, 108], "kept": [100, 101, 103, 104, 105, 106, 107, 109],
+    }  # fmt: skip
+
+
+HELD_OUT = set(range(100, 110))
+
+
+@pytest.mark.parametrize(
+    "name, parts",
+    [
+        ("equivariance", [HELD_OUT]),
+        ("validation", [{7, 8, 9}]),
+        ("recognition", [HELD_OUT]),
+        ("likelihood", [HELD_OUT]),
+        ("unseen", [{102, 108}, HELD_OUT - {102, 108}]),
+    ],
+)
+def test_a_measure_looks_at_its_own_part(tagged, monkeypatch, name, parts):
+    seen, real = [], Sequences.full_batch
+    monkeypatch.setattr(Sequences, "full_batch", lambda self, *rest: seen.append(frozenset(numbers(self))) or real(self, *rest))
+    measures.measure(name, new_model(PARTED).eval(), PARTED)
+    assert set(seen) == {frozenset(part) for part in parts}
+
+
+def test_a_run_trains_on_the_training_images_and_ends_with_calibration(tagged, tmp_path, monkeypatch):
+    seen, real = [], Trainer.__init__
+    monkeypatch.setattr(Trainer, "__init__", lambda self, model, sequences, *rest: seen.append(numbers(sequences)) or real(self, model, sequences, *rest))
+    config = dataclasses.replace(PARTED, model="vae")
+    runner.run_job("vae", config, ("equivariance",), tmp_path)
+    assert seen == [[0, 1, 3, 4, 5, 6]]
+    (path,) = tmp_path.glob("*/*/model.safetensors")
+    assert load_model(path)[0].displacement.abs().sum() > 0
+
+
+class TestComposition:
+    ROWS = [
+        {"own": 10.0, "switch": {"restart": 20.0, "continue": 99.0}, "superpose": 40.0},
+        {"own": 20.0, "switch": {"restart": 20.0, "continue": 99.0}},
+    ]
+
+    def test_columns(self):
+        assert composition.switch_ratio(self.ROWS) == 1.5 and composition.superposition_ratio(self.ROWS) == 4
+
+    def test_a_row_by_hand(self, tagged, monkeypatch):
+        """Every number of a row is the mean of the evaluation that its name says."""
+        from flowlib import evaluation as e
+
+        monkeypatch.setattr(composition, "SWITCH_AT", 1)
+        torch.manual_seed(0)
+        model, data = new_model(CONFIG).eval(), load_sequences(CONFIG, "test")
+        model.potentials.head.data.normal_(std=0.3)
+        rows = {(row["first"], row["second"]): row for row in measures.measure("composition", model, CONFIG)}
+        assert len(rows) == 6
+        row = rows["scale", "hue"]
+        times = e.switch_times(data, 0, 2, 1, 2), e.superposed_times(data, (0, 2), 2)
+        expected = {
+            "own": (e.equivariance_error(model, data, 0) + e.equivariance_error(model, data, 2)) / 2,
+            "again": e.switch_error(model, data, 0, 2, 1, again=True),
+            "switch_no_motion": e.composed_no_motion(data, times[0]), "superpose_no_motion": e.composed_no_motion(data, times[1]),
+            "superpose": e.superposition_error(model, data, (0, 2)),
+        }  # fmt: skip
+        for name, values in expected.items():
+            assert row[name] == pytest.approx(values.mean().item(), abs=0.02), name
+        for labels in ("restart", "continue"):
+            assert row["switch"][labels] == pytest.approx(e.switch_error(model, data, 0, 2, 1, labels).mean().item(), abs=0.02)
+        assert row["commutator"] == pytest.approx(e.commutator(model, data, 0, 2, 1).mean().item(), abs=1e-3)
+        assert rows["hue", "scale"]["switch"] != row["switch"] and "superpose" not in rows["hue", "scale"]
+
+
+def test_columns_show_what_they_say():
+    show = {(name, title): number for name, one in measures.MEASURES.items() for title, number, _ in one.columns}
+    assert show["unseen", "unseen digits"]({"left out": {"a": [3.0, 5.0]}, "kept": {"a": [1.0]}}) == 4
+    assert show["unseen", "other digits"]({"left out": {"a": [3.0, 5.0]}, "kept": {"a": [1.0]}}) == 1
+    assert show["long", "error of the last of 2 T steps"]({"a": {"error": [1, 2, 3]}, "b": {"error": [1, 2, 5]}}) == 4
+    found = {"frame": [-1.0, -3.0], "sequence": [-10.0, -20.0]}
+    assert show["likelihood", "per frame"](found) == -2 and show["likelihood", "per sequence"](found) == -15
+
+
+def test_the_best_candidate_has_the_smallest_error():
+    rows = [{"method": f"m {i}", "config": {"i": i}, "metrics": {"validation": {"a": [float(e)]}}} for i, e in enumerate((3, 1, 2))]
+    assert tables.best_candidates({"rows": rows}) == {"m": ({"i": 1}, 1)}
+
+
+def test_pairs_are_of_common_seeds():
+    ours = [{"seed": seed, "metrics": values} for seed, values in ((0, [1, 3]), (1, [100, 100]))]
+    theirs = [{"seed": seed, "metrics": values} for seed, values in ((0, [0, 1]), (2, [50, 50]))]
+    assert tables.paired(ours, theirs, lambda metrics: metrics)[0] == 1.5
+    assert tables.average([{"metrics": x} for x in (1.0, 2.0, 6.0)], lambda metrics: metrics) == 3
