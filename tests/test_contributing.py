@@ -13,7 +13,7 @@ import flowlib.data
 from flowlib import cli
 from flowlib.config import Config
 from flowlib.data import load_sequences
-from flowlib.evaluation import equivariance_error
+from flowlib.evaluation import equivariance_error, report
 from flowlib.experiments import measures, runner, tables
 from flowlib.experiments.catalogue import Experiment
 from flowlib.models import MODELS
@@ -85,12 +85,16 @@ def trained(folder):
     return load_model(path)[0]
 
 
-def test_the_command_line_of_the_page(added, tmp_path):
+def test_the_command_line_of_the_page(added, tmp_path, monkeypatch):
     assert "`python -m flowlib train --model drift --options beta 0.5`" in PAGE
     small = [part for name, value in OPTIONS.items() for part in (f"--{name.replace('_', '-')}", str(value))]
     options = cli._parse_train(["--model", "drift", "--options", "beta", "0.5", *small])
     assert options.config == CONFIG
     assert json.dumps(options.config.options) == '{"beta": 0.5}'
+    for name, value in (("SAMPLES", 2), ("SEQUENCES", 2), ("LIMIT_IMAGES", 2)):
+        monkeypatch.setattr(report, name, value)
+    assert cli.main(["train", "--model", "drift", "--options", "beta", "0.5", "--out", "run", *small]) == 0
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["geometry"] == {}
 
 
 def test_commands_that_the_page_names_exist(capsys):

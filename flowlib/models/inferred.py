@@ -22,11 +22,12 @@ class InferredFlowVAE(FlowVAE):
     The labels of a batch are never read in training. Which learned potential belongs to which transformation is settled
     afterwards, by `calibrate`, so that factors have the same numbers everywhere else.
 
-    balance : weight of KL[mean of q(k|x̄) over the batch ‖ 1/K], the remedy for collapse: without it some potentials
-        serve several transformations and others none.  warm_up : share of training in which the temperature falls from 1 to `cold`.
-        slow : see `Recogniser`.  shrink : weight of E‖logits‖², which keeps q(k|x̄) from saturating: where one potential is
-        certain, no other is ever tried again, and neither y nor the balance has a gradient left. Without it two seeds of three
-        ended with all sequences on one potential (learning rate 6e-3).
+    Three remedies against collapse, one potential serving several transformations and others none; what each of them does is
+    measured by the experiments `collapse` and `shrinking`:
+    balance : weight of KL[mean of q(k|x̄) over the batch ‖ 1/K], which asks that all potentials be used
+    slow : see `Recogniser`; a small one gives the potentials time to become different
+    shrink : weight of E‖logits‖²: where one potential is certain, no other is ever tried, and neither y nor the balance has a gradient
+    warm_up : share of training in which the temperature falls from 1 to `cold`
     """
 
     def __init__(self, config: Config, channels=3, size=28, balance=100.0, cold=0.3, warm_up=0.5, slow=0.1, shrink=0.3):
@@ -61,7 +62,11 @@ class InferredFlowVAE(FlowVAE):
         return self.prior.diffusion(self.order[factor])
 
     def objective(self, batch: Batch, generator=None) -> dict[str, Tensor]:
-        """−M14 under the sampled y, plus KL[q(k|x̄) ‖ 1/K], the balance and the Hamilton–Jacobi penalty."""
+        """−M14 under the sampled y, plus KL[q(k|x̄) ‖ 1/K], the balance, the charge for large logits and the Hamilton–Jacobi penalty.
+
+        q(k|x̄) is read from the frames at hand. Where a batch holds fewer than all of them, this estimates the bound only as far
+        as every frame of a sequence votes for the same k (chapter 9).
+        """
         logits = self.recogniser(batch)
         mixture = straight_through_sample(logits, self.temperature, generator)
         if self.training:

@@ -33,7 +33,10 @@ class PoFlow(FlowVAE):
 
 
 class WavePenalty(nn.Module):
-    """(1/T) Σ_t E[(∂_tt u − c² ∇²u)²] at (z_{t−1}, t), plus E‖∇u(z_0, 0)‖²: the motion begins at rest."""
+    """(1/T) Σ_t E[(∂_tt u − c² ∇²u)²] at (z_{t−1}, t), plus E‖∇u(z_0, 0)‖²: the motion begins at rest.
+
+    Time 0 is before the first step here, whose label is 1 (M10); in the authors' code the first step itself has label 0.
+    """
 
     def __init__(self, factors, speed):
         super().__init__()
