@@ -37,6 +37,10 @@ def test_the_comparison_says_mean_and_spread():
     text = results_table.comparison_table({"rows": [row(0, 1000), row(1, 1200)]})
     assert "| m | 1 100 | 1 101 | 1 100 (1 000 … 1 200) | -1 | -10 |" in text
     assert "seeds 0, 1" in text and "2 held-out digits" in text
+    moved = row(0, 500)
+    del moved["metrics"]["likelihood"]
+    text = results_table.comparison_table({"rows": [row(0, 1000)]}, [("moved otherwise", {"rows": [moved]})])
+    assert "| m | 1 000 |" in text and "| m, moved otherwise | 500 | 501 | 500 (500 … 500) |  |  |" in text
 
 
 def test_pictures_and_files_that_the_readme_names_exist():

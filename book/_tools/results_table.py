@@ -1,4 +1,4 @@
-"""The README's tables of results, made from data/results/tutorial-mnist.json and data/results/comparison.json.
+"""The README's tables of results, made from data/results/: tutorial-mnist, comparison, operators and longer.
 
     python book/_tools/results_table.py collect MACHINE RUN [RUN …]   gather the metrics of finished runs (one per seed) into
                                                                       that file; MACHINE says in words what they ran on
@@ -63,31 +63,42 @@ def table(results):
     return "\n".join(rows)
 
 
-def comparison_table(results):
-    """The methods side by side, in Markdown: mean over seeds, smallest and largest in brackets."""
+def comparison_table(results, also=()):
+    """The methods side by side, in Markdown: mean over seeds, smallest and largest in brackets.
+
+    also : (what differs, other results) whose rows follow
+    """
     methods = {}
-    for row in results["rows"]:
-        methods.setdefault(row["method"], []).append(row["metrics"])
+    for note, rows in (("", results["rows"]), *((f", {note}", other["rows"]) for note, other in also)):
+        for row in rows:
+            methods.setdefault(row["method"] + note, []).append(row["metrics"])
     names = list(next(iter(methods.values()))[0]["equivariance"])
     lines = ["| | " + " | ".join(names) + " | mean | nats per frame | nats per sequence |", "|---" * (len(names) + 4) + "|"]
     for label, runs in methods.items():
         errors = [[statistics.fmean(run["equivariance"][name]) for name in names] for run in runs]
         factors = " | ".join(f"{statistics.fmean(column):,.0f}".replace(",", " ") for column in zip(*errors, strict=True))
         nats = " | ".join(
-            f"{statistics.fmean(statistics.fmean(run['likelihood'][kind]) for run in runs):,.0f}".replace(",", " ") for kind in ("frame", "sequence")
-        )
+            f"{statistics.fmean(statistics.fmean(run['likelihood'][kind]) for run in runs):,.0f}".replace(",", " ")
+            if "likelihood" in runs[0] else "" for kind in ("frame", "sequence")
+        )  # fmt: skip
         lines.append(f"| {label} | {factors} | {spread([statistics.fmean(row) for row in errors])} | {nats} |")
     first = results["rows"][0]
     seeds = ", ".join(sorted({str(row["seed"]) for row in results["rows"]}))
     images = len(first["metrics"]["equivariance"][names[0]])
-    lines += ["", f"{first['config']['steps']} training steps of {first['config']['batch_size']} sequences for each, seeds {seeds}; equivariance error on "
+    lines += ["", f"{first['config']['steps']} training steps of {first['config']['batch_size']} sequences where nothing else is said, seeds {seeds}; equivariance error on "
               f"{images} held-out digits, then log-likelihoods. Machine: {first['machine']}."]
     return "\n".join(lines)
 
 
+def further():
+    """What stands below the comparison: other operators, and longer training."""
+    operators, longer = (json.loads(COMPARISON.with_name(f"{name}.json").read_text()) for name in ("operators", "longer"))
+    return [("moved by linear regressions", operators), (f"{longer['rows'][0]['config']['steps']:,} steps".replace(",", " "), longer)]
+
+
 def rewritten(text, results, comparison):
     """README's text with both tables between their marks."""
-    for (begin, end), made in (((BEGIN, END), table(results)), (MARKS, comparison_table(comparison))):
+    for (begin, end), made in (((BEGIN, END), table(results)), (MARKS, comparison_table(comparison, further()))):
         text = re.sub(re.escape(begin) + r".*?" + re.escape(end), lambda _: f"{begin}\n{made}\n{end}", text, flags=re.S)
     return text
 
