@@ -6,9 +6,8 @@ import pytest
 
 import flowlib.data
 from flowlib import cli
-from flowlib.evaluation import report
 from flowlib.training import trainer
-from tiny import OPTIONS, digits
+from tiny import OPTIONS, digits, few_samples
 
 ARGUMENTS = [part for name, value in OPTIONS.items() for part in (f"--{name.replace('_', '-')}", str(value))]
 WRITTEN = set(
@@ -29,8 +28,7 @@ def few():
         patch.setattr(
             flowlib.data, "load_digits", lambda split="train": (digits(6 if split == "train" else 5), None)
         )
-        for name, value in (("SAMPLES", 3), ("SEQUENCES", 2), ("LIMIT_IMAGES", 2)):
-            patch.setattr(report, name, value)
+        few_samples(patch)
         patch.setattr(trainer, "RECORD_EVERY", 2)
         yield
 

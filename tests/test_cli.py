@@ -75,7 +75,7 @@ class TestTrain:
 
     @pytest.mark.parametrize("model", sorted(set(MODELS) - {"flow"}))
     def test_every_model(self, here, model, capsys):
-        """Those without a flow have no geometry; their sequences are sums over frames."""
+        """Those without a flow have no geometry; those without a chain have sums over frames for sequences."""
         small = [*ARGUMENTS, "--steps", "1", "--latent-dim", "9"]
         assert cli.main(["train", "--model", model, "--out", "run", *small]) == 0
         metrics, printed = read_json(here / "run" / "metrics.json"), capsys.readouterr().out

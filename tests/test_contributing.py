@@ -13,12 +13,12 @@ import flowlib.data
 from flowlib import cli
 from flowlib.config import Config
 from flowlib.data import load_sequences
-from flowlib.evaluation import equivariance_error, report
+from flowlib.evaluation import equivariance_error
 from flowlib.experiments import measures, runner, tables
 from flowlib.experiments.catalogue import Experiment
 from flowlib.models import MODELS
 from flowlib.training import Trainer, new_model
-from tiny import OPTIONS, digits
+from tiny import OPTIONS, digits, few_samples
 
 PAGE = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text()
 MODEL, MEASURE = re.findall(r"```python\n(.*?)```", PAGE, re.S)
@@ -91,8 +91,7 @@ def test_the_command_line_of_the_page(added, tmp_path, monkeypatch):
     options = cli._parse_train(["--model", "drift", "--options", "beta", "0.5", *small])
     assert options.config == CONFIG
     assert json.dumps(options.config.options) == '{"beta": 0.5}'
-    for name, value in (("SAMPLES", 2), ("SEQUENCES", 2), ("LIMIT_IMAGES", 2)):
-        monkeypatch.setattr(report, name, value)
+    few_samples(monkeypatch)
     assert cli.main(["train", "--model", "drift", "--options", "beta", "0.5", "--out", "run", *small]) == 0
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["geometry"] == {}
 

@@ -18,7 +18,6 @@ from flowlib import cli
 from flowlib.errors import FlowlibError
 from flowlib.experiments import catalogue, command, fingerprint, measures, runner, tables
 from flowlib.experiments.catalogue import Experiment
-from flowlib.models import MODELS
 from flowlib.training import Trainer
 from tiny import CONFIG, ctrl_c, digits
 
@@ -188,50 +187,20 @@ def test_kill_9_and_again_with_two_workers(tmp_path):
     assert [row["seed"] for row in tables.read_results("killed", tmp_path)["rows"]] == [0, 1, 2]
 
 
-class TestFingerprint:
-    def test_comments_do_not_count_and_code_does(self, tmp_path):
-        file = tmp_path / "a.py"
-        file.write_text('"""Doc."""\n\n\ndef f(x):\n    """Doc."""\n    return x + 1\n')
-        first = fingerprint.code_digest(["*.py"], tmp_path)
-        file.write_text('"""Other."""\ndef f(x):  # why\n    return (x + 1)\n')
-        assert fingerprint.code_digest(["*.py"], tmp_path) == first
-        file.write_text("def f(x):\n    return x - 1\n")
-        assert fingerprint.code_digest(["*.py"], tmp_path) != first
-
-    def test_a_model_depends_on_its_own_modules(self):
-        files = {
-            name: {path.stem for path in fingerprint._modules_behind(sys.modules[MODELS[name].__module__].__file__)}
-            for name in ("vae", "slow-vae", "flow-inferred")
-        }
-        assert files["vae"] < files["slow-vae"] and "slow_vae" in files["slow-vae"]
-        assert {"base", "networks", "likelihood", "importance", "protocol"} <= files["vae"]
-        assert "flow_vae" not in files["slow-vae"] and {"flow_vae", "recogniser", "hj_penalty"} <= files["flow-inferred"]
-        assert fingerprint.training_code(METHODS["vae"]) != fingerprint.training_code(METHODS["flow"])
-
-    def test_what_the_package_hands_on_counts_from_where_it_is_defined(self, tmp_path):
-        module = tmp_path / "mine.py"
-        module.write_text("from flowlib.models import FlowVAE, build_model\n")
-        assert {"flow_vae", "base", "hj_penalty"} <= {path.stem for path in fingerprint._modules_behind(module)}
-
-    def test_a_change_of_any_training_file_counts(self):
-        files = {str(path.relative_to(fingerprint.PACKAGE)) for pattern in fingerprint.TRAINING for path in fingerprint.PACKAGE.glob(pattern)}
-        assert {"config.py", "flows/potential.py", "flows/mixed.py", "data/transforms.py", "training/trainer.py"} <= files
-
-    def test_every_pattern_finds_files(self):
-        for pattern in fingerprint.TRAINING + fingerprint.MEASURING:
-            assert list(fingerprint.PACKAGE.glob(pattern)), pattern
-
-
 class TestCommand:
     def test_list_names_all(self, capsys):
         assert cli.main(["experiments", "list"]) == 0
         printed = capsys.readouterr().out
         assert all(name in printed for name in catalogue.EXPERIMENTS)
 
-    def test_list_marks_results_of_other_code(self, tmp_path, monkeypatch, capsys):
+    @pytest.fixture
+    def small(self, tmp_path, monkeypatch):
+        """The only experiment that the commands know, its results in the test's own folder."""
         monkeypatch.setattr(catalogue, "EXPERIMENTS", {"small": EXPERIMENT})
-        monkeypatch.setattr(runner, "results_folder", lambda: tmp_path)
-        monkeypatch.setattr(tables, "results_folder", lambda: tmp_path)
+        for module in (runner, tables):
+            monkeypatch.setattr(module, "results_folder", lambda: tmp_path)
+
+    def test_list_marks_results_of_other_code(self, small, tmp_path, monkeypatch, capsys):
         run(tmp_path)
         printed = []
         for code in (fingerprint.stamp(), fingerprint.stamp() | {"measuring_code": "0123"}):
@@ -247,10 +216,7 @@ class TestCommand:
         found = subprocess.run(["bash", "-c", command], cwd=Path(__file__).parents[1], capture_output=True, text=True)
         assert found.returncode == 0 and found.stderr == ""
 
-    def test_run_and_table(self, tmp_path, monkeypatch, capsys):
-        monkeypatch.setitem(catalogue.EXPERIMENTS, "small", EXPERIMENT)
-        monkeypatch.setattr(runner, "results_folder", lambda: tmp_path)
-        monkeypatch.setattr(tables, "results_folder", lambda: tmp_path)
+    def test_run_and_table(self, small, capsys):
         assert cli.main(["experiments", "table", "small"]) == 2
         assert "no results of 'small' yet: python -m flowlib experiments run small" in capsys.readouterr().err
         assert cli.main(["experiments", "run", "small", "--jobs", "0"]) == 0
@@ -277,52 +243,6 @@ def test_json_keeps_lists_of_numbers_on_a_line():
     text = runner.compact_json(values)
     assert json.loads(text) == values
     assert '"a": [1,2.5,-3e-05]' in text
-
-
-class TestTables:
-    def rows(self, *values):
-        return [{"seed": seed, "metrics": {"v": list(one)}} for seed, one in enumerate(values)]
-
-    def test_paired_standard_error(self):
-        """Per image, first the mean over seeds: differences 1, 2, 6; their mean 3 and standard error √7 / √3."""
-        ours, theirs = self.rows([2, 4, 9], [2, 4, 9]), self.rows([0, 1, 3], [2, 3, 3])
-        mean, error = tables.paired(ours, theirs, lambda metrics: metrics["v"])
-        assert mean == pytest.approx(3.0) and error == pytest.approx((7 / 3) ** 0.5)
-
-    def test_no_common_seed(self):
-        with pytest.raises(FlowlibError, match="no seed in common"):
-            tables.paired(self.rows([1, 2]), [], lambda metrics: metrics["v"])
-
-    def test_spread(self):
-        assert tables.spread([1.0, 2.0, 6.0], 1) == "3.0 (1.0 … 6.0)" and tables.spread([1234.5]) == "1 234"
-        assert tables.plus_minus([1.0, 2.0, 6.0], 1) == "3.0 ± 2.5" and tables.plus_minus([1000.0, 1010.0]) == "1 005 ± 5"
-
-
-def test_a_measure_is_a_function_of_model_and_config():
-    for name, one in catalogue.EXPERIMENTS.items():
-        assert one.measures == measures.measures_of(name) and one.measures
-    assert {name for one in measures.MEASURES.values() for name in one.experiments} <= set(catalogue.EXPERIMENTS)
-    with pytest.raises(FlowlibError, match="unknown measure 'beauty': choose one of .*equivariance"):
-        measures.measure("beauty", None, CONFIG)
-
-
-@pytest.mark.parametrize("model", ["flow", "flow-inferred", "poflow", "vae", "factor-vae", "slow-vae", "tvae"])
-def test_every_measure_takes_every_model(model, monkeypatch):
-    """Plain finite numbers, whatever the model."""
-    from flowlib.experiments.measures import composition, extrapolation, likelihood
-    from flowlib.training import new_model
-
-    for module, name in ((composition, "IMAGES"), (extrapolation, "IMAGES"), (likelihood, "IMAGES"), (likelihood, "SAMPLES")):
-        monkeypatch.setattr(module, name, 2)
-    monkeypatch.setattr(composition, "SWITCH_AT", 1)
-    images, labels = {"train": digits(6), "test": digits(4)}, torch.tensor([0, 8, 9, 3, 4, 5])
-    monkeypatch.setattr(flowlib.data, "load_digits", lambda split="train": (images[split], labels[: len(images[split])]))
-    config = dataclasses.replace(CONFIG, model=model, latent_dim=9, left_out=(8, 9), validation=2)
-    built = new_model(config).eval()
-    for name in measures.MEASURES:
-        found = json.loads(json.dumps(measures.measure(name, built, config), allow_nan=False))
-        for title, number, _ in measures.MEASURES[name].columns:
-            assert number(found) == number(found), title
 
 
 def test_options_are_parsed():

@@ -1,16 +1,18 @@
 """What the experiments' measures look at, and what their tables show of it."""
 
 import dataclasses
+import json
 
 import pytest
 import torch
 
 import flowlib.data
 from flowlib.data import Sequences, load_sequences
-from flowlib.experiments import measures, runner, tables
-from flowlib.experiments.measures import composition
-from flowlib.training import Trainer, load_model, new_model, run_folder, train_run
-from tiny import CONFIG
+from flowlib.errors import FlowlibError
+from flowlib.experiments import catalogue, measures, runner
+from flowlib.experiments.measures import composition, extrapolation, likelihood
+from flowlib.training import Trainer, load_model, new_model
+from tiny import CONFIG, digits
 
 PARTED = dataclasses.replace(CONFIG, left_out=(8, 2), validation=3)
 
@@ -111,13 +113,25 @@ def test_columns_show_what_they_say():
     assert show["likelihood", "per frame"](found) == -2 and show["likelihood", "per sequence"](found) == -15
 
 
-def test_the_best_candidate_has_the_smallest_error():
-    rows = [{"method": f"m {i}", "config": {"i": i}, "metrics": {"validation": {"a": [float(e)]}}} for i, e in enumerate((3, 1, 2))]
-    assert tables.best_candidates({"rows": rows}) == {"m": ({"i": 1}, 1)}
+def test_a_measure_is_a_function_of_model_and_config():
+    for name, one in catalogue.EXPERIMENTS.items():
+        assert one.measures == measures.measures_of(name) and one.measures
+    assert {name for one in measures.MEASURES.values() for name in one.experiments} <= set(catalogue.EXPERIMENTS)
+    with pytest.raises(FlowlibError, match="unknown measure 'beauty': choose one of .*equivariance"):
+        measures.measure("beauty", None, CONFIG)
 
 
-def test_pairs_are_of_common_seeds():
-    ours = [{"seed": seed, "metrics": values} for seed, values in ((0, [1, 3]), (1, [100, 100]))]
-    theirs = [{"seed": seed, "metrics": values} for seed, values in ((0, [0, 1]), (2, [50, 50]))]
-    assert tables.paired(ours, theirs, lambda metrics: metrics)[0] == 1.5
-    assert tables.average([{"metrics": x} for x in (1.0, 2.0, 6.0)], lambda metrics: metrics) == 3
+@pytest.mark.parametrize("model", ["flow", "flow-inferred", "poflow", "vae", "factor-vae", "slow-vae", "tvae"])
+def test_every_measure_takes_every_model(model, monkeypatch):
+    """Plain finite numbers, whatever the model."""
+    for module, name in ((composition, "IMAGES"), (extrapolation, "IMAGES"), (likelihood, "IMAGES"), (likelihood, "SAMPLES")):
+        monkeypatch.setattr(module, name, 2)
+    monkeypatch.setattr(composition, "SWITCH_AT", 1)
+    images, labels = {"train": digits(6), "test": digits(4)}, torch.tensor([0, 8, 9, 3, 4, 5])
+    monkeypatch.setattr(flowlib.data, "load_digits", lambda split="train": (images[split], labels[: len(images[split])]))
+    config = dataclasses.replace(CONFIG, model=model, latent_dim=9, left_out=(8, 9), validation=2)
+    built = new_model(config).eval()
+    for name in measures.MEASURES:
+        found = json.loads(json.dumps(measures.measure(name, built, config), allow_nan=False))
+        for title, number, _ in measures.MEASURES[name].columns:
+            assert number(found) == number(found), title

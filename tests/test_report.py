@@ -14,7 +14,7 @@ from flowlib.evaluation import (
     equivariance_error, evaluate_model, flow_geometry, format_report, no_motion, report,
 )  # fmt: skip
 from flowlib.models import build_model
-from tiny import CONFIG, sequences
+from tiny import CONFIG, few_samples, sequences
 
 
 class TestGeometry:
@@ -43,7 +43,6 @@ class TestGeometry:
         assert summary["half_speed_squared"] == pytest.approx(0.5 * np.mean(np.square(speed)))
         assert summary["straightness"] == pytest.approx(straight) and straight < 1
 
-
     def test_a_free_velocity_has_none(self):
         """Its Jacobian is not symmetric, so λ_min(I + H) would mean nothing."""
         free = build_model(dataclasses.replace(CONFIG, velocity="free", hj_penalty="none"))
@@ -56,9 +55,7 @@ class TestReport:
     @pytest.fixture
     def metrics(self, monkeypatch):
         """A tiny model's metrics, with few samples."""
-        monkeypatch.setattr(report, "SAMPLES", 3)
-        monkeypatch.setattr(report, "SEQUENCES", 2)
-        monkeypatch.setattr(report, "LIMIT_IMAGES", 2)
+        few_samples(monkeypatch)
         torch.manual_seed(0)
         self.model, self.made, self.said = build_model(CONFIG), sequences(), []
         return evaluate_model(self.model, self.made, seed=4, progress=self.said.append)
@@ -121,8 +118,7 @@ class TestReport:
 
 
 def test_every_factor_has_its_own_likelihoods_and_geometry(monkeypatch):
-    for name, value in (("SAMPLES", 2), ("SEQUENCES", 2), ("LIMIT_IMAGES", 1)):
-        monkeypatch.setattr(report, name, value)
+    few_samples(monkeypatch)
     seen, real = [], report.sequence_log_likelihood
     monkeypatch.setattr(
         report, "sequence_log_likelihood", lambda model, batch, *rest: seen.append(batch.factor.tolist()) or real(model, batch, *rest)

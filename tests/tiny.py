@@ -7,6 +7,7 @@ import torch
 
 from flowlib.config import Config
 from flowlib.data import Sequences
+from flowlib.evaluation import report
 from flowlib.training import Trainer, new_model
 
 OPTIONS = {
@@ -19,6 +20,12 @@ CONFIG = Config(**OPTIONS)
 def digits(count=7, size=28):
     """(count, 1, size, size) images between 0 and 1, the same in every call."""
     return torch.rand(count, 1, size, size, generator=torch.Generator().manual_seed(5))
+
+
+def few_samples(patch):
+    """A report of a few samples on two images of every factor, through pytest's `patch`."""
+    for name, value in (("SAMPLES", 3), ("SEQUENCES", 2), ("LIMIT_IMAGES", 2)):
+        patch.setattr(report, name, value)
 
 
 def sequences(config=CONFIG, count=7):

@@ -35,9 +35,14 @@ def collect(machine, folders):
     write_text(json.dumps(found, indent=1) + "\n", RESULTS)
 
 
+def grouped(value, digits=0):
+    """A number with its thousands set apart."""
+    return f"{value:,.{digits}f}".replace(",", " ")
+
+
 def spread(values, digits=0):
     """Mean and, in brackets, the smallest and largest of the seeds."""
-    low, mean, high = (f"{value:,.{digits}f}".replace(",", " ") for value in (min(values), statistics.mean(values), max(values)))
+    low, mean, high = (grouped(value, digits) for value in (min(values), statistics.mean(values), max(values)))
     return f"{mean} ({low} … {high})"
 
 
@@ -48,7 +53,7 @@ def table(results):
     names = list(runs[0]["equivariance"])
     for name in names:
         columns = [[run["equivariance"][name][key] for run in runs] for key in ("error", "decoder_limit", "no_motion")]
-        rows.append(f"| {name} | {spread(columns[0])} | {spread(columns[1])} | {statistics.mean(columns[2]):,.0f} |".replace(",", " "))
+        rows.append(f"| {name} | {spread(columns[0])} | {spread(columns[1])} | {grouped(statistics.mean(columns[2]))} |")
     means = [statistics.mean(run["equivariance"][name]["error"] for name in names) for run in runs]
     rows.append(f"| **mean** | **{spread(means)}** | | |")
     rows += ["", "| log-likelihood, nats | mean over seeds | standard error of one run |", "|---|---|---|"]
@@ -76,11 +81,8 @@ def comparison_table(results, also=()):
     lines = ["| | " + " | ".join(names) + " | mean | nats per frame | nats per sequence |", "|---" * (len(names) + 4) + "|"]
     for label, runs in methods.items():
         errors = [[statistics.fmean(run["equivariance"][name]) for name in names] for run in runs]
-        factors = " | ".join(f"{statistics.fmean(column):,.0f}".replace(",", " ") for column in zip(*errors, strict=True))
-        nats = " | ".join(
-            f"{statistics.fmean(statistics.fmean(run['likelihood'][kind]) for run in runs):,.0f}".replace(",", " ")
-            if "likelihood" in runs[0] else "" for kind in ("frame", "sequence")
-        )  # fmt: skip
+        factors = " | ".join(grouped(statistics.fmean(column)) for column in zip(*errors, strict=True))
+        nats = " | ".join(_nats(runs, kind) for kind in ("frame", "sequence"))
         lines.append(f"| {label} | {factors} | {spread([statistics.fmean(row) for row in errors])} | {nats} |")
     first = results["rows"][0]
     seeds = ", ".join(sorted({str(row["seed"]) for row in results["rows"]}))
@@ -90,10 +92,17 @@ def comparison_table(results, also=()):
     return "\n".join(lines)
 
 
+def _nats(runs, kind):
+    """The mean log-likelihood over images and seeds; nothing where none was measured."""
+    if "likelihood" not in runs[0]:
+        return ""
+    return grouped(statistics.fmean(statistics.fmean(run["likelihood"][kind]) for run in runs))
+
+
 def further():
     """What stands below the comparison: other operators, and longer training."""
     operators, longer = (json.loads(COMPARISON.with_name(f"{name}.json").read_text()) for name in ("operators", "longer"))
-    return [("moved by linear regressions", operators), (f"{longer['rows'][0]['config']['steps']:,} steps".replace(",", " "), longer)]
+    return [("moved by linear regressions", operators), (f"{grouped(longer['rows'][0]['config']['steps'])} steps", longer)]
 
 
 def rewritten(text, results, comparison):

@@ -49,13 +49,16 @@ def _modules_behind(path):
         found.add(here)
         for node in ast.walk(ast.parse(here.read_text())):
             if isinstance(node, ast.ImportFrom):
-                names = [node.module or ""]
-                if node.module == "flowlib.models":  # what the package hands on, from where it is defined
-                    names = [getattr(getattr(flowlib.models, name.name, None), "__module__", "") for name in node.names]
-                todo += [
-                    PACKAGE.joinpath(*name.split(".")[1:]).with_suffix(".py") for name in names if name.startswith("flowlib.models.")
-                ]
+                names = [name for name in _defined_in(node) if name.startswith("flowlib.models.")]
+                todo += [PACKAGE.joinpath(*name.split(".")[1:]).with_suffix(".py") for name in names]
     return found
+
+
+def _defined_in(node):
+    """The modules behind `from … import …`: what the package `flowlib.models` hands on counts from where it is defined."""
+    if node.module != "flowlib.models":
+        return [node.module or ""]
+    return [getattr(getattr(flowlib.models, name.name, None), "__module__", "") for name in node.names]
 
 
 def _bare(source):

@@ -75,7 +75,6 @@ def _alone(path):
 
 def _open(path, experiment, restart, say):
     """The file's contents, or a new beginning; never rows that other code, data or settings made."""
-    now = stamp()
     if path.exists():
         stored = read_json(path)
         differing = differences(stored, experiment)
@@ -89,14 +88,15 @@ def _open(path, experiment, restart, say):
         aside = path.with_name(f"{path.stem}.{int(path.stat().st_mtime)}.old.json")
         path.replace(aside)
         say(f"set aside as {aside}")
-    return {"about": experiment.about, **now, "rows": []}
+    return {"about": experiment.about, **stamp(), "rows": []}
 
 
 def differences(stored, experiment) -> list[str]:
     """What a file of results says that code, data and settings of today do not: nothing, or up to four short texts."""
     found = [f"{key}: {stored.get(key)} there, {value} now" for key, value in stamp().items() if stored.get(key) != value]
     wanted = {(label, config.seed): config for label, config in experiment.jobs()}
-    codes = {model: training_code(config) for model, config in {config.model: config for config in wanted.values()}.items()}
+    models = {config.model: config for config in wanted.values()}  # the code depends on the model alone
+    codes = {model: training_code(config) for model, config in models.items()}
     for row in stored.get("rows", []):
         config = wanted.get((row["method"], row["seed"]))
         if config is None or row["config"] != json.loads(to_json(config)):
