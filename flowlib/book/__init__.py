@@ -1,0 +1,1 @@
+"""What serves the chapters of the book alone, apart from the library."""
