@@ -30,6 +30,8 @@ class Config:
     """Digits that are left out of training (M19); the held-out part always has all ten."""
     validation: int = 0
     """How many of the last training images are kept out of training, to choose hyper-parameters on."""
+    images: int = 0
+    """How many images of each part of the data are used, the first ones (0: all)."""
 
     # model
     model: str = "flow"
@@ -103,8 +105,9 @@ def _validate(config):
         raise FlowlibError(f"options = {config.options!r}: give finite numbers by name, such as beta 4")
     if config.velocity == "free" and (config.hj_penalty != "none" or _needs_hessian(config)):
         raise FlowlibError("velocity = 'free' has no potential: use it with hj_penalty none and the path objective")
-    if config.validation < 0:
-        raise FlowlibError(f"validation = {config.validation}: give the number of images, 0 or more")
+    for name in ("validation", "images"):
+        if getattr(config, name) < 0:
+            raise FlowlibError(f"{name} = {getattr(config, name)}: give the number of images, 0 or more")
     if not 0 <= config.seed < 2**32:
         raise FlowlibError(f"seed = {config.seed}: give a whole number from 0 to 2^32 − 1")
     for name, low in (("diffusion", 0.0), ("noise_std", 0.0), ("learning_rate", 0.0), ("hj_weight", -1e-300)):
@@ -130,7 +133,7 @@ def _check_option(name, kind, value):
     if kind in (int, float, bool):
         if type(value) is not kind and (kind, type(value)) != (float, int):
             raise FlowlibError(f"{name} = {value!r}: give a value of type {kind.__name__}")
-        if kind is int and name not in ("seed", "validation") and value <= 0:
+        if kind is int and name not in ("seed", "validation", "images") and value <= 0:
             raise FlowlibError(f"{name} = {value}: give a positive whole number")
     if get_origin(kind) is Literal and value not in get_args(kind):
         raise FlowlibError(f"{name} = {value!r}: choose one of {', '.join(get_args(kind))}")
@@ -161,7 +164,7 @@ def to_json(config: Config) -> str:
 
 
 def from_json(path) -> Config:
-    """Read a saved configuration; raises for unknown or missing options and for a file that is no JSON."""
+    """Read a saved configuration; raises for unknown options and for a file that is no JSON."""
     try:
         values = json.loads(Path(path).read_text())
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
@@ -170,12 +173,17 @@ def from_json(path) -> Config:
 
 
 def from_values(values, source) -> Config:
-    """The configuration in a dict that was read from `source`; raises, naming them, for unknown or missing options."""
-    known = {field.name for field in dataclasses.fields(Config)}
-    odd = sorted(known ^ set(values)) if isinstance(values, dict) else ["(no names at all)"]
-    if odd:
-        raise FlowlibError(f"{source} is not a configuration of this version of flowlib: options {odd} do not fit")
+    """The configuration in a dict that was read from `source`; an option that is missing there takes its default.
+
+    An older version of flowlib wrote what it knew: what it did not know yet, it did as the default does. Raises FlowlibError for
+    unknown options, naming them: what they ask for would silently not be done.
+    """
+    if not isinstance(values, dict):
+        raise FlowlibError(f"{source} is not a configuration of this version of flowlib: it holds no options by name")
+    unknown = sorted(set(values) - {field.name for field in dataclasses.fields(Config)})
+    if unknown:
+        raise FlowlibError(f"{source} is not a configuration of this version of flowlib: options {unknown} are unknown here")
     for name in ("factors", "left_out"):
-        if isinstance(values[name], list):  # JSON knows no tuples
+        if isinstance(values.get(name), list):  # JSON knows no tuples
             values = values | {name: tuple(values[name])}
     return Config(**values)

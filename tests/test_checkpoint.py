@@ -14,7 +14,7 @@ import flowlib
 from flowlib.errors import FlowlibError
 from flowlib import files
 from flowlib.training import load, load_model, new_model, read_json, write_json
-from flowlib.training.checkpoint import check_config, save
+from flowlib.training.checkpoint import KEY, check_config, save
 from tiny import CONFIG, digits
 
 
@@ -28,8 +28,8 @@ def path(tmp_path):
 def rewritten(path, header=None, **tensors):
     """Write the file again with another header or other tensors, as other software would."""
     with safe_open(path, "pt") as file:
-        metadata = file.metadata()
-    save_file(load_file(path) | tensors, path, metadata=metadata | (header or {}))
+        metadata = json.loads(file.metadata()[KEY])
+    save_file(load_file(path) | tensors, path, metadata={KEY: json.dumps(metadata | (header or {}))})
 
 
 class TestFile:
@@ -40,6 +40,13 @@ class TestFile:
         assert saved.part("model").keys() == weights.keys() and saved.part("mod") == {}
         assert all(torch.equal(value, weights[name]) for name, value in saved.part("model").items())
         assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+
+    def test_equal_contents_are_equal_files(self, path, tmp_path):
+        written = set()
+        for number in range(8):
+            save(tmp_path / "again.safetensors", {"model": new_model(CONFIG).state_dict()}, CONFIG, 7)
+            written.add((tmp_path / "again.safetensors").read_bytes())
+        assert written == {path.read_bytes()}
 
     def test_a_model_is_rebuilt_from_the_file_alone(self, path):
         model, config = load_model(path)
@@ -101,6 +108,10 @@ class TestRefused:
         torch.save({"a": torch.zeros(3)}, path, _use_new_zipfile_serialization=zipped)
         self.refused(path, "it is a pickle")
 
+    def test_a_header_that_is_no_json(self, path):
+        save_file(load_file(path), path, metadata={KEY: "{"})
+        self.refused(path, "is altered: its header cannot be read")
+
     def test_other_softwares_safetensors(self, path):
         save_file({"a": torch.zeros(3)}, path)
         self.refused(path, r"is not one of flowlib's checkpoints: its header holds \[\]")
@@ -112,14 +123,18 @@ class TestRefused:
         assert load(path).version == "0.0.9" and load_model(path)[1] == CONFIG
 
     def test_another_versions_options_are_named(self, path):
-        values = dataclasses.asdict(CONFIG)
-        values["colour"] = values.pop("steps")
-        header = {"config": json.dumps(values), "step": "3", "flowlib": "9.1"}
+        header = {"config": json.dumps(dataclasses.asdict(CONFIG) | {"colour": 1}), "step": "3", "flowlib": "9.1"}
         save_file(load_file(path), path, metadata=header)
-        with pytest.raises(
-            FlowlibError, match=r"written by flowlib 9.1, .*options \['colour', 'steps'\] do not fit"
-        ):
+        with pytest.raises(FlowlibError, match=r"written by flowlib 9.1, .*options \['colour'\] are unknown here"):
             load_model(path)
+
+    def test_an_older_versions_options_take_their_defaults(self, path):
+        """And its header had several keys."""
+        values = dataclasses.asdict(CONFIG)
+        del values["images"]
+        save_file(load_file(path), path, metadata={"config": json.dumps(values), "step": "3", "flowlib": "0.0.9"})
+        assert load_model(path)[1] == CONFIG
+        check_config(load(path), CONFIG, path)
 
     def test_weights_that_do_not_fit(self, path):
         weights = new_model(CONFIG).state_dict()
@@ -143,7 +158,7 @@ class TestRefused:
         message = str(caught.value)
         assert (
             "seed: 0 there, 3 asked for" in message
-            and "factors: ['scale', 'rotation', 'hue'] there" in message
+            and "factors: ('scale', 'rotation', 'hue') there" in message
         )
         assert "steps" not in message and "--out" in message
         check_config(load(path), CONFIG, path)

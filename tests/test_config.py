@@ -132,7 +132,7 @@ class TestJson:
             network="mlp", width=6, potential_width=7, potential_depth=3, bounded_potential=True,
             diffusion=0.5, learn_diffusion=False, objective="marginal", likelihood="gaussian", noise_std=0.2,
             log_det="series", hj_penalty="none", hj_weight=0.1, steps=9, learning_rate=0.4,
-            schedule="constant", seed=8, checkpoint_every=11, left_out=(8, 9), validation=10, starts="moved", model="vae", options={"beta": 4.0},
+            schedule="constant", seed=8, checkpoint_every=11, left_out=(8, 9), validation=10, starts="moved", images=12, model="vae", options={"beta": 4.0},
             prior="none", velocity="free",
         )  # fmt: skip
         assert all(getattr(other, name) != getattr(Config(), name) for name in NAMES)
@@ -152,13 +152,13 @@ class TestJson:
         with pytest.raises(FlowlibError, match="nothing.json cannot be read .*No such file"):
             from_json(tmp_path / "nothing.json")
 
-    def test_another_versions_options_are_named(self, tmp_path):
-        with pytest.raises(FlowlibError, match=r"options \['colour_jitter'\] do not fit"):
+    def test_unknown_options_are_named(self, tmp_path):
+        with pytest.raises(FlowlibError, match=r"options \['colour_jitter'\] are unknown here"):
             self.read(tmp_path, self.values(colour_jitter=1))
-        with pytest.raises(FlowlibError, match=r"options \['learn_diffusion', 'steps'\] do not fit"):
-            self.read(
-                tmp_path, json.dumps({name: 1 for name in NAMES if name not in ("steps", "learn_diffusion")})
-            )
+
+    def test_an_option_that_is_missing_takes_its_default(self, tmp_path):
+        kept = {name: value for name, value in json.loads(self.values(steps=9)).items() if name not in ("learn_diffusion", "images")}
+        assert self.read(tmp_path, json.dumps(kept)) == Config(steps=9)
 
     def test_values_are_checked_as_everywhere(self, tmp_path):
         with pytest.raises(FlowlibError, match="steps = 'many'"):

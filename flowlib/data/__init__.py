@@ -27,7 +27,8 @@ def load_sequences(config, split="train") -> Sequences:
     load = {"digits": load_digits, "mnist": load_mnist}[config.data]
     images, labels = load("train" if split in ("train", "validation") else "test")
     starts = config.starts if split == "train" else "plain"
-    return Sequences(images[_chosen(config, split, images, labels)], config.factors, config.horizon, starts)
+    chosen = images[_chosen(config, split, images, labels)]
+    return Sequences(chosen[: config.images or None], config.factors, config.horizon, starts)
 
 
 def _chosen(config, split, images, labels):

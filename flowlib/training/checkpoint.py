@@ -1,4 +1,7 @@
-"""Checkpoints in safetensors, with configuration, version and checksum in the header. Never a pickle."""
+"""Checkpoints in safetensors, with configuration, version and checksum in the header. Never a pickle.
+
+The header is one JSON text under one key: safetensors writes several keys in random order, and equal runs would differ as files.
+"""
 
 import hashlib
 import json
@@ -14,6 +17,9 @@ from flowlib.config import Config, from_values, to_json
 from flowlib.errors import FlowlibError
 from flowlib.files import write_file
 from flowlib.models import build_model
+
+
+KEY = "checkpoint"
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,7 @@ class Checkpoint:
 
 
 def save(path, parts: dict[str, dict[str, torch.Tensor]], config: Config, step: int):
-    """Write {part: {name: tensor}} whole (temporary name, then rename)."""
+    """Write {part: {name: tensor}} whole (temporary name, then rename); what is equal becomes files that are equal byte for byte."""
     tensors = {
         f"{part}.{name}": value.detach().contiguous() for part, named in parts.items() for name, value in named.items()
     }
@@ -53,7 +59,7 @@ def digest(tensors, header):
 
 def _save(tensors, path, header):
     try:
-        save_file(tensors, path, metadata=header)
+        save_file(tensors, path, metadata={KEY: json.dumps(header, sort_keys=True)})
     except SafetensorError as error:  # the library wraps a full disk in its own exception
         raise OSError(str(error)) from error
 
@@ -65,7 +71,7 @@ def load(path) -> Checkpoint:
         raise FlowlibError(f"no checkpoint at {path}: train first, or name a run's folder")
     try:
         with safe_open(path, "pt") as file:
-            header = file.metadata() or {}
+            header = _header(file.metadata() or {}, path)
             tensors = {name: file.get_tensor(name) for name in file.keys()}
     except (SafetensorError, OSError) as error:
         raise FlowlibError(
@@ -77,6 +83,16 @@ def load(path) -> Checkpoint:
     if stated is not None and stated != digest(tensors, header):
         raise FlowlibError(f"{path} is altered: its checksum differs from the one in its header; get or train it again")
     return Checkpoint(tensors, json.loads(header["config"]), int(header["step"]), header["flowlib"])
+
+
+def _header(metadata, path):
+    """The header by name; older files have no KEY, but its entries side by side."""
+    if KEY not in metadata:
+        return metadata
+    try:
+        return json.loads(metadata[KEY])
+    except json.JSONDecodeError as error:
+        raise FlowlibError(f"{path} is altered: its header cannot be read ({error}); get or train it again") from error
 
 
 def _reason(path, error):
@@ -92,12 +108,9 @@ def _reason(path, error):
 
 def check_config(checkpoint: Checkpoint, config: Config, path):
     """Raise FlowlibError, naming every option that differs, unless the checkpoint is of this configuration."""
-    wanted = json.loads(to_json(config))
-    names = sorted(set(wanted) | set(checkpoint.config))
+    there = from_values(checkpoint.config, f"{path}, written by flowlib {checkpoint.version},")
     differing = [
-        f"{name}: {checkpoint.config.get(name, 'missing')} there, {wanted.get(name, 'unknown here')} asked for"
-        for name in names
-        if checkpoint.config.get(name) != wanted.get(name)
+        f"{name}: {value} there, {getattr(config, name)} asked for" for name, value in vars(there).items() if value != getattr(config, name)
     ]
     if differing:
         raise FlowlibError(
