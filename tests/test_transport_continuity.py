@@ -6,6 +6,7 @@ import pytest
 import torch
 from transport_cases import gaussian_pair, mixture_log_density
 
+from flowlib.errors import FlowlibError
 from flowlib.transport import (
     Gaussian,
     GaussianPotential,
@@ -82,6 +83,32 @@ def test_continuity_residual_sees_a_wrong_sign_or_factor(z, factor):
     log_density, velocity = moving_gaussian()
     wrong = continuity_residual(log_density, lambda z, t: factor * velocity(z, t), z, 1.3)
     assert wrong.abs().max() > 0.1
+
+
+def growing(z, t):
+    """log N(0, e^{2t} I) with its constant, which depends on t; its velocity is z."""
+    return -0.5 * z.square().sum(-1) * torch.exp(-2 * t) - z.shape[1] * t
+
+
+def test_fields_get_the_time_as_a_tensor(z):
+    """torch.exp(t) of a number t would raise: residual and derivative hand on a tensor."""
+    velocity = lambda z, t: z * torch.exp(0 * t)  # noqa: E731
+    assert continuity_residual(growing, velocity, z, 0.7).abs().max() < 1e-12
+    torch.testing.assert_close(time_derivative(growing, z, 0.7), z.square().sum(-1) * math.exp(-1.4) - 2)
+
+
+@pytest.mark.parametrize("number", [float, torch.Tensor.item, lambda t: math.exp(math.log(t))])
+def test_a_time_that_becomes_a_number_is_refused(number, z):
+    """It would drop ∂_t without a word: this exact pair would have a residual."""
+    dropped = lambda z, t: growing(z, torch.as_tensor(number(t)))  # noqa: E731
+    for call in (lambda: time_derivative(dropped, z, 0.7), lambda: continuity_residual(dropped, lambda z, t: z, z, 0.7)):
+        with pytest.raises(FlowlibError, match="plain number.*torch.exp"):
+            call()
+
+
+def test_decisions_about_the_time_are_allowed(z):
+    late = lambda z, t: z[:, 0] * (t**2 if t > 0.5 else t)  # noqa: E731
+    torch.testing.assert_close(time_derivative(late, z, 0.7), 1.4 * z[:, 0])
 
 
 def test_continuity_residual_vanishes_on_a_travelling_mixture(z):

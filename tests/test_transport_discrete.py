@@ -7,7 +7,9 @@ import ot
 import pytest
 import torch
 from scipy.optimize import linear_sum_assignment, linprog
+from transport_cases import jaxtyping_off
 
+from flowlib.errors import FlowlibError
 from flowlib.transport import (
     barycentric_map,
     c_transform,
@@ -158,3 +160,42 @@ def test_single_precision_stays_single(generator):
     entropic = sinkhorn_coupling(x, y, 1.0)
     results = [plan, w2, f, g, entropic.plan, entropic.entropic_cost, w2_1d(x[:, 0], y[:, 0])]
     assert {r.dtype for r in results} == {torch.float32}
+
+
+def test_some_hundred_grains_in_the_worst_order_are_solved_exactly():
+    """POT's own limit of 1e5 pivots ends above the optimum here, with a warning alone."""
+    x, y = torch.linspace(0, 1, 600), torch.linspace(3, 2, 600) ** 2
+    plan, w2 = optimal_coupling(x[:, None], y[:, None])
+    torch.testing.assert_close(w2, w2_1d(x, y), rtol=1e-9, atol=0)
+    f, g = dual_potentials(x[:, None], y[:, None])
+    assert ((x[:, None] - y) ** 2 - f[:, None] - g).min() > -1e-9
+    torch.testing.assert_close(f.mean() + g.mean(), w2)
+
+
+@pytest.mark.parametrize("solve", [optimal_coupling, dual_potentials])
+def test_an_end_before_the_optimum_is_an_error(solve, monkeypatch, generator):
+    monkeypatch.setattr("flowlib.transport.discrete.MOST_PIVOTS", 3)
+    x, y = torch.randn(40, 2, generator=generator), torch.randn(40, 2, generator=generator)
+    with pytest.raises(FlowlibError, match="40 × 40 points was not solved.*sinkhorn_coupling"):
+        solve(x, y)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("epsilon", [1e3, 1e6, 1e8, 1e12])
+def test_large_epsilon_costs_what_the_independent_plan_costs(dtype, epsilon, generator):
+    """As ε grows the entropic cost rises to ⟨a⊗b, C⟩ − Var/2ε + …, Var the variance of C without its row and column means."""
+    x, y = (torch.rand(n, 2, generator=generator) for n in (60, 50))
+    cost = torch.cdist(x, y) ** 2
+    rest = cost - cost.mean(0) - cost.mean(1, keepdim=True) + cost.mean()
+    expected = cost.mean() - rest.square().mean() / (2 * epsilon)
+    found = sinkhorn_coupling(x.to(dtype), y.to(dtype), epsilon)
+    rounding = 1e-6 if dtype == torch.float32 else 1e-9
+    assert found.entropic_cost.item() == pytest.approx(expected.item(), rel=rounding)
+    assert found.transport_cost <= found.entropic_cost * (1 + rounding)
+
+
+@pytest.mark.parametrize("call", [c_transform, map_from_dual])
+@pytest.mark.parametrize("g", [torch.zeros(4, 1), torch.zeros(1), torch.zeros(5)], ids=str)
+def test_prices_are_one_for_each_point(call, g):
+    with jaxtyping_off(), pytest.raises(FlowlibError, match=r"g has shape .*; it has to be \(4,\)"):
+        call(torch.zeros(4, 2), torch.zeros(4, 2), g)

@@ -37,6 +37,19 @@ def test_quadratic(curvature):
     torch.testing.assert_close(found, exact, atol=1e-6, rtol=0)
 
 
+@pytest.mark.parametrize("curvature, t", [(50.0, 10.0), (0.1, 0.01)])
+def test_error_of_a_coarse_grid(curvature, t):
+    """The best candidate lies within h/2 of the minimiser: off by h²/8 (1/t + a) at most, and by that at the worst place."""
+    z, h = line(-1, 1, 201), 0.1
+    found = hopf_lax(lambda p: 0.5 * curvature * p[:, 0] ** 2, z, t, line(-4, 4, 81))
+    error = found - 0.5 * curvature * z[:, 0] ** 2 / (1 + curvature * t)
+    bound = h**2 / 8 * (1 / t + curvature)
+    if curvature * t > 1:  # every minimiser is near 0, a candidate
+        assert 0 <= error.min() and error.max() < bound
+    else:
+        assert error.max().item() == pytest.approx(bound, rel=0.02)
+
+
 def test_plane_wave():
     """u₀ = p·z gives u = p·z − ½ t ‖p‖², in two dimensions."""
     p, z = torch.tensor([0.6, -0.3]), square(-1, 1, 3)

@@ -6,9 +6,9 @@ import pkgutil
 import subprocess
 import sys
 
-import jaxtyping
 import pytest
 import torch
+from transport_cases import jaxtyping_off
 
 from flowlib import transport as tr
 from flowlib.errors import FlowlibError
@@ -66,6 +66,7 @@ CALLS = {
         "smallest eigenvalue -1",
     ),
     "singular": (lambda: tr.Gaussian(LINE[:2], 0 * EYE), "smallest eigenvalue 0"),
+    "nan mean": (lambda: tr.Gaussian(LINE[:2] * torch.nan, EYE), "mean has 2 non-finite"),
     "nan covariance": (lambda: tr.Gaussian(LINE[:2], EYE * torch.nan), "not symmetric"),
     "covariance's shape": (lambda: tr.Gaussian(LINE[:2], torch.eye(3)), r"covariance has shape \(3, 3\)"),
     "not square": (lambda: tr.Gaussian(LINE[:2], torch.ones(2, 3)), r"\(2, 3\)"),
@@ -82,9 +83,17 @@ CALLS = {
     "splitting": (lambda: tr.linear_helmholtz(EYE, -EYE), "smallest eigenvalue -1"),
     "clouds of two sizes": (lambda: tr.optimal_coupling(Z, torch.zeros(4, 3)), r"y has shape \(4, 3\)"),
     "nan in a cloud": (lambda: tr.optimal_coupling(Z * torch.nan, Z), "x has 8 non-finite"),
+    "no points": (lambda: tr.optimal_coupling(Z[:0], Z), r"\(0, 2\).*at least one"),
+    "no points at all": (lambda: tr.dual_potentials(Z, Z[:0]), r"\(0, 2\).*at least one"),
+    "no points on a line": (lambda: tr.w2_1d(LINE[:0], LINE), "number of points in x is 0"),
+    "no images on a line": (lambda: tr.quantile_map_1d(LINE, LINE[:0]), "number of points in y is 0"),
+    "numpy points": (lambda: tr.optimal_coupling(Z.numpy(), Z), "x is a ndarray; .*torch.as_tensor"),
+    "numpy line": (lambda: tr.w2_1d(LINE, LINE.numpy()), "y is a ndarray; .*torch.as_tensor"),
     "weights": (lambda: tr.optimal_coupling(Z, Z, LINE + 1), "a has sum 4"),
     "negative weights": (lambda: tr.dual_potentials(Z, Z, None, torch.tensor([2.0, -1, 0, 0])), "minimum -1"),
     "epsilon": (lambda: tr.sinkhorn_coupling(Z, Z, 0), "epsilon is 0"),
+    "infinite epsilon": (lambda: tr.sinkhorn_coupling(Z, Z, float("inf")), "epsilon is inf; .*finite"),
+    "soft prices' weights": (lambda: tr.soft_c_transform(Z, Z, LINE, 1.0, LINE + 1), "b has sum 4"),
     "no iterations": (lambda: tr.sinkhorn_coupling(Z, Z, 1, max_iterations=0), "max_iterations is 0"),
     "no convergence": (
         lambda: tr.sinkhorn_coupling(RAMP, 1 - RAMP**2, 1e-3, max_iterations=1),
@@ -95,6 +104,8 @@ CALLS = {
     "empty row": (lambda: tr.barycentric_map(0 * EYE, EYE), "row sum"),
     "line with columns": (lambda: tr.w2_1d(Z, Z), r"x has shape \(4, 2\)"),
     "unequal mass": (lambda: tr.benamou_brenier_1d(BELL, 2 * BELL, 1.0), "target has mass 2"),
+    "a sunken density": (lambda: tr.w2_density_1d(BELL, torch.tensor([1.5, -0.5]), 1.0), "minimum -0.5.*clamp_min"),
+    "a film of one row": (lambda: tr.momentum_1d(BELL, 1.0), "the film has shape"),
     "no spacing": (lambda: tr.benamou_brenier_1d(BELL, BELL, 0.0), "spacing is 0"),
     "time zero": (lambda: tr.hopf_lax(lambda z: LINE, Z, 0, Z), "t is 0"),
     "heat backwards": (lambda: tr.heat_marginal(NORMAL, 1.0, -1.0), "t is -1"),
@@ -106,13 +117,8 @@ CALLS = {
 
 @pytest.mark.parametrize("call, message", CALLS.values(), ids=CALLS)
 def test_bad_input_is_named_with_its_remedy(call, message):
-    """As a user meets it: without the executed shapes, which would answer first."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    try:
-        with pytest.raises(FlowlibError, match=message):
-            call()
-    finally:
-        jaxtyping.config.update("jaxtyping_disable", False)
+    with jaxtyping_off(), pytest.raises(FlowlibError, match=message):
+        call()
 
 
 def test_import_is_cheap():

@@ -34,6 +34,16 @@ def test_the_blur_is_a_gaussian_of_that_width():
             torch.testing.assert_close(marginal @ (across - shift) ** 2, torch.tensor(1.3**2))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("blur", [1e-3, 1e-30, 1e-200])
+def test_without_blur_all_goes_to_the_nearest_pixel(blur, dtype):
+    """The second point lies in the middle of four pixels, which share it."""
+    points = torch.tensor([[0.6, 1.0], [-0.5, -0.5]], dtype=dtype)
+    expected = torch.zeros(3, 3, dtype=dtype)
+    expected[0, 2], expected[1:, :2] = 0.2, 0.2
+    torch.testing.assert_close(measure_image(points, torch.tensor([0.2, 0.8], dtype=dtype), (3, 3), blur=blur), expected)
+
+
 def test_mass_is_kept_beyond_the_edge(generator):
     points = 20 * torch.randn(50, 2, generator=generator)
     assert measure_image(points, torch.full((50,), 0.02), (8, 8)).sum().item() == pytest.approx(1)

@@ -1,6 +1,6 @@
 """The mathematics of part I: moving densities, optimal transport, Hamilton–Jacobi, Helmholtz, diffusion.
 
-MATH.md M1–M7, M9 and the kinetic energy of M14. Floor 0: nothing here knows of a model.
+M1–M7, M9 and the kinetic energy of M14. Floor 0: nothing here knows of a model.
 """
 
 from flowlib.transport.action import hamilton_jacobi_residual, kinetic_action, straightness
@@ -35,7 +35,6 @@ from flowlib.transport.gaussian import (
     gaussian_map,
     gaussian_w2,
     interpolate,
-    symmetric_power,
 )
 from flowlib.transport.hamilton_jacobi import characteristics, crossing_time, hopf_lax
 from flowlib.transport.heat import (
@@ -65,9 +64,9 @@ from flowlib.transport.matched import matched_sample
 from flowlib.transport.moved import moved_log_density
 from flowlib.transport.ode import Path, integrate
 from flowlib.transport.pixels import displacement, displacement_frames, image_measure, measure_image
+from flowlib.transport.roots import lyapunov, square_root
 
 __all__ = [
-    "symmetric_power",
     "AffineMap",
     "BrownianPath",
     "DynamicTransport",
@@ -106,6 +105,7 @@ __all__ = [
     "jko_step",
     "kinetic_action",
     "linear_helmholtz",
+    "lyapunov",
     "map_from_dual",
     "matched_sample",
     "moved_log_density",
@@ -121,6 +121,7 @@ __all__ = [
     "rotation_field",
     "sinkhorn_coupling",
     "soft_c_transform",
+    "square_root",
     "squared_distances",
     "straightness",
     "time_derivative",

@@ -8,8 +8,9 @@ from torch import Generator, Tensor
 
 from flowlib.errors import FlowlibError
 from flowlib.transport.checks import check_positive, check_shape, check_times
-from flowlib.transport.gaussian import Gaussian, symmetric_power
+from flowlib.transport.gaussian import Gaussian
 from flowlib.transport.heat import Diffusion, brownian_path
+from flowlib.transport.roots import square_root
 from flowlib.transport.types import Time
 
 
@@ -19,7 +20,7 @@ class GaussianBridge:
 
     Brownian motion starts in source and has variance 2Dt. With A, B the two covariances, the ends have
 
-        cross = Cov(z_0, z_1) = A^{½} (A^{½} B A^{½} + D² I)^{½} A^{-½} − D I,
+        cross = Cov(z_0, z_1) = A^{½} (A^{½} B A^{½} + D² I)^{½} A^{-½} − D I = (A B + D² I)^{½} − D I,
 
     and between them every path is a Brownian bridge. As D → 0 it becomes the displacement interpolation, and
     4D·KL becomes W₂² (M4). The entropic OT plan with ε = 4D is the joint law of the ends.
@@ -35,10 +36,11 @@ class GaussianBridge:
     def __post_init__(self):
         check_shape(self.target.mean, self.source.mean.shape, "the target's mean")
         check_positive(self.diffusion, "diffusion")
-        root, inverse_root = (symmetric_power(self.source.covariance, power) for power in (0.5, -0.5))
-        values, axes = torch.linalg.eigh(root @ self.target.covariance @ root)
-        values = values / ((values + self.diffusion**2).sqrt() + self.diffusion)  # √(λ + D²) − D, stably
-        object.__setattr__(self, "cross", root @ (axes * values) @ axes.mT @ inverse_root)
+        factor, noise = self.source.scale_tril, self.diffusion * self._eye
+        product = factor.mT @ self.target.covariance @ factor
+        root = square_root(product + noise @ noise)
+        inner = torch.linalg.solve(root + noise, product)  # root − D I, stably: the three commute
+        object.__setattr__(self, "cross", factor @ torch.linalg.solve_triangular(factor, inner, upper=False, left=False))
 
     def ends(self) -> Gaussian:
         """The joint law of (z_0, z_1), of dimension 2d."""

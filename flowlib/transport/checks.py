@@ -8,6 +8,8 @@ from flowlib.errors import FlowlibError
 
 def check_points(z: Tensor, name: str = "z", dimensions: str = "B d") -> None:
     """z is a floating-point tensor with the named dimensions."""
+    if not isinstance(z, Tensor):
+        raise FlowlibError(f"{name} is a {type(z).__name__}; pass a tensor, e.g. torch.as_tensor({name}).")
     if z.ndim != len(dimensions.split()) or not z.is_floating_point():
         raise FlowlibError(
             f"{name} has shape {tuple(z.shape)} and dtype {z.dtype}; pass a floating-point tensor of shape "
@@ -33,20 +35,36 @@ def check_finite(value: Tensor, name: str, t: Tensor | None = None) -> None:
 
 
 def check_positive(value: int | float | Tensor, name: str) -> None:
-    """value > 0 (everywhere)."""
-    if not bool((torch.as_tensor(value) > 0).all()):
-        raise FlowlibError(f"{name} is {value}; it has to be positive.")
+    """0 < value < ∞ (everywhere)."""
+    value = torch.as_tensor(value)
+    if not bool(((value > 0) & (value < torch.inf)).all()):
+        raise FlowlibError(f"{name} is {value.tolist()}; it has to be positive and finite.")
 
 
-def check_density(values: Tensor, spacing: int | float, name: str) -> None:
-    """values (n,) ≥ 0 on cells of width `spacing` hold mass Σ values·spacing = 1."""
+def check_density(values: Tensor, spacing: int | float, name: str, *, negative: bool = False) -> None:
+    """values (n,) on cells of width `spacing` hold mass Σ values·spacing = 1, and are ≥ 0 unless `negative`."""
     check_points(values, name, "n")
     check_positive(spacing, "spacing")
     mass = float(values.sum() * spacing)
-    if not bool((values >= 0).all()) or abs(mass - 1) > 1e-6:
+    if not abs(mass - 1) <= 1e-6:
+        raise FlowlibError(f"{name} has mass {mass:.8g}; divide it by its mass.")
+    if not negative and bool((values < 0).any()):
+        raise FlowlibError(f"{name} has the minimum {float(values.min()):.3g}; a density is nowhere negative, see clamp_min(0).")
+
+
+def check_weights(weights: Tensor | None, points: Tensor, name: str) -> Tensor:
+    """Weights ≥ 0 of sum 1, one for each of the points, of which there is at least one; equal ones for None."""
+    if len(points) == 0:
+        raise FlowlibError(f"the points of {name} are of shape {tuple(points.shape)}; pass at least one.")
+    if weights is None:
+        return torch.full_like(points[:, 0], 1 / len(points)).detach()
+    check_shape(weights, points.shape[:1], name)
+    total = float(weights.sum())
+    if not bool((weights >= 0).all()) or not abs(total - 1) <= 1e-5:
         raise FlowlibError(
-            f"{name} has mass {mass:.8g}, minimum {float(values.min()):.3g}; divide it by its mass."
+            f"{name} has sum {total:.6g} and minimum {float(weights.min()):.3g}; pass weights ≥ 0 of sum 1."
         )
+    return weights.detach().to(points) / weights.sum().detach().to(points)
 
 
 def check_times(times: Tensor) -> None:

@@ -9,9 +9,12 @@ from collections.abc import Callable
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.autograd import forward_ad
 from torch.func import grad, jacrev, jvp, vmap
 from torch.func import hessian as hessian_of
+from torch.overrides import TorchFunctionMode
 
+from flowlib.errors import FlowlibError
 from flowlib.transport.checks import check_points, check_shape
 from flowlib.transport.types import Potential, Time, Velocity, as_time
 
@@ -27,10 +30,15 @@ def gradient_of(potential: Potential) -> Velocity:
 
 
 def time_derivative(potential: Potential, z: Float[Tensor, "B d"], t: Time) -> Float[Tensor, "B"]:
-    """∂_t u(z, t) at fixed z, one value per sample. The potential has to use the tensor t, not float(t)."""
+    """∂_t u(z, t) at fixed z, one value per sample.
+
+    The potential gets t as a 0-d tensor and has to use it as one: float(t), t.item() or math.exp(t) would lose the
+    derivative in silence, and raise FlowlibError.
+    """
     check_points(z)
     t = as_time(t, z)
-    return jvp(lambda time: _values(potential, z, time), (t,), (torch.ones_like(t),))[1]
+    with _TimeStaysATensor():
+        return jvp(lambda time: _values(potential, z, time), (t,), (torch.ones_like(t),))[1]
 
 
 def hessian(potential: Potential, z: Float[Tensor, "B d"], t: Time) -> Float[Tensor, "B d d"]:
@@ -57,8 +65,10 @@ def continuity_residual(
 
         ∂_t log p + v·∇log p + ∇·v = (∂_t p + ∇·(p v)) / p,        0 exactly when v moves p.
 
-    log_density(z, t) -> (B,) need not be normalised over z, but its constant must not depend on t.
+    log_density(z, t) -> (B,) need not be normalised over z, but its constant must not depend on t. Both fields get t
+    as a 0-d tensor; see the warning of `time_derivative`.
     """
+    t = as_time(t, z)
     advection = (velocity(z, t) * gradient_of(log_density)(z, t)).sum(-1)
     return time_derivative(log_density, z, t) + advection + divergence(velocity, z, t)
 
@@ -75,6 +85,21 @@ def push_forward_log_density(
     check_shape(log_density, z.shape[:1], "log_density")
     log_volume = torch.linalg.slogdet(jacobian(step_map, z)).logabsdet
     return step_map(z), log_density - log_volume
+
+
+class _TimeStaysATensor(TorchFunctionMode):
+    """Raises where a tensor that depends on the time becomes a plain number."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        if function in _TO_NUMBER and forward_ad.unpack_dual(args[0]).tangent is not None:
+            raise FlowlibError(
+                "the potential turns its time into a plain number, which has no derivative; "
+                "write torch.exp(t) for math.exp(t), and t for float(t)."
+            )
+        return function(*args, **(kwargs or {}))
+
+
+_TO_NUMBER = {Tensor.__float__, Tensor.__int__, Tensor.item, Tensor.tolist}
 
 
 def _values(potential: Potential, z: Tensor, t: Time) -> Tensor:

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from flowlib.transport.checks import check_positive, check_shape
+from flowlib.transport.checks import check_positive, check_shape, check_weights
 from flowlib.transport.discrete import squared_distances
 from flowlib.transport.types import Number
 
@@ -18,7 +18,7 @@ def soft_c_transform(
 ) -> Float[Tensor, "B"]:
     """f(z) = −ε log Σ_j b_j exp((g_j − ‖z − y_j‖²)/ε): Sinkhorn's half step, at any point z.
 
-    Tends to `c_transform` as ε falls; b are positive weights (default uniform). Source: Peyré and Cuturi 2019, § 4.4.
+    Tends to `c_transform` as ε falls; b are positive weights of sum 1 (default uniform). Source: Peyré and Cuturi 2019, § 4.4.
     """
     return -epsilon * torch.logsumexp(_exponents(z, y, g, epsilon, b), 1)
 
@@ -40,8 +40,6 @@ def entropic_map(
 def _exponents(z, y, g, epsilon, b):
     check_positive(epsilon, "epsilon")
     check_shape(g, (len(y),), "g")
-    if b is None:
-        b = torch.full_like(g, 1 / len(g))
-    check_shape(b, (len(y),), "b")
+    b = check_weights(b, y, "b")
     check_positive(b.min(), "the smallest weight")
     return (g - squared_distances(z, y)) / epsilon + b.log()

@@ -8,13 +8,14 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 from flowlib.errors import FlowlibError
-from flowlib.transport.checks import check_points, check_shape, cholesky_factor
+from flowlib.transport.checks import check_finite, check_points, check_shape, cholesky_factor
+from flowlib.transport.roots import square_root
 from flowlib.transport.types import Time
 
 
 @dataclass(frozen=True, eq=False)
 class Gaussian:
-    """N(mean, covariance); the covariance is symmetric and positive definite, else FlowlibError."""
+    """N(mean, covariance); mean finite, covariance symmetric and positive definite, else FlowlibError."""
 
     mean: Float[Tensor, "d"]
     covariance: Float[Tensor, "d d"]
@@ -26,6 +27,7 @@ class Gaussian:
                 f"mean has shape {tuple(self.mean.shape)} and dtype {self.mean.dtype}; "
                 f"pass a mean (d,) of the covariance's dtype, {self.covariance.dtype}."
             )
+        check_finite(self.mean, "mean")
         object.__setattr__(self, "scale_tril", cholesky_factor(self.covariance, "covariance"))
         check_shape(self.covariance, 2 * self.mean.shape, "covariance")
 
@@ -67,11 +69,13 @@ class AffineMap:
 def gaussian_map(source: Gaussian, target: Gaussian) -> AffineMap:
     """The OT map (M3, Bures–Wasserstein): z ↦ m₁ + A (z − m₀), A = Σ₀^{-½}(Σ₀^{½}Σ₁Σ₀^{½})^{½}Σ₀^{-½}.
 
-    A is symmetric and positive definite: the map is the gradient of a convex function.
+    A is symmetric and positive definite: the map is the gradient of a convex function. It is computed with the
+    Cholesky factor L of Σ₀ in the place of Σ₀^{½}: A = L^{-⊤}(L^⊤Σ₁L)^{½}L^{-1}, the same matrix.
     """
     check_shape(target.mean, source.mean.shape, "the target's mean")
-    root, inverse_root = symmetric_power(source.covariance, 0.5), symmetric_power(source.covariance, -0.5)
-    matrix = inverse_root @ symmetric_power(root @ target.covariance @ root, 0.5) @ inverse_root
+    factor = source.scale_tril
+    half = torch.linalg.solve_triangular(factor.mT, square_root(factor.mT @ target.covariance @ factor), upper=True)
+    matrix = torch.linalg.solve_triangular(factor, half, upper=False, left=False)
     matrix = (matrix + matrix.mT) / 2
     return AffineMap(matrix, target.mean - matrix @ source.mean)
 
@@ -108,15 +112,12 @@ class GaussianPotential:
     source: Gaussian
     target: Gaussian
     steps: int = 1
-    stretch: Float[Tensor, "d"] = field(init=False, repr=False)  # eigenvalues of A
-    axes: Float[Tensor, "d d"] = field(init=False, repr=False)  # its eigenvectors, as columns
+    matrix: Float[Tensor, "d d"] = field(init=False, repr=False)  # A
 
     def __post_init__(self):
         if self.steps < 1:
             raise FlowlibError(f"steps is {self.steps}; take at least one.")
-        stretch, axes = torch.linalg.eigh(gaussian_map(self.source, self.target).matrix)
-        object.__setattr__(self, "stretch", stretch)
-        object.__setattr__(self, "axes", axes)
+        object.__setattr__(self, "matrix", gaussian_map(self.source, self.target).matrix)
 
     def __call__(self, z: Float[Tensor, "B d"], t: Time) -> Float[Tensor, "B"]:
         """u(z, t)."""
@@ -139,11 +140,6 @@ class GaussianPotential:
         return (self._curvature(t) / self.steps).expand(len(z), -1, -1)
 
     def _curvature(self, t: Time) -> Float[Tensor, "d d"]:
-        s = (t - 1) / self.steps
-        return (self.axes * ((self.stretch - 1) / (1 - s + s * self.stretch))) @ self.axes.mT
-
-
-def symmetric_power(matrix: Tensor, exponent: float) -> Tensor:
-    """M^exponent of a symmetric positive definite matrix M, by its eigenvalues."""
-    values, vectors = torch.linalg.eigh(matrix)
-    return (vectors * values.clamp_min(0) ** exponent) @ vectors.mT
+        s, eye = (t - 1) / self.steps, torch.eye(len(self.matrix)).to(self.matrix)
+        curvature = torch.linalg.solve((1 - s) * eye + s * self.matrix, self.matrix - eye)  # the two commute
+        return (curvature + curvature.mT) / 2

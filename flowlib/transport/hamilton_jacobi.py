@@ -22,7 +22,7 @@ def hopf_lax(
     """u(z, t) = min_y u₀(y) + ‖z − y‖²/(2t), t > 0, over a grid of candidates y (N, d).
 
     The viscosity solution, also after characteristics have crossed. The grid has to reach beyond every
-    minimiser; a spacing h errs upwards, by O(h²/t). Memory is B·N·d.
+    minimiser; a spacing h errs upwards, by O(h²(1/t + ‖∇²u₀‖)). Memory is B·N·d.
     """
     check_positive(t, "t")
     values = initial_potential(candidates)
@@ -38,4 +38,5 @@ def characteristics(initial_potential: Callable, z: Float[Tensor, "B d"], t: Tim
 def crossing_time(initial_hessian: Float[Tensor, "*batch d d"]) -> Float[Tensor, "*batch"]:
     """The first t > 0 at which I + t ∇²u₀(z) loses rank: −1/λ_min where λ_min < 0, else infinity."""
     least = torch.linalg.eigvalsh(initial_hessian)[..., 0]
-    return torch.where(least < 0, -1 / least, torch.inf)
+    falls = least < 0
+    return torch.where(falls, -1 / torch.where(falls, least, -1), torch.inf)  # no 1/0, whose slope is nan

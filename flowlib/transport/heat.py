@@ -11,6 +11,7 @@ from flowlib.errors import FlowlibError
 from flowlib.transport.checks import check_points, check_positive, check_shape, check_times
 from flowlib.transport.continuity import gradient_of
 from flowlib.transport.gaussian import Gaussian
+from flowlib.transport.roots import square_root
 from flowlib.transport.types import Number, Potential, Time, Velocity
 
 Diffusion = int | float | Tensor  # D > 0
@@ -67,9 +68,9 @@ def jko_step(source: Gaussian, diffusion: Diffusion, step: Number | Tensor) -> G
     """
     check_positive(diffusion, "diffusion")
     check_positive(step, "step")
-    variances, axes = torch.linalg.eigh(source.covariance)
-    deviations = (variances.sqrt() + (variances + 4 * diffusion * step).sqrt()) / 2
-    covariance = (axes * deviations.square()) @ axes.mT
+    grown = source.covariance + 4 * diffusion * step * torch.eye(len(source.mean)).to(source.mean)
+    deviations = (square_root(source.covariance) + square_root(grown)) / 2
+    covariance = deviations @ deviations
     return Gaussian(source.mean, (covariance + covariance.mT) / 2)
 
 

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from flowlib.transport.checks import check_shape, check_symmetric, cholesky_factor
 from flowlib.transport.continuity import divergence, gradient_of
+from flowlib.transport.roots import lyapunov
 from flowlib.transport.types import Potential, Time, Velocity
 
 
@@ -45,7 +46,5 @@ def linear_helmholtz(
     Lyapunov equation. W z preserves p, and E‖Bz‖² = E‖Sz‖² + E‖Wz‖².
     """
     cholesky_factor(covariance, "covariance")
-    variances, axes = torch.linalg.eigh(covariance)
-    rate = axes.mT @ covariance_rate(matrix, covariance) @ axes
-    symmetric = axes @ (rate / (variances[:, None] + variances)) @ axes.mT
+    symmetric = lyapunov(covariance, covariance_rate(matrix, covariance))
     return symmetric, matrix - symmetric

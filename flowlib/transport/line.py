@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from flowlib.errors import FlowlibError
-from flowlib.transport.checks import check_density, check_positive, check_shape
+from flowlib.transport.checks import check_density, check_points, check_positive, check_shape
 from flowlib.transport.types import Number, Time
 
 
@@ -43,10 +43,12 @@ def momentum_1d(density: Float[Tensor, "N1 n"], spacing: Number) -> Float[Tensor
     """The momentum m = p v that carries a film of N + 1 frames over the time [0, 1]: ∂_t p + ∂_x m = 0 (M1).
 
     m(x, t) = −∫_{−∞}^x ∂_t p: the flux through a point is the rate at which the mass to its left shrinks. It
-    stands between frames and on the faces of the cells, 0 on the first and the last face.
+    stands between frames and on the faces of the cells, 0 on the first and the last face. Each frame has mass 1; it
+    may be negative in places, as `benamou_brenier_1d` leaves it before it has converged.
     """
+    check_points(density, "the film", "N+1 n")
     for frame in density:
-        check_density(frame, spacing, "a frame of the film")
+        check_density(frame, spacing, "a frame of the film", negative=True)
     before, after = _mass_beside_faces(density), _mass_beside_faces(density.flip(1)).flip(1)
     rate = spacing * (len(density) - 1)
     return rate * torch.where(before[1:] < after[1:], -before.diff(dim=0), after.diff(dim=0))
@@ -55,7 +57,7 @@ def momentum_1d(density: Float[Tensor, "N1 n"], spacing: Number) -> Float[Tensor
 def momentum_action_1d(
     density: Float[Tensor, "N1 n"], momentum: Float[Tensor, "N n1"], spacing: Number
 ) -> Float[Tensor, ""]:
-    """∫₀¹∫ m²/p dx dt (M4), convex in (p, m) together; 0/0 counts as 0, and m ≠ 0 where p = 0 as infinite.
+    """∫₀¹∫ m²/p dx dt (M4), convex in (p, m) together: 0/0 counts as 0, m ≠ 0 where p = 0 and any p < 0 as infinite.
 
     p is averaged in time and m in space, so that both stand at the centres of the cells of space and time.
     """
@@ -63,7 +65,8 @@ def momentum_action_1d(
     check_shape(momentum, (len(density) - 1, density.shape[1] + 1), "momentum")
     mass = (density[1:] + density[:-1]) / 2
     flux = (momentum[:, 1:] + momentum[:, :-1]) / 2
-    return torch.where(flux == 0, 0, flux**2 / mass).sum() * spacing / len(momentum)
+    cost = torch.where((flux == 0) & (mass == 0), 0, torch.where(mass < 0, torch.inf, flux**2 / mass))
+    return cost.sum() * spacing / len(momentum)
 
 
 def _mass_beside_faces(density: Tensor) -> Tensor:

@@ -45,8 +45,8 @@ def measure_image(
 ) -> Float[Tensor, "H W"]:
     """The picture (H, W) = `size` of weighted points, in the coordinates of `image_measure`.
 
-    Each point spreads its weight over the pixels as a Gaussian of `blur` pixels, normalised on the grid: the
-    picture's sum is that of the weights, whatever the points do.
+    Each point spreads its weight over the pixels as a Gaussian of `blur` > 0 pixels, normalised on the grid: the
+    picture's sum is that of the weights, whatever the points do. As blur falls all goes to the nearest pixel.
     """
     check_points(points, "points")
     check_shape(points, (len(points), 2), "points")
@@ -81,4 +81,7 @@ def _centres(count: int, like: Tensor) -> Float[Tensor, "count"]:
 
 
 def _spread(position: Tensor, centres: Tensor, blur: Number) -> Float[Tensor, "n count"]:
-    return torch.softmax(-(position[:, None] - centres).square() / (2 * blur**2), 1)
+    distances = (position[:, None] - centres).square()
+    farther = distances - distances.amin(1, keepdim=True)  # the nearest pixel keeps weight 1 before normalising
+    blur = max(blur, torch.finfo(position.dtype).tiny)
+    return torch.softmax(-farther / blur / blur / 2, 1)
