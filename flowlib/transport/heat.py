@@ -28,7 +28,7 @@ class BrownianPath:
 
 
 def heat_marginal(source: Gaussian, diffusion: Diffusion, t: Time) -> Gaussian:
-    """p_t of the heat equation ∂_t p = D ∇²p from p_0 = N(m, Σ): N(m, Σ + 2Dt I), t ≥ 0 (M9)."""
+    """p_t of the heat equation ∂_t p = D ∇·∇p from p_0 = N(m, Σ): N(m, Σ + 2Dt I), t ≥ 0 (M9)."""
     check_positive(diffusion, "diffusion")
     if not t >= 0:
         raise FlowlibError(f"t is {t}; the heat equation runs forwards, t ≥ 0.")
