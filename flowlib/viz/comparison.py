@@ -1,14 +1,11 @@
 """Methods beside each other: a dot and an interval for each, best first; and two methods image by image."""
 
 import numpy as np
-from matplotlib.patheffects import withStroke
 
 from flowlib.errors import FlowlibError
 from flowlib.viz.checks import as_array, same_shape
-from flowlib.viz.style import CARD, INK, MUTED, color_of, new_figure
-
-HALO = [withStroke(linewidth=3, foreground=CARD)]
-OTHER = "#8d9197"
+from flowlib.viz.palette import INK, MUTED, color_of
+from flowlib.viz.style import HALO, finish, new_figure
 
 
 def ranked_methods(values, *, lower_is_better=True, highlight=(), reference=None, xlabel="", form="{:.0f}", title=None):
@@ -28,18 +25,16 @@ def ranked_methods(values, *, lower_is_better=True, highlight=(), reference=None
     order = sorted(seeds, key=lambda method: seeds[method].mean(), reverse=not lower_is_better)
     figure, axes = new_figure(height=0.3 * len(order) + 1.0 + (0.3 if title else 0))
     for place, method in enumerate(order):
-        color = color_of("posterior") if method in highlight else OTHER
+        color = color_of("posterior" if method in highlight else "reference")
         _dot_and_interval(axes, seeds[method], len(order) - 1 - place, color, form)
+    legend = None
     if reference is not None:
         axes.axvline(reference[1], color=INK, linestyle="--", linewidth=1.2, label=reference[0])
-        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.2)
+        legend = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderaxespad": 0.2}
     axes.set_yticks(range(len(order))[::-1], order)
-    axes.set_ylim(-0.6, len(order) - 0.4)
     axes.margins(x=0.12)
-    axes.set_xlabel(f"{xlabel} ({'less' if lower_is_better else 'more'} is better)".strip())
-    axes.grid(axis="y", visible=False)
-    if title:
-        axes.set_title(title)
+    better = f"{xlabel} ({'less' if lower_is_better else 'more'} is better)".strip()
+    finish(axes, title, grid="x", legend=legend, xlabel=better, ylim=(-0.6, len(order) - 0.4))
     return figure
 
 
@@ -47,10 +42,8 @@ def _dot_and_interval(axes, seeds, height, color, form):
     axes.plot([seeds.min(), seeds.max()], [height, height], color=color, linewidth=2.2, alpha=0.55)
     axes.plot(seeds, np.full(len(seeds), height), "|", color=color, markersize=7, markeredgewidth=1.2)
     axes.plot(seeds.mean(), height, "o", color=color, markersize=6.5)
-    axes.annotate(
-        form.format(seeds.mean()), (seeds.max(), height), (7, 0), textcoords="offset points",
-        va="center", fontsize=8, color=INK, path_effects=HALO,
-    )  # fmt: skip
+    look = {"va": "center", "fontsize": 8, "color": INK, "path_effects": HALO}
+    axes.annotate(form.format(seeds.mean()), (seeds.max(), height), (7, 0), textcoords="offset points", **look)
 
 
 def paired_points(a, b, names, *, unit="", title=None):
@@ -62,14 +55,10 @@ def paired_points(a, b, names, *, unit="", title=None):
     a, b = as_array(a, "a", 1), as_array(b, "b", 1)
     same_shape(a, b, ("a", "b"))
     figure, axes = new_figure(height=3.9, width=4.6)
-    high = 1.03 * max(a.max(), b.max())
-    low = min(0.0, 1.03 * min(a.min(), b.min()))
+    low, high = min(0.0, 1.03 * min(a.min(), b.min())), 1.03 * max(a.max(), b.max())
     axes.plot([low, high], [low, high], color=INK, linewidth=1.2, linestyle="--", label="equal")
     axes.scatter(a, b, s=7, color=color_of("posterior"), alpha=0.35, linewidths=0)
-    axes.set(xlim=(low, high), ylim=(low, high), aspect="equal")
-    axes.set_xlabel(f"{names[0]}{unit and f', {unit}'}")
-    axes.set_ylabel(f"{names[1]}{unit and f', {unit}'}")
-    axes.legend(loc="upper left", labelcolor=MUTED)
-    if title:
-        axes.set_title(title)
+    xlabel, ylabel = (f"{name}{unit and f', {unit}'}" for name in names)
+    legend = {"loc": "upper left", "labelcolor": MUTED}
+    finish(axes, title, legend=legend, xlim=(low, high), ylim=(low, high), aspect="equal", xlabel=xlabel, ylabel=ylabel)
     return figure

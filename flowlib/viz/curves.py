@@ -4,40 +4,34 @@ import numpy as np
 
 from flowlib.errors import FlowlibError
 from flowlib.viz.checks import as_array, as_labels
-from flowlib.viz.style import CARD, COLORS, CYCLE, INK, MUTED, color_of, factor_colors, new_figure, role_map
+from flowlib.viz.palette import CARD, COLORS, CYCLE, INK, MUTED, color_of, factor_colors, role_map
+from flowlib.viz.style import finish, new_figure
 
 
 def loss_curves(history, steps=None, *, smooth=None, columns=3, log=(), title=None):
     """One small panel for each named term of `history` (name → values (N,)) over the training `steps` (N,).
 
-    The raw values are drawn faintly, their running mean over `smooth` values (default N/30) boldly. Names
-    listed in `log` get a logarithmic axis. NaN values are left out as gaps. Raises FlowlibError when the
-    lengths differ.
+    The raw values are drawn faintly, their running mean over `smooth` values (default N/30) boldly. Names listed in `log` get a
+    logarithmic axis. NaN values are left out as gaps. Raises FlowlibError when the lengths differ.
     """
     if not history:
         raise FlowlibError("history is empty; pass a dictionary such as {'loss': values}")
-    values = {
-        name: as_array(series, f"history[{name!r}]", 1, finite=False) for name, series in history.items()
-    }
+    values = {name: as_array(series, f"history[{name!r}]", 1, finite=False) for name, series in history.items()}
     length = len(next(iter(values.values())))
     steps = np.arange(length) if steps is None else as_array(steps, "steps", 1)
     for name, series in values.items():
         if len(series) != len(steps):
-            raise FlowlibError(
-                f"history[{name!r}] has {len(series)} values, but there are {len(steps)} steps; "
-                "pass one value for each step"
-            )
+            what = f"history[{name!r}] has {len(series)} values, but there are {len(steps)} steps"
+            raise FlowlibError(f"{what}; pass one value for each step")
     columns = min(columns, len(values))
     rows = -(-len(values) // columns)
-    figure, axes = new_figure(
-        rows, columns, height=2.2 * rows + (0.3 if title else 0), title=title, squeeze=False
-    )
-    for panel, (name, series), color in zip(axes.flat, values.items(), _cycle(len(values))):
+    figure, axes = new_figure(rows, columns, height=2.2 * rows + (0.3 if title else 0), title=title, squeeze=False)
+    colors = (COLORS["posterior"], *CYCLE[1:])
+    for n, (panel, (name, series)) in enumerate(zip(axes.flat, values.items())):
+        color = colors[n % len(colors)]
         panel.plot(steps, series, color=color, alpha=0.3, linewidth=0.8)
         panel.plot(steps, running_mean(series, smooth or max(1, length // 30)), color=color)
-        panel.set_title(name)
-        if name in log:
-            panel.set_yscale("log")
+        finish(panel, name, yscale="log" if name in log else "linear")
     for panel in axes[-1]:
         panel.set_xlabel("training step")
     for panel in axes.flat[len(values) :]:
@@ -55,37 +49,25 @@ def running_mean(values, window):
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-def curves_over_time(
-    values, names, *, times=None, band=None, references=None, xlabel="t", ylabel="", title=None, log=False
-):
+def curves_over_time(values, names, *, times=None, band=None, references=None, xlabel="t", ylabel="", title=None, log=False):
     """One curve per name, `values` (K, S) over `times` (S,), coloured as the factors are.
 
-    `band` (K, S): half-width of a shaded band. `references`: {label: number or (S,)} drawn as dashed grey
-    lines.
+    `band` (K, S): half-width of a shaded band. `references`: {label: number or (S,)} drawn as dashed grey lines.
     """
     values = as_array(values, "values", 2)
     names = as_labels(names, len(values), "names")
     times = np.arange(values.shape[1]) if times is None else as_array(times, "times", 1)
     as_labels(times, values.shape[1], "times")
+    half = None if band is None else as_array(band, "band", 2)
     figure, axes = new_figure(height=3)
     for k, (name, color) in enumerate(zip(names, factor_colors(names))):
         axes.plot(times, values[k], marker="os^Dv<>P"[k % 8], color=color, label=name, clip_on=False)
-        if band is not None:
-            half = as_array(band, "band", 2)[k]
-            axes.fill_between(times, values[k] - half, values[k] + half, color=color, alpha=0.15, linewidth=0)
+        if half is not None:
+            axes.fill_between(times, values[k] - half[k], values[k] + half[k], color=color, alpha=0.15, linewidth=0)
     for style, (label, level) in zip(("--", ":", "-."), (references or {}).items()):
-        axes.plot(
-            times,
-            np.broadcast_to(as_array(level, label), times.shape),
-            style,
-            color=MUTED,
-            linewidth=1.3,
-            label=label,
-        )
-    axes.set(xlabel=xlabel, ylabel=ylabel, yscale="log" if log else "linear")
-    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    if title:
-        axes.set_title(title)
+        axes.plot(times, np.broadcast_to(as_array(level, label), times.shape), style, color=MUTED, linewidth=1.3, label=label)
+    scale, beside = "log" if log else "linear", {"loc": "center left", "bbox_to_anchor": (1, 0.5)}
+    finish(axes, title, xlabel=xlabel, ylabel=ylabel, yscale=scale, legend=beside)
     return figure
 
 
@@ -94,30 +76,19 @@ def matrix_chart(
 ):
     """A table of numbers (R, C) with each cell shaded by its value: confusions, commutators, scores. A gap after every `block` rows."""
     values = as_array(values, "values", 2)
-    row_labels = as_labels(row_labels, values.shape[0], "row_labels")
-    column_labels = as_labels(column_labels, values.shape[1], "column_labels")
+    rows, columns = as_labels(row_labels, values.shape[0], "row_labels"), as_labels(column_labels, values.shape[1], "column_labels")
     figure, axes = new_figure(height=0.36 * len(values) + 1 + (0.3 if title else 0))
-    span = np.ptp(values) or 1.0
-    axes.imshow((values - values.min()) / span, cmap=role_map(role), vmin=0, vmax=1, aspect="auto")
+    shade = (values - values.min()) / (np.ptp(values) or 1.0)
+    axes.imshow(shade, cmap=role_map(role), vmin=0, vmax=1, aspect="auto")
     for (r, c), value in np.ndenumerate(values):
-        axes.text(
-            c,
-            r,
-            form.format(value),
-            ha="center",
-            va="center",
-            fontsize=8.5,
-            color=CARD if (value - values.min()) / span > 0.7 else INK,
-        )
-    axes.set_xticks(range(values.shape[1]), column_labels)
-    axes.set_yticks(range(values.shape[0]), row_labels)
-    axes.set(xlabel=xlabel, ylabel=ylabel)
-    axes.grid(visible=False)
+        color = CARD if shade[r, c] > 0.7 else INK
+        axes.text(c, r, form.format(value), ha="center", va="center", fontsize=8.5, color=color)
+    axes.set_xticks(range(len(columns)), columns)
+    axes.set_yticks(range(len(rows)), rows)
     axes.spines[:].set_visible(False)
     for above in range(block or len(values), len(values), block or 1):
         axes.axhline(above - 0.5, color=CARD, linewidth=8)
-    if title:
-        axes.set_title(title)
+    finish(axes, title, grid=None, xlabel=xlabel, ylabel=ylabel)
     return figure
 
 
@@ -127,14 +98,7 @@ def density_curves(axes, x, densities, *, fill=True):
     for role, series in densities.items():
         series = as_array(series, f"densities[{role!r}]", 1)
         as_labels(series, len(x), f"densities[{role!r}]")
-        color = color_of(role)
-        axes.plot(x, series, color=color, label=role)
+        axes.plot(x, series, color=color_of(role), label=role)
         if fill:
-            axes.fill_between(x, series, color=color, alpha=0.12, linewidth=0)
-    axes.set_ylim(bottom=0)
-    return axes
-
-
-def _cycle(count):
-    colors = (COLORS["posterior"], *CYCLE[1:])
-    return [colors[i % len(colors)] for i in range(count)]
+            axes.fill_between(x, series, color=color_of(role), alpha=0.12, linewidth=0)
+    return finish(axes, ylim=(0, None))

@@ -1,69 +1,56 @@
 """Pictures that move without a kernel: sliders and galleries over frames in the page, and animated GIFs."""
 
 import io
-from pathlib import Path
 
 from PIL import Image
 
 from flowlib.errors import FlowlibError
-from flowlib.viz.checks import as_labels
-from flowlib.viz.controls import Axis
-from flowlib.viz.frames import FRAME_DPI, make_frames, to_pil
-from flowlib.viz.page import frames_html
-from flowlib.viz.picture import write_bytes
+from flowlib.viz.picture import FRAME_DPI, as_text, make_frame, to_pil, write_bytes
+from flowlib.viz.widget import make_axis, widget
+
+OPTIONS = ("height", "interval", "dpi", "kind", "colors", "quality")
 
 
 def frame_slider(frames, labels=None, *, name="t", caption="", alt="", start=None, **options):
     """A slider with a play button over `frames` (figures, or image arrays in [0, 1]); returns IPython's HTML.
 
-    `labels`: what the slider says at each frame (default 0, 1, …). `start`: the frame shown first and where
-    no script runs (default the middle). `alt` describes the picture to those who cannot see it. Further
-    options: `height` in screen pixels, `interval` in milliseconds, `dpi`, `kind` ('png', 'jpeg', 'webp'),
-    `colors`, `quality`.
+    `labels`: what the slider says at each frame (default 0, 1, …). `start`: the frame shown first and where no script runs (default
+    the middle). `alt` describes the picture to those who cannot see it. Further options: `height` in screen pixels, `interval` in
+    milliseconds, `dpi`, `kind` ('png', 'jpeg', 'webp'), `colors` of a figure's palette, `quality` of 'jpeg' and 'webp'.
     """
     frames = list(frames)
-    return _widget(frames, [_axis(name, labels, len(frames), "slider", start)], caption, alt, options)
+    return _moving(frames, [make_axis(name, labels, len(frames), start=start)], alt, caption, options)
 
 
-def frame_grid_slider(
-    frames, labels_i=None, labels_j=None, *, names=("i", "j"), caption="", alt="", start=None, **options
-):
+def frame_grid_slider(frames, labels_i=None, labels_j=None, *, names=("i", "j"), caption="", alt="", start=None, **options):
     """Two sliders over frames[i][j], with the options of `frame_slider`; `start` is a pair."""
     rows = [list(row) for row in frames]
-    if len({len(row) for row in rows}) != 1:
-        raise FlowlibError(
-            f"frames have rows of {[len(row) for row in rows]} frames; every frames[i] needs the same number"
-        )
+    lengths = [len(row) for row in rows]
+    if len(set(lengths)) != 1:
+        raise FlowlibError(f"frames have rows of {lengths} frames; every frames[i] needs the same number")
     first, second = start or (None, None)
-    axes = [
-        _axis(names[0], labels_i, len(rows), "slider", first),
-        _axis(names[1], labels_j, len(rows[0]), "slider", second),
-    ]
-    return _widget([frame for row in rows for frame in row], axes, caption, alt, options)
+    axes = [make_axis(names[0], labels_i, len(rows), start=first), make_axis(names[1], labels_j, lengths[0], start=second)]
+    return _moving([frame for row in rows for frame in row], axes, alt, caption, options)
 
 
 def choice_gallery(panels, choices, *, slider=None, caption="", alt="", start=None, **options):
-    """Buttons (a list above eight) that pick one of several panels, for example digit × factor, with an
-    optional slider.
+    """Buttons (a list above eight) that pick one of several panels, for example digit × factor, with an optional slider.
 
-    `choices`: {name: labels}. `panels`: nested lists with one level per choice, and one more for `slider` =
-    (name, labels). `start`: the first index of every control (default 0, and the middle of the slider).
-    Options as in `frame_slider`.
+    `choices`: {name: labels}. `panels`: nested lists with one level per choice, and one more for `slider` = (name, labels).
+    `start`: the first index of every control (default 0, and the middle of the slider). Options as in `frame_slider`.
     """
-    controls = [(name, labels, "buttons") for name, labels in choices.items()]
+    controls = [(name, list(labels), "buttons") for name, labels in choices.items()]
     if slider is not None:
-        controls.append((slider[0], slider[1], "slider"))
+        controls.append((slider[0], list(slider[1]), "slider"))
     start = start or [0] * len(choices) + [None]
-    axes = [_axis(name, labels, len(labels), kind, at) for (name, labels, kind), at in zip(controls, start)]
-    return _widget(_flatten(panels, axes), axes, caption, alt, options)
+    axes = [make_axis(name, labels, len(labels), kind, at) for (name, labels, kind), at in zip(controls, start)]
+    return _moving(_flatten(panels, axes), axes, alt, caption, options)
 
 
 def save_gif(frames, path, *, seconds=2.5, pause=0.8, scale=None, dpi=FRAME_DPI, colors=96):
-    """Write an endless GIF of figures or image arrays; each pixel of an array becomes `scale` × `scale`.
-    Returns the path.
+    """Write an endless GIF of figures or image arrays; each pixel of an array becomes `scale` × `scale`. Returns the path.
 
-    `seconds`: the time from first to last frame; `pause`: how long the last one stays. Written to a temporary
-    name, then renamed.
+    `seconds`: the time from first to last frame; `pause`: how long the last one stays. Written to a temporary name, then renamed.
     """
     made = [to_pil(frame, dpi) for frame in frames]
     if len(made) < 2:
@@ -71,32 +58,18 @@ def save_gif(frames, path, *, seconds=2.5, pause=0.8, scale=None, dpi=FRAME_DPI,
     images = []
     for image, pixelated in made:
         factor = scale or (max(1, 168 // image.height) if pixelated else 1)
-        images.append(
-            image.convert("RGB").resize(
-                (factor * image.width, factor * image.height), Image.Resampling.NEAREST
-            )
-        )
-    if len({image.size for image in images}) != 1:
-        raise FlowlibError(
-            f"frames have the sizes {sorted({image.size for image in images})}; make all of one size"
-        )
-    sheet = Image.new("RGB", (images[0].width, sum(image.height for image in images)))
+        size = factor * image.width, factor * image.height
+        images.append(image.convert("RGB").resize(size, Image.Resampling.NEAREST))
+    _one_size([image.size for image in images])
+    stack = Image.new("RGB", (images[0].width, sum(image.height for image in images)))
     for n, image in enumerate(images):
-        sheet.paste(image, (0, n * image.height))
-    palette = sheet.quantize(colors, method=Image.Quantize.MEDIANCUT)  # one for all: no flicker
+        stack.paste(image, (0, n * image.height))
+    palette = stack.quantize(colors, method=Image.Quantize.MEDIANCUT)  # one for all: no flicker
     images = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
     times = [int(1000 * seconds / (len(images) - 1))] * (len(images) - 1) + [int(1000 * pause)]
     out = io.BytesIO()
     images[0].save(out, "GIF", save_all=True, append_images=images[1:], duration=times, loop=0, optimize=True)
-    return write_bytes(Path(path), out.getvalue())
-
-
-def _axis(name, labels, count, kind, start):
-    labels = as_labels(range(count) if labels is None else labels, count, f"labels of {name!r}")
-    start = count // 2 if start is None else start
-    if not 0 <= start < max(count, 1):
-        raise FlowlibError(f"start {start} of {name!r} is outside 0 … {count - 1}")
-    return Axis(str(name), tuple(labels), kind, start)
+    return write_bytes(path, out.getvalue())
 
 
 def _flatten(panels, axes):
@@ -105,21 +78,36 @@ def _flatten(panels, axes):
     for axis in axes:
         for part in level:
             if len(part) != len(axis.labels):
-                raise FlowlibError(
-                    f"panels have {len(part)} entries at the level of {axis.name!r}, "
-                    f"but there are {len(axis.labels)} labels: nest them as panels[choice][choice]…[slider]"
-                )
+                found = f"panels have {len(part)} entries at the level of {axis.name!r}, but there are {len(axis.labels)} labels"
+                raise FlowlibError(f"{found}: nest them as panels[choice][choice]…[slider]")
         level = [leaf for part in level for leaf in part]
     return level
 
 
-def _widget(frames, axes, caption, alt, options):
-    from IPython.display import HTML
-
-    place = {key: options.pop(key) for key in ("height", "interval") if key in options}
-    unknown = set(options) - {"dpi", "kind", "colors", "quality"}
+def _moving(frames, axes, alt, caption, options):
+    """A widget over frames in row-major order of the axes; equal frames are stored once, the first one in the picture itself."""
+    unknown = sorted(set(options) - set(OPTIONS))
     if unknown:
-        raise FlowlibError(
-            f"options {sorted(unknown)} are unknown; use height, interval, dpi, kind, colors or quality"
-        )
-    return HTML(frames_html(make_frames(frames, **options), axes, caption=caption, alt=alt, **place))
+        raise FlowlibError(f"options {unknown} are unknown; use {', '.join(OPTIONS)}")
+    place = {key: options.pop(key) for key in ("height", "interval") if key in options}
+    if not frames:
+        raise FlowlibError("there are no frames; pass at least one figure or image")
+    made = [make_frame(frame, **options) for frame in frames]
+    _one_size([frame.size for frame in made])
+    shown = 0
+    for axis in axes:
+        shown = shown * len(axis.labels) + axis.start
+    index = {content: n for n, content in enumerate(dict.fromkeys(frame.content for frame in made))}
+    data = {
+        "head": f"data:image/{made[0].kind};base64,",
+        "table": [index[frame.content] for frame in made],
+        "frames": [0 if content == made[shown].content else as_text(content) for content in index],
+    }
+    return widget("frames", axes, data, {"": made[shown]}, alt, caption, **place)
+
+
+def _one_size(sizes):
+    """FlowlibError names the first frame whose size differs from the first one's."""
+    for n, size in enumerate(sizes):
+        if size != sizes[0]:
+            raise FlowlibError(f"frame {n} is {size} pixels, frame 0 is {sizes[0]}; make all of one size")

@@ -1,74 +1,52 @@
-"""The colours of the book, and images reduced to few colours without losing those."""
+"""The colours of the book, by role and by factor, and the maps made of them."""
 
 from types import MappingProxyType
 
-import numpy as np
-from matplotlib.colors import to_rgb
-from PIL import Image
+from matplotlib.colors import LinearSegmentedColormap, to_rgb
+
+from flowlib.errors import FlowlibError
 
 CARD = "#fcfcfa"  # every figure brings this background with it
 INK = "#303439"
 MUTED = "#6a7078"
 RULE = "#e3e3de"
+GREY = "#b9bdc2"
 
 # Found by a search: at least 3:1 against the card, and far apart in normal vision and under simulated
 # deuteranopia, protanopia and tritanopia (tests/test_viz_style.py states the bound).
-COLORS = MappingProxyType(
-    {
-        "data": "#303439",
-        "target": "#de640d",
-        "posterior": "#005dc8",
-        "prior": "#993e8f",
-        "true": "#009e5c",
-        "reference": "#8d9197",
-    }
-)
+COLORS = MappingProxyType({
+    "data": "#303439", "target": "#de640d", "posterior": "#005dc8", "prior": "#993e8f", "true": "#009e5c", "reference": "#8d9197",
+})  # fmt: skip
 CYCLE = ("#02428c", "#d07716", "#017a49", "#b7749b", "#2d98e2", "#68580d", "#5c1413", "#2a2141")
 FACTOR_COLORS = MappingProxyType({"scale": CYCLE[0], "rotation": CYCLE[1], "hue": CYCLE[2]})
 
-RAMP = 5  # shades between the card and a colour of text, as smoothed letters have them
+
+def color_of(role):
+    """The colour of a role of `COLORS` or of a factor's name; any other colour of matplotlib is itself."""
+    for table in (COLORS, FACTOR_COLORS):
+        if role in table:
+            return table[role]
+    try:
+        to_rgb(role)
+    except ValueError as cause:
+        known = f"a role of {sorted(COLORS)}, a factor of {sorted(FACTOR_COLORS)}, or a colour such as '#005dc8'"
+        raise FlowlibError(f"colour {role!r} is unknown; use {known}") from cause
+    return role
 
 
-def with_palette(image, colors=256):
-    """An RGB image with a palette of at most `colors`: exact where it has no more of them.
-
-    Otherwise the most frequent ones stay exact, the letters' colours stay near (from 128 on), and the others
-    come from a median cut, which alone would shift thin text towards whatever fills the areas.
-    """
-    pixels = np.asarray(image.convert("RGB")).astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)
-    found, inverse, counts = np.unique(pixels, return_inverse=True, return_counts=True)
-    if len(found) <= colors:
-        index, table = np.arange(len(found)), _unpack(found)
-    else:
-        table = _few(found, counts, colors)
-        index = _nearest(_unpack(found), table)
-    result = Image.fromarray(index.astype(np.uint8)[inverse.reshape(pixels.shape)])
-    result.putpalette(table.ravel().tolist())
-    return result
+def factor_colors(names):
+    """One colour for each factor name: fixed for scale, rotation and hue, else in order from the cycle."""
+    free = [color for color in CYCLE if color not in {FACTOR_COLORS.get(name) for name in names}]
+    others = [name for name in names if name not in FACTOR_COLORS]
+    given = {name: free[n % len(free)] for n, name in enumerate(others)}
+    return [FACTOR_COLORS.get(name) or given[name] for name in names]
 
 
-def _few(found, counts, colors):
-    """A table (≤ colors, 3) for many colours: frequent ones, shades of the letters, and a median cut."""
-    order = np.argsort(-counts, kind="stable")
-    kept = _unpack(found[order[: colors // 3]])
-    if colors >= 128:
-        kept = np.unique(np.concatenate([kept, _shades()]), axis=0)
-    rest = Image.fromarray(_unpack(found[order[colors // 3 :]])[None])
-    cut = rest.quantize(colors - len(kept), Image.Quantize.MEDIANCUT).getpalette()
-    return np.concatenate([kept, np.array(cut, np.uint8).reshape(-1, 3)])[:colors]
+def role_map(role):
+    """A colour map from the card's background to the colour of `role`, for densities."""
+    return LinearSegmentedColormap.from_list(f"card_{role}", [CARD, color_of(role)])
 
 
-def _shades():
-    weights = np.linspace(0, 1, RAMP + 1)[1:, None, None]
-    letters = np.array([to_rgb(color) for color in (INK, MUTED, *CYCLE[:3])])
-    return np.round(255 * (weights * letters + (1 - weights) * to_rgb(CARD))).astype(np.uint8).reshape(-1, 3)
-
-
-def _nearest(pixels, table):
-    """For each colour (n, 3) the index of the nearest in `table`."""
-    a, b = pixels.astype(np.float32), table.astype(np.float32)
-    return ((b * b).sum(1) - 2 * a @ b.T).argmin(1)
-
-
-def _unpack(codes):
-    return np.stack([codes >> 16, codes >> 8 & 255, codes & 255], -1).astype(np.uint8)
+def signed_map():
+    """A diverging colour map, blue below zero and orange above, for potentials and residuals."""
+    return LinearSegmentedColormap.from_list("signed", ["#003a80", "#005dc8", "#9dbbe0", CARD, "#f2bd94", "#de640d", "#8a3a00"])

@@ -1,20 +1,26 @@
-"""A matplotlib Figure that shows itself in a notebook as a small PNG, with or without pyplot."""
+"""Pictures as bytes: figures that show themselves in a notebook, and frames of images and figures."""
 
 import base64
 import io
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from PIL import Image
 
 from flowlib.errors import FlowlibError
 from flowlib.files import write_file
-from flowlib.viz.palette import with_palette
+from flowlib.viz.checks import as_array, as_images
+from flowlib.viz.palette import CARD
+
+FRAME_DPI = 112  # a little below a still figure's: a slider holds many
+GAP_COLOR = "#8a9098"  # between images in a row: seen on light and on dark pages
 
 
-class Picture(Figure):
+class NotebookFigure(Figure):
     """A Figure outside pyplot's global state: nothing to close, no backend, shown once.
 
     `colors`: the size of the palette that it is saved with, or None where images must keep their colours.
@@ -23,9 +29,8 @@ class Picture(Figure):
     colors = 256
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        png = base64.b64encode(png_bytes(self)).decode("ascii")
         size = {"width": round(96 * self.get_figwidth())}  # a height too would distort it on phones
-        return {"image/png": png, "text/plain": repr(self)}, {"image/png": size}
+        return {"image/png": as_text(png_bytes(self)), "text/plain": repr(self)}, {"image/png": size}
 
     def __repr__(self):
         count = len(self.axes)
@@ -36,6 +41,57 @@ class Picture(Figure):
         return write_bytes(path, png_bytes(self))
 
 
+@dataclass(frozen=True)
+class Frame:
+    """The bytes of one picture, its kind and its size (width, height); `pixelated` when it came from an image array."""
+
+    content: bytes
+    kind: str
+    size: tuple
+    pixelated: bool
+
+
+def make_frame(frame, *, dpi=FRAME_DPI, kind="png", colors=64, quality=80):
+    """Encode a figure or an image; `colors` bounds a figure's palette, `quality` is for 'jpeg' and 'webp'."""
+    image, pixelated = to_pil(frame, dpi)
+    exact = pixelated or getattr(frame, "colors", 256) is None
+    return Frame(encode(image, kind, None if exact else colors, quality), kind, image.size, pixelated)
+
+
+def to_pil(frame, dpi=None):
+    """A Figure, a PIL image or an array in [0, 1] as a PIL image, and whether it is an array of raw pixels.
+
+    Arrays: one image (c, H, W) or (H, W), a row of images (n, c, H, W), or a grid (R, C, c, H, W).
+    """
+    if isinstance(frame, Figure):
+        return pixels_of(frame, dpi), False
+    if isinstance(frame, Image.Image):
+        return frame.convert("RGB"), False
+    array = as_array(frame, "frame", (2, 3, 4, 5), finite=False)
+    array = array[None] if array.ndim == 2 else array
+    images = as_images(array, "frame", (3, 4, 5))
+    if images.ndim > 3:
+        grid = images if images.ndim == 5 else images[None]
+        images, _ = mosaic(grid, np.zeros(len(grid)), gap=1, color=GAP_COLOR)
+    levels = np.round(255 * images).astype(np.uint8)
+    return Image.fromarray(levels[..., 0] if array.shape[0] == 1 and array.ndim == 3 else levels), True
+
+
+def mosaic(images, space, gap=2, color=CARD):
+    """Images (R, C, H, W, 3) on one canvas of `color`; `space` (R,) are extra pixels above each row.
+
+    Returns the canvas and the top edge of every row.
+    """
+    count, columns, height, width, _ = images.shape
+    tops = (np.arange(count) * (height + gap) + np.cumsum(space)).astype(int)
+    canvas = np.empty((tops[-1] + height, columns * (width + gap) - gap, 3))
+    canvas[:] = to_rgb(color)
+    for (r, c), image in zip(np.ndindex(count, columns), images.reshape(-1, height, width, 3)):
+        left = c * (width + gap)
+        canvas[tops[r] : tops[r] + height, left : left + width] = image
+    return canvas, tops
+
+
 def pixels_of(figure, dpi=None):
     """The figure as an RGB image of PIL, `dpi` dots per inch (default: the figure's own)."""
     before = figure.dpi
@@ -43,17 +99,16 @@ def pixels_of(figure, dpi=None):
     try:
         canvas = FigureCanvasAgg(figure)
         canvas.draw()
-        rgba = np.asarray(canvas.buffer_rgba()).copy()
+        return Image.fromarray(np.asarray(canvas.buffer_rgba()).copy()).convert("RGB")
     finally:
         figure.dpi = before
-    return Image.fromarray(rgba).convert("RGB")
 
 
 def encode(image, kind="png", colors=256, quality=80):
     """A PIL image as bytes: a PNG of at most `colors` (None: exact), or a JPEG or WebP of `quality`."""
     out = io.BytesIO()
     if kind == "png":
-        exact = image.mode == "L" or colors is None and image.getcolors(256) is None
+        exact = image.mode == "L" or colors is None and image.getcolors(256) is None  # more colours than a palette holds
         image = image if exact else with_palette(image, colors or 256)
         image.save(out, "PNG", optimize=True)
     elif kind in ("jpeg", "webp"):
@@ -63,9 +118,19 @@ def encode(image, kind="png", colors=256, quality=80):
     return out.getvalue()
 
 
+def with_palette(image, colors=256):
+    """An RGB image with a palette of at most `colors`: a median cut, then two rounds of k-means."""
+    return image.quantize(colors, Image.Quantize.MEDIANCUT, kmeans=2, dither=Image.Dither.NONE)
+
+
 def png_bytes(figure, dpi=None):
     """The figure as a PNG with the palette that it asks for: a half to a fifth of true colour."""
     return encode(pixels_of(figure, dpi), "png", getattr(figure, "colors", 256))
+
+
+def as_text(content):
+    """Bytes as base64 text."""
+    return base64.b64encode(content).decode("ascii")
 
 
 def write_bytes(path, content):

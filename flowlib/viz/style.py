@@ -1,15 +1,15 @@
-"""The figure style of the book: colours by role, one width, a light card that reads on any page."""
+"""The figure style of the book: one width, one font, a light card that reads on any page."""
 
 import matplotlib as mpl
 from cycler import cycler
-from matplotlib.colors import LinearSegmentedColormap, to_rgb
+from matplotlib.patheffects import withStroke
 
-from flowlib.errors import FlowlibError
-from flowlib.viz.palette import CARD, COLORS, CYCLE, FACTOR_COLORS, INK, MUTED, RULE
-from flowlib.viz.picture import Picture
+from flowlib.viz.palette import CARD, CYCLE, INK, MUTED, RULE
+from flowlib.viz.picture import NotebookFigure
 
 PAGE_WIDTH = 7.2  # inches; the text column of the site
 DPI = 144  # two pixels per point: sharp on a phone, and still small as a palette PNG
+HALO = [withStroke(linewidth=3, foreground=CARD)]  # a line or a letter stays visible where it crosses a dark bar
 
 STYLE = {
     "figure.facecolor": CARD, "figure.dpi": DPI, "savefig.dpi": DPI, "savefig.facecolor": CARD,
@@ -43,47 +43,22 @@ def new_figure(rows=1, cols=1, height=None, *, width=PAGE_WIDTH, title=None, **s
     use_style()
     if height is None:
         height = max(2.2, 0.94 * width / cols) * rows if cols > 1 else 3.4 * rows
-    figure = Picture(figsize=(width, height), layout="constrained")
+    figure = NotebookFigure(figsize=(width, height), layout="constrained")
     if title:
         figure.suptitle(title, x=0.012, ha="left")
     return figure, figure.subplots(rows, cols, **subplots)
 
 
-def color_of(role):
-    """The colour of a role of `COLORS` or of a factor's name; any other colour of matplotlib is itself."""
-    for table in (COLORS, FACTOR_COLORS):
-        if role in table:
-            return table[role]
-    try:
-        to_rgb(role)
-    except ValueError as cause:
-        raise FlowlibError(
-            f"colour {role!r} is unknown; use a role of {sorted(COLORS)}, a factor of "
-            f"{sorted(FACTOR_COLORS)}, or a colour such as '#005dc8'"
-        ) from cause
-    return role
+def finish(axes, title=None, *, grid="both", legend=None, **settings):
+    """Set a panel's title, labels and limits (`settings`: keywords of `Axes.set`); returns the axes.
 
-
-def factor_colors(names):
-    """One colour for each factor name: fixed for scale, rotation and hue, else in order from the cycle."""
-    free = [color for color in CYCLE if color not in {FACTOR_COLORS.get(name) for name in names}]
-    colors, used = [], 0
-    for name in names:
-        if name in FACTOR_COLORS:
-            colors.append(FACTOR_COLORS[name])
-        else:
-            colors.append(free[used % len(free)])
-            used += 1
-    return colors
-
-
-def role_map(role):
-    """A colour map from the card's background to the colour of `role`, for densities."""
-    return LinearSegmentedColormap.from_list(f"card_{role}", [CARD, color_of(role)])
-
-
-def signed_map():
-    """A diverging colour map, blue below zero and orange above, for potentials and residuals."""
-    return LinearSegmentedColormap.from_list(
-        "signed", ["#003a80", "#005dc8", "#9dbbe0", CARD, "#f2bd94", "#de640d", "#8a3a00"]
-    )
+    `grid`: along which axis it stays ('x', 'y', 'both', or None);  `legend`: where it stands (keywords of `Axes.legend`)
+    """
+    axes.set(**settings)
+    for axis in {"both": "", None: "xy", "x": "y", "y": "x"}[grid]:
+        axes.grid(axis=axis, visible=False)
+    if legend:
+        axes.legend(**legend)
+    if title:
+        axes.set_title(title)
+    return axes

@@ -5,7 +5,7 @@ import html
 import re
 
 from flowlib.errors import FlowlibError
-from flowlib.viz.sheet import QUESTION, lean
+from flowlib.viz.widget import asset
 
 
 def prediction(question, answers):
@@ -20,14 +20,12 @@ def prediction(question, answers):
     if any(len(answer) != 3 for answer in answers):
         raise FlowlibError(f"answers {answers} must be triples (text, correct, feedback)")
     if {bool(correct) for _, correct, _ in answers} != {True, False}:
-        raise FlowlibError(
-            "a question needs at least one correct and one wrong answer; mark each with True or False"
-        )
+        raise FlowlibError("a question needs at least one correct and one wrong answer; mark each with True or False")
     key = hashlib.sha256(repr((question, answers)).encode()).hexdigest()[:12]
     items = "".join(_answer(key, *answer) for answer in answers)
     return HTML(
         f'<div class="flowquiz tex2jax_process mathjax_process" role="group" aria-label="question">'
-        f"<style>{lean(QUESTION)}</style><p>{_inline(question)}</p>{items}</div>"
+        f"<style>{asset('quiz.css')}</style><p>{_inline(question)}</p>{items}</div>"
     )
 
 

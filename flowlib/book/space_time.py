@@ -1,13 +1,14 @@
-"""A density on a line as a film: one picture of space and time, with the paths of its particles."""
+"""A density that moves on a line: one picture of space and time, with the paths of its particles (chapter 3)."""
 
 import numpy as np
 
 from flowlib.errors import FlowlibError
 from flowlib.viz.checks import as_array
-from flowlib.viz.style import color_of, role_map
+from flowlib.viz.palette import color_of, role_map
+from flowlib.viz.style import finish
 
 
-def density_film(axes, edges, density, role="posterior", *, paths=9, peak=None, title=None):
+def space_time_density(axes, edges, density, role="posterior", *, paths=9, peak=None, title=None):
     """A film `density` (N + 1, n) on the cells between `edges` (n + 1,): space rightwards, time upwards from 0 to 1.
 
     The darker, the denser; `peak` is the density of the darkest colour (default: the film's largest). The `paths`
@@ -16,21 +17,13 @@ def density_film(axes, edges, density, role="posterior", *, paths=9, peak=None, 
     """
     edges, density = as_array(edges, "edges", 1), as_array(density, "density", 2)
     if len(edges) != density.shape[1] + 1:
-        raise FlowlibError(
-            f"edges have {len(edges)} entries; a density of shape {density.shape} needs {density.shape[1] + 1}"
-        )
-    extent = (edges[0], edges[-1], 0, 1)
+        raise FlowlibError(f"edges have {len(edges)} entries; a density of shape {density.shape} needs {density.shape[1] + 1}")
+    space = edges[0], edges[-1]
     colors = {"cmap": role_map(role), "vmin": 0, "vmax": 1.35 * (peak or density.max())}
-    axes.imshow(
-        density, extent=extent, origin="lower", aspect="auto", interpolation="bilinear", zorder=0.4, **colors
-    )
+    axes.imshow(density, extent=(*space, 0, 1), origin="lower", aspect="auto", interpolation="bilinear", zorder=0.4, **colors)
     lines, times = equal_mass_paths(edges, density, paths), np.linspace(0, 1, len(density))
     axes.plot(lines, times, color=color_of(role), linewidth=1.1, zorder=1)
-    axes.set(xlabel="$x$", ylabel="time $t$", xlim=extent[:2], ylim=(0, 1))
-    axes.grid(visible=False)
-    if title:
-        axes.set_title(title)
-    return axes
+    return finish(axes, title, grid=None, xlabel="$x$", ylabel="time $t$", xlim=space, ylim=(0, 1))
 
 
 def equal_mass_paths(edges, density, count):

@@ -1,4 +1,4 @@
-"""A cloud on its way: particles, and the density that they have, under a velocity field in the plane."""
+"""A cloud on its way: particles, and the density that they have, under a velocity field in the plane (chapter 1)."""
 
 import torch
 

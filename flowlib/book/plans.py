@@ -1,12 +1,12 @@
-"""Transport plans and dual prices: the plan between two lines, and the cells that prices cut the plane into."""
+"""Transport plans and dual prices: the plan between two lines, and the cells that prices cut the plane into (chapter 2)."""
 
 import numpy as np
 from matplotlib.colors import to_rgb
 
-from flowlib.errors import FlowlibError
-from flowlib.viz.checks import as_array, as_labels
-from flowlib.viz.plane import _extent, _points
-from flowlib.viz.style import CARD, CYCLE, color_of, role_map
+from flowlib.viz.checks import as_array, as_labels, as_plan, as_points
+from flowlib.viz.palette import CARD, CYCLE, color_of, role_map
+from flowlib.viz.plane import as_extent
+from flowlib.viz.style import finish
 
 
 def plan_image(axes, plan, x, y, role="posterior"):
@@ -14,14 +14,12 @@ def plan_image(axes, plan, x, y, role="posterior"):
 
     Points may come in any order. The darkest colour is the plan's largest entry.
     """
-    plan, x, y = as_array(plan, "plan", 2), as_array(x, "x", 1), as_array(y, "y", 1)
-    if plan.shape != (len(x), len(y)):
-        raise FlowlibError(f"plan has shape {plan.shape}, but {len(x)} points x and {len(y)} points y need {(len(x), len(y))}")
+    x, y = as_array(x, "x", 1), as_array(y, "y", 1)
+    plan = as_plan(plan, x, y)
     across, up = np.argsort(x), np.argsort(y)
-    axes.grid(visible=False)
+    axes.grid(visible=False)  # before pcolormesh, which minds it
     axes.pcolormesh(x[across], y[up], plan[np.ix_(across, up)].T, cmap=role_map(role), vmin=0, shading="nearest", rasterized=True)
-    axes.set(xlabel="source $x$", ylabel="target $y$")
-    return axes
+    return finish(axes, xlabel="source $x$", ylabel="target $y$")
 
 
 def price_cells(axes, y, g, *, extent=None, resolution=240, numbers=True):
@@ -29,18 +27,16 @@ def price_cells(axes, y, g, *, extent=None, resolution=240, numbers=True):
 
     `extent` defaults to the axes' present limits; `numbers` writes j + 1 beside each point.
     """
-    y = _points(y, "y")
-    g = as_array(g, "g", 1)
+    y, g = as_points(y, "y"), as_array(g, "g", 1)
     as_labels(g, len(y), "g")
-    left, right, bottom, top = _extent(extent, axes)
-    x, up = np.linspace(left, right, resolution), np.linspace(bottom, top, resolution)
-    z = np.stack(np.meshgrid(x, up), -1)
+    left, right, bottom, top = extent = as_extent(extent, axes)
+    z = np.stack(np.meshgrid(np.linspace(left, right, resolution), np.linspace(bottom, top, resolution)), -1)
     cell = (((z[:, :, None] - y) ** 2).sum(-1) - g).argmin(-1)
     colors = np.array([to_rgb(CYCLE[j % len(CYCLE)]) for j in range(len(y))])
     tints = 0.45 * colors + 0.55 * np.array(to_rgb(CARD))
-    axes.grid(visible=False)
-    axes.imshow(tints[cell], extent=(left, right, bottom, top), origin="lower", interpolation="nearest", aspect=axes.get_aspect(), zorder=0.4)
+    look = {"interpolation": "nearest", "aspect": axes.get_aspect(), "zorder": 0.4}
+    axes.imshow(tints[cell], extent=extent, origin="lower", **look)
     axes.scatter(*y.T, s=46, color=color_of("target"), edgecolors=CARD, linewidths=1.2, zorder=3)
     for j, point in enumerate(y if numbers else []):
         axes.annotate(str(j + 1), point, (5, 4), textcoords="offset points", fontsize=9, fontweight="bold", zorder=3)
-    return axes
+    return finish(axes, grid=None)

@@ -1,11 +1,11 @@
-"""Distributions over three outcomes as points of a triangle, each corner the certainty of one outcome."""
+"""Distributions over three outcomes as points of a triangle, each corner the certainty of one outcome (chapter 9)."""
 
 import numpy as np
-import torch
 
 from flowlib.errors import FlowlibError
 from flowlib.viz.checks import as_array, as_labels
-from flowlib.viz.style import INK, MUTED, factor_colors
+from flowlib.viz.palette import MUTED, factor_colors
+from flowlib.viz.style import finish
 
 CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, 3**0.5 / 2]])
 TOLERANCE = 1e-3
@@ -19,7 +19,7 @@ def triangle_points(weights):
     weights = as_array(weights, "weights", 2)
     if weights.shape[1] != 3:
         raise FlowlibError(f"weights have shape {weights.shape}; a triangle shows distributions over 3 outcomes, (N, 3)")
-    if weights.min(initial=0) < -TOLERANCE or np.abs(weights.sum(1) - 1).max(initial=0) > TOLERANCE:
+    if weights.min() < -TOLERANCE or np.abs(weights.sum(1) - 1).max() > TOLERANCE:
         raise FlowlibError("a row of weights is no distribution: give numbers ≥ 0 that sum to 1")
     return weights @ CORNERS
 
@@ -31,17 +31,11 @@ def triangle(axes, weights, names, *, size=9, alpha=0.5, title=None):
     """
     names, points = as_labels(names, 3, "names"), triangle_points(weights)
     colors = factor_colors(names)
-    largest = np.asarray(torch.as_tensor(weights).detach().argmax(-1))
+    largest = as_array(weights, "weights").argmax(1)
     axes.fill(*CORNERS.T, facecolor="none", edgecolor=MUTED, linewidth=0.9)
     axes.scatter(*points.T, s=size, c=[colors[k] for k in largest], alpha=alpha, linewidths=0, clip_on=False)
-    for k, (name, corner) in enumerate(zip(names, CORNERS)):
-        above = k == 2
-        axes.annotate(
-            name, corner, (0, 7 if above else -7), textcoords="offset points", ha="center",
-            va="bottom" if above else "top", color=colors[k], fontweight="bold", fontsize=8.5, annotation_clip=False,
-        )  # fmt: skip
-    axes.set(aspect="equal", xlim=(-0.06, 1.06), ylim=(-0.13, 1.0))
+    look = {"textcoords": "offset points", "ha": "center", "fontweight": "bold", "fontsize": 8.5, "annotation_clip": False}
+    for name, corner, color, (shift, va) in zip(names, CORNERS, colors, [(-7, "top"), (-7, "top"), (7, "bottom")]):
+        axes.annotate(name, corner, (0, shift), va=va, color=color, **look)
     axes.set_axis_off()
-    if title:
-        axes.set_title(title, color=INK)
-    return axes
+    return finish(axes, title, aspect="equal", xlim=(-0.06, 1.06), ylim=(-0.13, 1.0))
