@@ -15,7 +15,7 @@ import pytest
 pytest.importorskip("yaml")
 
 import check_pages  # noqa: E402
-from browser import Browser, find_chromium  # noqa: E402
+from browser import MISSING, Browser, find_chromium  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
 HTML = ROOT / "_build" / "html"
@@ -29,7 +29,7 @@ HREF = re.compile(r"""<a\b[^>]*?\bhref=["']([^"']+)""")
 
 BUILT = (HTML / "index.html").is_file()
 pytestmark = pytest.mark.skipif(not BUILT, reason="the site is not built: make book")
-needs_browser = pytest.mark.skipif(find_chromium() is None, reason="no Chromium: apt-get install chromium")
+needs_browser = pytest.mark.skipif(find_chromium() is None, reason=MISSING)
 
 
 def fetched(html: str) -> list[str]:

@@ -10,9 +10,10 @@ from PIL import Image
 
 from flowlib import viz
 from flowlib.errors import FlowlibError
-from flowlib.viz.images import GAP, mosaic
-from flowlib.viz.picture import pixels_of, png_bytes
-from flowlib.viz.style import CARD, MUTED
+from flowlib.viz.palette import CARD, MUTED
+from flowlib.viz.picture import mosaic, pixels_of, png_bytes
+
+GAP = 2  # image pixels between neighbours
 
 
 def images(*shape):

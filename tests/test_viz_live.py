@@ -1,28 +1,28 @@
 """Networks evaluated by the page agree with torch, grey level by grey level, in a real browser."""
 
+import base64
+import io
 import re
 
 import numpy as np
 import pytest
 import torch
-from test_viz_browser import CHROMIUM, browse
+from browsing import browser, needs_browser, page  # noqa: F401
+from PIL import Image
 from torch import nn
 
 from flowlib import viz
 from flowlib.errors import FlowlibError
 from flowlib.flows import PotentialBank
-from flowlib.viz.weights import evaluate, layers_of, pack, pack_layers
+from flowlib.viz.weights import pack, pack_network
 
-in_browser = pytest.mark.skipif(
-    CHROMIUM is None, reason="no Chromium on this machine: apt-get install chromium"
-)
-PIXELS = """const pixels = () => { const c = $("canvas");
-const x = c.getContext("2d").getImageData(0, 0, c.width, c.height).data;
-return [[...x].filter((v, i) => i % 4 === 0), [...x].filter((v, i) => i % 4 === 2)] };"""
+LEVELS = 2  # grey levels of 255 between the page and torch: half-precision weights, float32 sums, rounding to a level
 
 
-def vivid(network):
-    """Larger weights, for pictures that vary from black to white."""
+def vivid(*layers):
+    """A network with larger weights, for pictures that vary from black to white."""
+    torch.manual_seed(0)
+    network = nn.Sequential(*(make() for make in layers))
     with torch.no_grad():
         for parameter in network.parameters():
             parameter *= 2.5
@@ -30,171 +30,129 @@ def vivid(network):
 
 
 def plain(dim=5, activation=nn.SiLU):
-    torch.manual_seed(0)
-    return vivid(
-        nn.Sequential(
-            nn.Linear(dim, 24),
-            activation(),
-            nn.Linear(24, 24),
-            activation(),
-            nn.Linear(24, 12),
-            nn.Unflatten(1, (3, 2, 2)),
-        )
-    )
+    return vivid(lambda: nn.Linear(dim, 24), activation, lambda: nn.Linear(24, 24), activation, lambda: nn.Linear(24, 12),
+                 lambda: nn.Unflatten(1, (3, 2, 2)))  # fmt: skip
 
 
-def convolutional(dim=5):
-    torch.manual_seed(0)
-    return vivid(
-        nn.Sequential(
-            nn.Linear(dim, 16),
-            nn.SiLU(),
-            nn.Linear(16, 24),
-            nn.Unflatten(1, (6, 2, 2)),
-            nn.SiLU(),
-            nn.ConvTranspose2d(6, 4, 4, 2, 1),
-            nn.SiLU(),
-            nn.ConvTranspose2d(4, 3, 4, 2, 1),
-        )
-    )
+def convolutional(dim=5, kernel=4, stride=2, padding=1):
+    return vivid(lambda: nn.Linear(dim, 16), nn.SiLU, lambda: nn.Linear(16, 36), lambda: nn.Unflatten(1, (6, 2, 3)), nn.SiLU,
+                 lambda: nn.ConvTranspose2d(6, 4, kernel, stride, padding), nn.SiLU, lambda: nn.ConvTranspose2d(4, 3, 4, 2, 1))  # fmt: skip
 
 
-def latents(*shape):
-    return 2 * torch.randn(*shape, generator=torch.Generator().manual_seed(1))
+def grey(dim=5):
+    return vivid(lambda: nn.Linear(dim, 16), nn.Tanh, lambda: nn.Linear(16, 6), lambda: nn.Unflatten(1, (1, 2, 3)))
 
 
-def grey(network, z):
-    """Red and blue of the picture, as the page must show them."""
-    image = 255 * network(z[None])[0].sigmoid().detach()
-    return [image[0].flatten(), image[2].flatten()]
+def codes(count):
+    return 2 * torch.randn(count, 5, generator=torch.Generator().manual_seed(1))
 
 
-def off(seen, network, z):
-    return max(np.abs(np.array(s) - w.numpy()).max() for s, w in zip(seen, grey(network, z)))
-
-
-@in_browser
-@pytest.mark.parametrize(
-    "network",
-    [plain(), plain(activation=nn.Tanh), plain(activation=nn.ReLU), convolutional()],
-    ids=["silu", "tanh", "relu", "convolutional"],
-)
-def test_the_page_decodes_as_torch_does(tmp_path, network):
-    z = latents(2, 4, 5)
-    body = viz.live_decoder(network, z, ["first", "second"], alt="an image of noise").data
-    seen = browse(
-        tmp_path,
-        body,
-        PIXELS
-        + """const all = [pixels()]; $("input", 1).click(); input($("input", 2), 3);
-        all.push(pixels()); input($("input", 2), 0.5); all.push(pixels());
-        all.push($("output").textContent); return all""",
-    )
-    between = 0.5 * (z[1, 0] + z[1, 1])
-    assert (
-        off(seen[0], network, z[0, 2]) < 1.2
-        and off(seen[1], network, z[1, 3]) < 1.2
-        and off(seen[2], network, between) < 1.2
-    )
-    assert seen[3] == "0.5"
-    assert np.ptp(np.array(seen[1])) > 40, "a constant picture would agree with anything"
-
-
-@in_browser
-@pytest.mark.parametrize("bounded", [False, True])
-def test_the_page_flows_as_the_potentials_do(tmp_path, bounded):
+def moving(bounded=False):
     torch.manual_seed(2)
     bank = PotentialBank(3, 5, 8, horizon=4, bounded=bounded)
     for parameter in bank.parameters():
         parameter.data += 0.7 * torch.randn_like(parameter)
-    network, codes = plain(), latents(2, 5)
-    body = viz.live_flow(
-        network, bank, codes, ["scale", "rotation", "hue"], steps=4, alt="an image of noise"
-    ).data
-    seen = browse(
-        tmp_path,
-        body,
-        PIXELS
-        + """$("input", 1).click(); const all = [pixels()];
-        input($("input", 2), 2); all.push(pixels()); input($("input", 4), 1.5); all.push(pixels());
-        return all""",
-    )
+    return bank
 
-    def gradient(z, t, k):
-        return bank(z[None, None], float(t), torch.tensor([k])).gradient[0, 0].detach()
 
-    z = codes[1]
-    assert off(seen[0], network, z) < 1.2
+def live(network, bank, z, **options):
+    return viz.live_flow(network, bank, z, ["scale", "rotation", "hue"], steps=4, alt="an image of noise", **options).data
+
+
+@torch.no_grad()
+def wanted(network, z):
+    """Red, green and blue of the picture, as the page must show them."""
+    return 255 * network(z[None])[0].sigmoid().flatten(1).expand(3, -1).numpy()
+
+
+@torch.no_grad()
+def gradient(bank, z, t, k):
+    return bank(z[None, None], float(t), torch.tensor([k])).gradient[0, 0]
+
+
+@needs_browser
+@pytest.mark.parametrize("network", [
+    plain(), plain(activation=nn.Tanh), plain(activation=nn.ReLU), plain(activation=nn.Sigmoid), convolutional(), grey(),
+    convolutional(kernel=3, stride=1, padding=0),
+], ids=["silu", "tanh", "relu", "sigmoid", "convolutional", "grey", "stride 1"])  # fmt: skip
+def test_the_page_decodes_as_torch_does(page, network):
+    z = codes(3)
+    page.open(live(network, moving(), z))
+    seen = [np.array(page.probe(f'$("input", {n}).click(); return pixels(0)')) for n in range(3)]
+    for image, code in zip(seen, z):
+        assert np.abs(image - wanted(network, code)).max() <= LEVELS
+    assert max(np.ptp(image) for image in seen) > 40, "a constant picture would agree with anything"
+
+
+@needs_browser
+@pytest.mark.parametrize("bounded", [False, True])
+def test_the_page_flows_as_the_potentials_do(page, bounded):
+    bank, network, z = moving(bounded), plain(), codes(2)[1]
+    page.open(live(network, bank, codes(2)))
+    start = np.array(page.probe('$("input", 1).click(); return pixels(0)'))
+    assert np.abs(start - wanted(network, z)).max() <= LEVELS
     for t in (1, 2):
-        z = z + gradient(z, t, 0)
-    assert off(seen[1], network, z) < 1.2
-    z = z + gradient(z, 1, 2)
-    z = z + 0.5 * gradient(z, 2, 2)
-    assert off(seen[2], network, z) < 1.2
-    assert np.abs(np.array(seen[0]) - np.array(seen[2])).max() > 20, "the flow moved the picture"
+        z = z + gradient(bank, z, t, 0)
+    assert np.abs(np.array(page.probe('input($("input", 2), 2); return pixels(0)')) - wanted(network, z)).max() <= LEVELS
+    z = z + gradient(bank, z, 1, 2)
+    z = z + 0.5 * gradient(bank, z, 2, 2)
+    moved = np.array(page.probe('input($("input", 4), 1.5); return pixels(0)'))
+    assert np.abs(moved - wanted(network, z)).max() <= LEVELS
+    assert page.probe('return $("output", 2).textContent') == "1.5"
+    assert np.abs(start - moved).max() > 20, "the flow moved the picture"
 
 
-def test_the_still_picture_is_the_middle_of_the_path():
-    network, z = plain(), latents(1, 5, 5)
-    page = viz.live_decoder(network, z, alt="an image of noise").data
-    import base64
-    import io
+@needs_browser
+def test_without_logits_no_sigmoid_follows(page):
+    network, z = plain(), codes(1)
+    page.open(live(network, moving(), z, logits=False))
+    assert np.abs(np.array(page.probe("return pixels(0)")) - 255 * network(z)[0].detach().flatten(1).clamp(0, 1).numpy()).max() <= LEVELS
 
-    from PIL import Image
 
-    source = re.search(r'src="data:image/png;base64,([^"]+)"', page).group(1)
+@needs_browser
+def test_a_step_of_the_keyboard_is_a_tenth_of_a_step_of_the_flow(page):
+    page.open(live(plain(), moving(), codes(1))).press("Tab", "Tab", "ArrowRight")
+    assert page.probe('return [$("figure").dataset.at, $("canvas").getAttribute("aria-label")]') == [
+        "0,0.1,0,0", "an image of noise (image = 0, scale = 0.1, rotation = 0, hue = 0)"]  # fmt: skip
+
+
+def test_the_still_picture_is_the_first_code():
+    network, z = plain(), codes(2)
+    source = re.search(r'src="data:image/png;base64,([^"]+)"', live(network, moving(), z)).group(1)
     shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(source))).convert("RGB"))
-    assert np.abs(shown[..., 0].ravel() - grey(network, z[0, 2])[0].numpy()).max() < 1.2
+    assert np.abs(shown.reshape(-1, 3).T - wanted(network, z[0])).max() <= LEVELS
 
 
-def test_half_the_bytes_cost_at_most_half_a_step_of_each_row():
+def test_packed_numbers_are_off_by_at_most_their_last_digit():
     array = np.random.default_rng(0).normal(size=(30, 40))
     _, near = pack(array, "int8")
     assert (np.abs(near - array).max(1) <= 0.501 * np.abs(array).max(1) / 127).all()
     _, near = pack(array, "float16")
     assert np.abs(near / array - 1).max() < 2**-10
-    network, z = convolutional(), latents(1, 3, 5)
-    sizes = [
-        len(viz.live_decoder(network, z, precision=p, alt="an image of noise").data)
-        for p in ("float16", "int8")
-    ]
-    assert sizes[1] < sizes[0]
+    with pytest.raises(FlowlibError, match="65504"):
+        pack([1e5], "float16")
 
 
-@pytest.mark.parametrize("network", [plain(), convolutional()], ids=["plain", "convolutional"])
-def test_layers_as_tuples_are_the_network(network):
-    z = latents(3, 5)
-    assert torch.allclose(evaluate(layers_of(network), z), network(z), atol=1e-5)
-    _, kept = pack_layers(layers_of(network), "int8")
-    assert (evaluate(kept, z).sigmoid() - network(z).sigmoid()).abs().max() < 0.2
+def test_packing_a_network_leaves_it_as_it_is_and_bytes_are_near():
+    network, z = convolutional(), codes(1)
+    before = [parameter.clone() for parameter in network.parameters()]
+    data, image = pack_network(network, z.numpy(), "int8")
+    assert all(torch.equal(a, b) for a, b in zip(before, network.parameters()))
+    exact = network(z)[0].sigmoid().detach().numpy()
+    assert 0 < np.abs(image - exact).max() < 0.2 and data["shape"] == [3, 8, 12]
 
 
-def test_a_list_of_weights_is_a_plain_network():
-    network = plain(activation=nn.Tanh)
-    pairs = [(layer.weight, layer.bias) for layer in network if isinstance(layer, nn.Linear)]
-    same = [
-        viz.live_decoder(n, latents(1, 2, 5), alt="an image of noise", **o).data
-        for n, o in ((network, {}), (pairs, {"activation": "tanh", "shape": (3, 2, 2)}))
-    ]
-    pictures = [re.search(r'src="([^"]+)"', page).group(1) for page in same]
-    assert pictures[0] == pictures[1]
-
-
-@pytest.mark.parametrize(
-    "make, message",
-    [
-        (lambda: viz.live_decoder(plain(), latents(1, 2, 4), alt="a"), "4 dimensions.*takes 5"),
-        (lambda: viz.live_decoder(plain(), latents(2, 5), alt="a"), "3 axes"),
-        (lambda: viz.live_decoder(plain()[:-1], latents(1, 2, 5), alt="a"), "12 numbers.*shape"),
-        (lambda: viz.live_decoder(nn.Sequential(nn.GRU(3, 3)), latents(1, 2, 5), alt="a"), "GRU.*cannot run"),
-        (lambda: viz.live_decoder(plain(), latents(1, 2, 5), precision="int4", alt="a"), "int4.*int8"),
-        (lambda: viz.live_decoder(plain(), latents(1, 2, 5)), "alt is empty"),
-        (
-            lambda: viz.live_flow(plain(), PotentialBank(2, 5, 4), latents(1, 5), ["scale"], alt="a"),
-            "2 are needed",
-        ),
-    ],
-)
+@pytest.mark.parametrize("make, message", [
+    (lambda: live(plain(), moving(), codes(1)[:, :4]), "4 dimensions.*takes 5"),
+    (lambda: live(plain(), moving(), codes(1)[0]), "2 axes"),
+    (lambda: live(plain()[:-1], moving(), codes(1)), r"\(12,\).*Unflatten"),
+    (lambda: live(nn.Sequential(nn.GRU(3, 3)), moving(), codes(1)), "GRU.*cannot run"),
+    (lambda: live(nn.GRU(3, 3), moving(), codes(1)), "GRU.*cannot run"),
+    (lambda: live(nn.Sequential(nn.Linear(5, 3, bias=False)), moving(), codes(1)), "with bias"),
+    (lambda: live(plain(), moving(), codes(1), precision="int4"), "int4.*int8"),
+    (lambda: viz.live_flow(plain(), moving(), codes(1), ["scale"], alt="a"), "3 are needed"),
+    (lambda: viz.live_flow(plain(), moving(), codes(1), "abc"), "alt is empty"),
+])  # fmt: skip
 def test_mistakes_are_named(make, message):
     with pytest.raises(FlowlibError, match=message):
         make()

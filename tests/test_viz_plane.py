@@ -58,7 +58,7 @@ def test_arrows_can_be_left_out_and_a_still_field_is_drawn(axes):
 def test_arrows_refuse_a_field_that_is_no_field(axes):
     with pytest.raises(FlowlibError, match=r"velocity\(z, t\).*1 axes|2 axes"):
         viz.arrows(axes, lambda z, t: z[:, 0])
-    with pytest.raises(FlowlibError, match="one vector per point"):
+    with pytest.raises(FlowlibError, match="one vector for each point"):
         viz.arrows(axes, lambda z, t: z[:3])
 
 
@@ -92,6 +92,20 @@ def test_a_coupling_draws_the_pairs_that_carry_mass(axes):
 def test_an_impossible_extent_is_named(extent):
     with pytest.raises(FlowlibError, match="extent"):
         viz.plane_axes(viz.new_figure()[1], extent)
+
+
+def test_mapped_grid_draws_the_images_of_its_lines_and_of_the_cell(axes):
+    viz.mapped_grid(axes, lambda z: 2 * z + 1, 2, lines=5, cell=(0, 1, 0, 1))
+    segments = axes.collections[0].get_segments()
+    assert len(segments) == 10
+    assert np.allclose(segments[0][:, 0], -3) and np.allclose(segments[-1][:, 1], 5)
+    corners = axes.patches[0].get_xy()
+    assert np.allclose(corners.min(0), 1) and np.allclose(corners.max(0), 3)
+
+
+def test_mapped_grid_refuses_a_map_that_loses_points(axes):
+    with pytest.raises(FlowlibError, match="one point for each"):
+        viz.mapped_grid(axes, lambda z: z[:3])
 
 
 def test_principal_plane_agrees_with_scikit_learn():
@@ -129,9 +143,6 @@ def test_latent_paths_refuse_an_unknown_factor():
         viz.latent_paths(torch.randn(9, 2, 5), [0, 2], FACTORS)
 
 
-def test_latent_scatter_names_every_class():
-    figure = viz.latent_scatter(torch.randn(60, 4), torch.arange(60) % 3, names=["a", "b", "c"])
-    assert [text.get_text() for text in figure.axes[0].texts] == ["a", "b", "c"]
-    assert viz.latent_scatter(torch.randn(60, 4)).axes
+def test_a_plane_needs_three_points():
     with pytest.raises(FlowlibError, match="3 points"):
-        viz.latent_scatter(torch.randn(2, 4))
+        viz.principal_plane(torch.randn(2, 4))

@@ -29,7 +29,7 @@ class Axis:
     step: float
 
 
-def make_axis(name, labels, count, kind="slider", start=None, step=1):
+def make_axis(name, labels, count, kind="slider", start=None, step=1.0):
     """A control over `count` positions; `labels` default to 0, 1, …, `start` to the middle. FlowlibError where they do not fit."""
     labels = as_labels(range(count) if labels is None else labels, count, f"labels of {name!r}")
     start = count // 2 if start is None else start

@@ -6,7 +6,7 @@ import torch
 from flowlib.data import FACTORS, Sequences
 from flowlib.errors import FlowlibError
 from flowlib.evaluation.recognition import all_factors
-from flowlib.viz.continuation import BLANK, continued_rows, first_part
+from flowlib.book.continuation import BLANK, continued_rows, first_part
 from test_recognition import Reader
 from tiny import digits
 

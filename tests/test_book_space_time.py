@@ -5,8 +5,8 @@ import pytest
 from scipy import stats
 
 from flowlib import viz
+from flowlib.book.space_time import equal_mass_paths, space_time_density
 from flowlib.errors import FlowlibError
-from flowlib.viz.film import equal_mass_paths
 
 EDGES = np.linspace(-5, 5, 101)
 
@@ -24,7 +24,7 @@ def test_paths_are_the_quantiles():
 
 def test_picture_holds_the_film_and_its_paths():
     figure, axes = viz.new_figure()
-    assert viz.density_film(axes, EDGES, film(1.5), "prior", paths=5, title="moving") is axes
+    assert space_time_density(axes, EDGES, film(1.5), "prior", paths=5, title="moving") is axes
     assert axes.images[0].get_array().shape == (11, 100)
     assert axes.images[0].get_extent() == [-5, 5, 0, 1]
     assert len(axes.lines) == 5
@@ -38,4 +38,4 @@ def test_picture_holds_the_film_and_its_paths():
 def test_edges_must_fit():
     _, axes = viz.new_figure()
     with pytest.raises(FlowlibError, match="edges"):
-        viz.density_film(axes, EDGES[1:], film(0))
+        space_time_density(axes, EDGES[1:], film(0))

@@ -6,8 +6,8 @@ import torch
 from matplotlib.colors import to_rgb
 
 from flowlib import viz
+from flowlib.book.simplex import triangle, triangle_points
 from flowlib.errors import FlowlibError
-from flowlib.viz.simplex import triangle_points
 
 NAMES = ["scale", "rotation", "hue"]
 
@@ -25,7 +25,7 @@ def test_corners_are_equally_far_from_each_other():
 def test_a_point_has_the_colour_of_its_largest_weight():
     _, axes = viz.new_figure()
     weights = torch.tensor([[0.2, 0.5, 0.3], [0.1, 0.1, 0.8]], requires_grad=True)
-    drawn = viz.triangle(axes, weights, NAMES, title="τ = 1").collections[-1]
+    drawn = triangle(axes, weights, NAMES, title="τ = 1").collections[-1]
     wanted = [to_rgb(viz.FACTOR_COLORS[name]) for name in ("rotation", "hue")]
     assert drawn.get_facecolor()[:, :3] == pytest.approx(np.array(wanted))
     assert np.asarray(drawn.get_offsets()) == pytest.approx(triangle_points(weights))
@@ -42,4 +42,4 @@ def test_what_is_no_distribution_is_refused(weights, why):
 
 def test_two_names_are_refused():
     with pytest.raises(FlowlibError, match="names"):
-        viz.triangle(viz.new_figure()[1], [[1, 0, 0]], ["scale", "hue"])
+        triangle(viz.new_figure()[1], [[1, 0, 0]], ["scale", "hue"])

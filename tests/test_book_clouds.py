@@ -1,11 +1,10 @@
-"""Clouds on their way and maps of the plane: what is drawn is where the mathematics puts it."""
+"""Clouds on their way: what is drawn is where the mathematics puts it."""
 
 import numpy as np
 import pytest
 import torch
 
-from flowlib import viz
-from flowlib.errors import FlowlibError
+from flowlib.book.clouds import cloud_frames, cloud_row
 from flowlib.transport import Gaussian
 
 SOURCE = Gaussian(torch.zeros(2), 0.25 * torch.eye(2))
@@ -20,14 +19,14 @@ def drawn_points(axes):
 
 
 def test_particles_stand_where_the_flow_carries_them_in_every_panel():
-    figure = viz.cloud_row(stretch, SOURCE, [0.0, 0.5, 1.0], count=50)
+    figure = cloud_row(stretch, SOURCE, [0.0, 0.5, 1.0], count=50)
     first, _, last = (drawn_points(axes) for axes in figure.axes)
     assert np.allclose(last, first * np.exp([1.0, -1.0]), atol=1e-4)
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["t = 0", "t = 0.5", "t = 1"]
 
 
 def test_the_outermost_contour_follows_the_density_not_the_start():
-    figure = viz.cloud_row(stretch, SOURCE, [0.0, 0.7], resolution=161)
+    figure = cloud_row(stretch, SOURCE, [0.0, 0.7], resolution=161)
     widths = []
     for axes in figure.axes:
         lines = axes.collections[1].get_paths()  # [0] the filling, [1] the level lines, outermost first
@@ -36,27 +35,11 @@ def test_the_outermost_contour_follows_the_density_not_the_start():
 
 
 def test_frames_are_of_one_size_and_one_per_time():
-    frames = viz.cloud_frames(stretch, SOURCE, [0.0, 0.3, 0.6], count=10, resolution=8)
+    frames = cloud_frames(stretch, SOURCE, [0.0, 0.3, 0.6], count=10, resolution=8)
     assert len(frames) == 3 and len({tuple(frame.get_size_inches()) for frame in frames}) == 1
 
 
 def test_frames_at_a_single_time_show_the_source():
-    (frame,) = viz.cloud_frames(stretch, SOURCE, [0.0], count=10, resolution=8, field=True)
+    (frame,) = cloud_frames(stretch, SOURCE, [0.0], count=10, resolution=8, field=True)
     wanted = SOURCE.sample(10, torch.Generator().manual_seed(0))
     assert np.allclose(drawn_points(frame.axes[0]), wanted)
-
-
-def test_mapped_grid_draws_the_images_of_its_lines_and_of_the_cell():
-    axes = viz.plane_axes(viz.new_figure()[1], 2)
-    viz.mapped_grid(axes, lambda z: 2 * z + 1, lines=5, cell=(0, 1, 0, 1))
-    segments = axes.collections[0].get_segments()
-    assert len(segments) == 10
-    assert np.allclose(segments[0][:, 0], -3) and np.allclose(segments[-1][:, 1], 5)
-    corners = axes.patches[0].get_xy()
-    assert np.allclose(corners.min(0), 1) and np.allclose(corners.max(0), 3)
-
-
-def test_mapped_grid_refuses_a_map_that_loses_points():
-    axes = viz.plane_axes(viz.new_figure()[1], 2)
-    with pytest.raises(FlowlibError, match="one point for each"):
-        viz.mapped_grid(axes, lambda z: z[:3])
