@@ -1,0 +1,51 @@
+"""Differences between methods, against the formulas written out."""
+
+import math
+from statistics import fmean, stdev, variance
+
+import pytest
+from scipy.special import betainc
+
+from flowlib.errors import FlowlibError
+from flowlib.experiments.differences import difference, welch_p
+
+
+def rows(*seeds):
+    return [{"seed": seed, "metrics": {"values": values}} for seed, values in enumerate(seeds)]
+
+
+def taken(metrics):
+    return metrics["values"]
+
+
+def p_written_out(a, b):
+    """Welch's statistic and the Welch–Satterthwaite degrees of freedom; Student's tail by the incomplete beta function."""
+    one, other = variance(a) / len(a), variance(b) / len(b)
+    t = (fmean(a) - fmean(b)) / math.sqrt(one + other)
+    freedom = (one + other) ** 2 / (one**2 / (len(a) - 1) + other**2 / (len(b) - 1))
+    return betainc(freedom / 2, 0.5, freedom / (freedom + t**2))
+
+
+def test_welch_against_the_formula():
+    a, b = [1.0, 2.0, 4.0], [3.0, 3.5, 9.0, 4.0]
+    assert welch_p(a, b) == pytest.approx(p_written_out(a, b), rel=1e-9)
+    assert welch_p(a, a) == pytest.approx(1.0)
+
+
+def test_ours_minus_theirs_image_by_image():
+    found = difference(rows([10.0, 20.0, 31.0], [12.0, 22.0, 33.0]), rows([1.0, 13.0, 20.0], [1.0, 11.0, 20.0]), taken)
+    each = [10.0, 9.0, 12.0]
+    assert found.mean == pytest.approx(fmean(each)) and found.standard_error == pytest.approx(stdev(each) / math.sqrt(3))
+
+
+def test_clear_needs_images_and_seeds():
+    ours, apart, wide = rows([0.0, 1.0], [0.1, 1.1], [0.2, 1.2]), rows([9.0, 10.1], [9.1, 10.0], [9.2, 10.3]), rows([9.0, 10.1], [0.1, 1.1], [0.2, 1.3])
+    assert difference(ours, apart, taken).clear and difference(apart, ours, taken).clear
+    assert not difference(ours, wide, taken).clear, "three standard errors over images, but the seeds overlap"
+    uneven = rows([0.0, 99.0], [0.1, 99.1], [0.2, 99.2])
+    assert not difference(ours, uneven, taken).clear, "seeds far apart, but two images that disagree"
+
+
+def test_one_seed_is_no_test():
+    with pytest.raises(FlowlibError, match="at least two"):
+        difference(rows([1.0, 2.0]), rows([2.0, 3.0]), taken)
