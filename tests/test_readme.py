@@ -103,7 +103,7 @@ def test_who_reads_the_label_in_training():
     """With other labels on the same frames the objective is the same for those methods, and another for the rest."""
     torch.manual_seed(0)
     for method, rows in tables.by_method(tables.read_results("comparison")).items():
-        config = from_values(rows[0]["config"] | OPTIONS | {"latent_dim": 9}, method)
+        config = from_values(rows[0]["config"] | OPTIONS | {"latent_dim": 15}, method)
         model = new_model(config)
         with torch.no_grad():
             for parameter in model.parameters():  # potentials begin at zero, where all of them are alike
