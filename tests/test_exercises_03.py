@@ -1,0 +1,38 @@
+"""Wrong answers to the exercises of chapter 3 are refused, the book's own are accepted."""
+
+from exercises import verify
+
+BEST = "\nfinite_above, best = 0.5, 1"
+
+WRONG = {
+    "ex-dynamic-retime": [
+        "factor = lambda a: a**2 / (2 * a + 1)" + BEST,
+        "factor = lambda a: a / (2 * a - 1)" + BEST,
+        "factor = lambda a: 1.0" + BEST,
+        "factor = lambda a: a**2 / (2 * a - 1)\nfinite_above, best = 1, 1",
+        "factor = lambda a: a**2 / (2 * a - 1)\nfinite_above, best = 0.5, 2",
+    ],
+    "ex-dynamic-stopover": [
+        "least = bures(source, target) ** 2",
+        "least = bures(source, stop) ** 2 + bures(stop, target) ** 2",
+        "least = 4 * (bures(source, stop) ** 2 + bures(stop, target) ** 2)",
+        "least = (bures(source, stop) + bures(stop, target)) ** 2",
+    ],
+    "ex-dynamic-convex": [
+        "first, second = (1.0, 1.0), (2.0, 2.0)",
+        "first, second = (2.0, 2.0), (0.2, 0.0)",
+        "first, second = (2.0, 1.0), (0.2, 1.0)",
+        "first, second = (1.1, 0.0), (1.0, 2.0)",
+        "first, second = (2.0, 0.0), (-1.0, 2.0)",
+    ],
+    "ex-dynamic-local": [
+        "repaired = x + t * (wrong - x)",
+        "repaired = x + t * (ring.mean(0) - x)",
+        "repaired = x + t * (ring[torch.cdist(x, ring).argmin(1)] - x)",
+        "repaired = y + 0 * t",
+    ],
+}
+
+
+def test_exercises():
+    verify("03_dynamic_transport", WRONG)
