@@ -1,8 +1,12 @@
 """Networks evaluated by the page agree with torch, grey level by grey level, in a real browser."""
 
 import base64
+import copy
 import io
+import json
 import re
+import shutil
+import subprocess
 
 import numpy as np
 import pytest
@@ -14,7 +18,8 @@ from torch import nn
 from flowlib import viz
 from flowlib.errors import FlowlibError
 from flowlib.flows import PotentialBank
-from flowlib.viz.weights import pack, pack_network
+from flowlib.viz.weights import pack, pack_network, pack_potentials
+from flowlib.viz.widget import SCRIPTS, WEB, asset
 
 LEVELS = 2  # grey levels of 255 between the page and torch: half-precision weights, float32 sums, rounding to a level
 
@@ -114,6 +119,36 @@ def test_a_step_of_the_keyboard_is_a_tenth_of_a_step_of_the_flow(page):
     page.open(live(plain(), moving(), codes(1))).press("Tab", "Tab", "ArrowRight")
     assert page.probe('return [$("figure").dataset.at, $("canvas").getAttribute("aria-label")]') == [
         "0,0.1,0,0", "an image of noise (image = 0, scale = 0.1, rotation = 0, hue = 0)"]  # fmt: skip
+
+
+NODE = shutil.which("node")
+needs_node = pytest.mark.skipif(NODE is None, reason="no node on the PATH; the browser runs the same scripts")
+
+
+@needs_node
+@pytest.mark.parametrize("kind", SCRIPTS)
+def test_scripts_are_strict_javascript(kind, tmp_path):
+    script = tmp_path / "script.js"
+    script.write_text('"use strict";\n' + "\n".join(asset(f"{name}.js") for name in SCRIPTS[kind]), encoding="utf-8")
+    for path in (script, *(WEB / f"{name}.js" for name in SCRIPTS[kind])):
+        subprocess.run([NODE, "--check", path], check=True)
+
+
+@needs_node
+@pytest.mark.parametrize("bounded", [False, True])
+def test_the_scripts_numbers_are_torch_s(bounded):
+    """To single precision, beyond the grey levels that a page shows: weights rounded as the page has them on both sides."""
+    network, bank, z = convolutional(), moving(bounded), codes(2)
+    rounded = copy.deepcopy(bank)
+    for parameter in (p for name, p in rounded.named_parameters() if name != "offset"):
+        parameter.data = parameter.data.half().float()
+    data, image = pack_network(network, z.numpy(), "int8")
+    script = f"const d = {json.dumps(data | pack_potentials(bank))};\n{asset('network.js')}\n"
+    script += "console.log(JSON.stringify([decode(code(0)), gradient(d.potentials[1], code(1), 2.5)].map(x => [...x])))"
+    answer = subprocess.run([NODE], input='"use strict";' + script, capture_output=True, text=True, check=True).stdout
+    decoded, velocity = (np.array(values) for values in json.loads(answer))
+    assert np.abs(decoded - image.ravel()).max() < 1e-5
+    assert velocity == pytest.approx(gradient(rounded, z[1], 2.5, 1).numpy(), rel=1e-4, abs=1e-5)
 
 
 def test_the_still_picture_is_the_first_code():
