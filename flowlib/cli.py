@@ -90,6 +90,7 @@ def _report(trainer, config, folder):
     """Evaluate on held-out digits; print the table; write metrics.json and the pictures."""
     from flowlib.data import load_sequences
     from flowlib.evaluation import evaluate_model, format_report
+    from flowlib.experiments.provenance import provenance
     from flowlib.training import write_json
     from flowlib.training.run import METRICS
     from flowlib.viz.run_pictures import draw_run
@@ -97,6 +98,7 @@ def _report(trainer, config, folder):
     held_out = load_sequences(config, "test")
     metrics = evaluate_model(trainer.model, held_out, config.seed, lambda what: print(f"evaluating {what} …", flush=True))
     metrics |= {"seconds": round(trainer.seconds, 1), "seed": config.seed, "steps": trainer.step, "flowlib": flowlib.__version__}
+    metrics["provenance"] = provenance()
     write_json(folder / METRICS, metrics)
     draw_run(trainer.model, held_out, trainer.history, trainer.recorded_steps, folder)
     print(f"\n{format_report(metrics)}\n\ntrained for {trainer.seconds:.0f} s; everything is in {folder}/")

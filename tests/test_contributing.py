@@ -67,7 +67,7 @@ def test_the_model_trains_and_is_evaluated(added):
 
 
 def test_the_measure_is_taken_and_shown(added, tmp_path):
-    assert "path_length" in measures.measures_of("comparison")
+    assert "path_length" in measures.MEASURES
     experiment = Experiment("with both", {"drift": CONFIG}, ("path_length",), (0,))
     results = runner.run_experiment("both", experiment, jobs=0, folder=tmp_path, runs=tmp_path / "runs", say=lambda text: None)
     found = results["rows"][0]["metrics"]["path_length"]

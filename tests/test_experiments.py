@@ -16,8 +16,9 @@ from filelock import FileLock
 import flowlib.data
 from flowlib import cli
 from flowlib.errors import FlowlibError
-from flowlib.experiments import catalogue, command, fingerprint, measures, runner, tables
+from flowlib.experiments import catalogue, command, measures, runner, tables
 from flowlib.experiments.catalogue import Experiment
+from flowlib.models import VAE
 from flowlib.training import Trainer
 from tiny import CONFIG, ctrl_c, digits
 
@@ -28,7 +29,8 @@ EXPERIMENT = Experiment("a small one", METHODS, ("equivariance",), (0, 1))
 @pytest.fixture(autouse=True)
 def few(monkeypatch, tmp_path):
     images = {"train": digits(6), "test": digits(5)}
-    monkeypatch.setattr(flowlib.data, "load_digits", lambda split="train": (images[split], None))
+    labels = torch.tensor([0, 8, 9, 3, 4, 5])
+    monkeypatch.setattr(flowlib.data, "load_digits", lambda split="train": (images[split], labels[: len(images[split])]))
     monkeypatch.chdir(tmp_path)
 
 
@@ -42,9 +44,11 @@ def test_one_row_per_method_and_seed(tmp_path):
     assert [(row["method"], row["seed"]) for row in results["rows"]] == [("flow", 0), ("vae", 0), ("flow", 1), ("vae", 1)]
     assert json.loads((tmp_path / "small.json").read_text()) == results
     row = results["rows"][3]
-    assert row["config"]["model"] == "vae" and row["config"]["seed"] == 1 and row["machine"]
+    assert row["config"]["model"] == "vae" and row["config"]["seed"] == 1
+    for part in ("trained", "measured"):
+        assert set(row[part]) == {"commit", "torch", "kornia", "numpy", "machine", "date", "seconds"}
     assert {len(values) for values in row["metrics"]["equivariance"].values()} == {5}
-    assert set(results) == {"about", "rows", *fingerprint.stamp()}
+    assert set(results) == {"about", "data", "rows"}
 
 
 def test_interrupted_and_run_again_gives_the_same(tmp_path):
@@ -89,30 +93,79 @@ def test_two_at_once_are_refused(tmp_path):
         run(tmp_path)
 
 
-@pytest.mark.parametrize("key", ["measuring_code", "data"])
-def test_other_code_or_data_is_never_mixed_in(tmp_path, monkeypatch, key):
+def test_other_data_is_never_mixed_in(tmp_path, monkeypatch):
     before = run(tmp_path)
-    now = fingerprint.stamp() | {key: "0123"}
-    monkeypatch.setattr(runner, "stamp", lambda: now)
-    with pytest.raises(FlowlibError, match=f"{key}: {before[key]} there, 0123 now.*--restart"):
+    monkeypatch.setattr(runner, "data_digest", lambda: "0123")
+    with pytest.raises(FlowlibError, match=f"data: {before['data']} there, 0123 now.*--restart"):
         run(tmp_path)
     assert tables.read_results("small", tmp_path) == before
     after = run(tmp_path, restart=True)
-    assert after[key] == "0123" and len(after["rows"]) == 4
+    assert after["data"] == "0123" and len(after["rows"]) == 4
     aside = list(tmp_path.glob("small.*.old.json"))
     assert len(aside) == 1 and json.loads(aside[0].read_text()) == before
 
 
-def test_other_training_code_is_never_mixed_in(tmp_path, monkeypatch):
-    run(tmp_path)
-    real = fingerprint.training_code
-    monkeypatch.setattr(runner, "training_code", lambda config: "0123" if config.model == "vae" else real(config))
-    with pytest.raises(FlowlibError, match="vae, seed 0: training_code .* there, 0123 now"):
+class TestChangedBehaviour:
+    @pytest.fixture
+    def louder(self, tmp_path, monkeypatch):
+        """Results, and then a VAE whose KL weighs twice."""
         run(tmp_path)
-    steps, step = [], Trainer.train_step
-    monkeypatch.setattr(Trainer, "train_step", lambda self: (steps.append(self.config.model), step(self))[1])
-    assert len(run(tmp_path, restart=True)["rows"]) == 4
-    assert set(steps) == {"vae"} and len(steps) == 12  # what trained alike is not trained again
+        monkeypatch.setattr(VAE, "objective", lambda self, *rest, real=VAE.objective: {k: 2 * v for k, v in real(self, *rest).items()})
+        return tables.read_results("small", tmp_path)
+
+    @pytest.fixture
+    def trained(self, monkeypatch):
+        """The model of every training step that is taken outside the tiny runs of the gate."""
+        taken, step = [], Trainer.train_step
+        monkeypatch.setattr(Trainer, "train_step", lambda self: (self.path and taken.append(self.config.model), step(self))[1])
+        return taken
+
+    def update(self, tmp_path, experiment=EXPERIMENT):
+        said = []
+        runner.update_experiments({"small": experiment}, 0, tmp_path, tmp_path / "runs", said.append)
+        return said
+
+    def test_it_is_never_mixed_in(self, louder, tmp_path):
+        with pytest.raises(FlowlibError, match=r"method vae — terms .*\[0\]: .* before, .* now.*experiments update"):
+            run(tmp_path)
+        assert tables.read_results("small", tmp_path) == louder
+
+    def test_an_update_trains_again_what_changed_and_nothing_else(self, louder, trained, tmp_path):
+        said = self.update(tmp_path)
+        assert said[0].startswith("method vae: terms") and said[1] == "1 methods and measures behave differently"
+        after = tables.read_results("small", tmp_path)
+        assert set(trained) == {"vae"} and len(trained) == 12
+        assert [row for row in after["rows"] if row["method"] == "flow"] == [row for row in louder["rows"] if row["method"] == "flow"]
+        assert len(after["rows"]) == 4 and [json.loads(path.read_text()) for path in tmp_path.glob("small.*.old.json")] == [louder]
+        trained.clear()
+        assert self.update(tmp_path)[0] == "0 methods and measures behave differently" and trained == []
+
+    def test_a_measure_that_changed_is_taken_again_without_training(self, trained, tmp_path, monkeypatch):
+        before = run(tmp_path)
+        trained.clear()
+        monkeypatch.setattr(measures.equivariance, "whole", lambda values: [2 * round(value) for value in values.tolist()])
+        self.update(tmp_path)
+        after = tables.read_results("small", tmp_path)
+        pairs = zip(before["rows"], after["rows"], strict=True)
+        assert all(new["metrics"]["equivariance"]["hue"] == [2 * value for value in old["metrics"]["equivariance"]["hue"]] for old, new in pairs)
+        assert trained == [] and all(new["trained"] == old["trained"] for old, new in zip(before["rows"], after["rows"], strict=True))
+
+    def test_an_interrupted_update_goes_on(self, louder, tmp_path, monkeypatch):
+        real = runner.run_experiment
+        monkeypatch.setattr(runner, "run_experiment", lambda *rest, **options: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            self.update(tmp_path)
+        monkeypatch.setattr(runner, "run_experiment", real)
+        self.update(tmp_path)
+        assert len(tables.read_results("small", tmp_path)["rows"]) == 4
+
+
+def test_a_new_measure_is_added_to_the_rows_that_are_there(tmp_path):
+    before = run(tmp_path)
+    after = run(tmp_path, dataclasses.replace(EXPERIMENT, measures=("recognition", "equivariance")))
+    for old, new in zip(before["rows"], after["rows"], strict=True):
+        assert list(new["metrics"]) == ["recognition", "equivariance"] and new["trained"] == old["trained"]
+        assert new["metrics"]["equivariance"] == old["metrics"]["equivariance"]
 
 
 def test_a_run_that_diverges_does_not_cost_the_others(tmp_path):
@@ -143,8 +196,8 @@ def test_other_settings_are_refused(tmp_path):
     changed = dataclasses.replace(EXPERIMENT, methods=METHODS | {"vae": dataclasses.replace(METHODS["vae"], steps=3)})
     with pytest.raises(FlowlibError, match="vae, seed 0 has other settings"):
         run(tmp_path, changed)
-    with pytest.raises(FlowlibError, match="other measures"):
-        run(tmp_path, dataclasses.replace(EXPERIMENT, measures=("equivariance", "likelihood")))
+    with pytest.raises(FlowlibError, match="other measures: equivariance"):
+        run(tmp_path, dataclasses.replace(EXPERIMENT, measures=("recognition",)))
 
 
 def test_more_seeds_are_added(tmp_path):
@@ -200,15 +253,15 @@ class TestCommand:
         for module in (runner, tables):
             monkeypatch.setattr(module, "results_folder", lambda: tmp_path)
 
-    def test_list_marks_results_of_other_code(self, small, tmp_path, monkeypatch, capsys):
+    def test_list_marks_results_of_other_data(self, small, tmp_path, monkeypatch, capsys):
         run(tmp_path)
         printed = []
-        for code in (fingerprint.stamp(), fingerprint.stamp() | {"measuring_code": "0123"}):
-            monkeypatch.setattr(runner, "stamp", lambda code=code: code)
+        for digest in (runner.data_digest(), "0123"):
+            monkeypatch.setattr(runner, "data_digest", lambda digest=digest: digest)
             assert cli.main(["experiments", "list"]) == 0
             printed.append(capsys.readouterr().out)
-        assert "4 of 4" in printed[0] and "other code" not in printed[0]
-        assert "4 of 4" in printed[1] and "(made by other code, data or settings)" in printed[1]
+        assert "4 of 4" in printed[0] and "other data" not in printed[0]
+        assert "4 of 4" in printed[1] and "(made by other data or settings)" in printed[1]
 
     def test_a_closed_pipe_is_no_error(self):
         """As in `experiments list | head -1`."""
@@ -229,7 +282,7 @@ class TestCommand:
         "arguments, message",
         [
             (["run", "smoll"], "unknown experiment 'smoll': choose one of search, comparison"),
-            (["rum"], "unknown command 'rum': experiments has list, run, table"),
+            (["rum"], "unknown command 'rum': experiments has list, run, table, update"),
             (["run", "search", "--jobs", "-1"], "jobs = -1"),
         ],
     )

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from flowlib.config import Config
 from flowlib.errors import FlowlibError
-from flowlib.experiments.measures import measures_of
 
 
 @dataclass(frozen=True)
@@ -107,35 +106,35 @@ def _collapse():
 
 
 EXPERIMENTS = {
-    "search": Experiment("hyper-parameters, the same small search for every method", _search(), measures_of("search"), (0,)),
+    "search": Experiment("hyper-parameters, the same small search for every method", _search(), ("validation",), (0,)),
     "comparison": Experiment(
         "the flow-factorized VAE against the baselines", {label: method(**setting) for label, setting in CHOSEN.items()},
-        measures_of("comparison"),
+        ("composition", "disentanglement", "equivariance", "long", "other_images", "likelihood", "recognition"),
     ),
-    "ablations": Experiment("the flow-factorized VAE without its parts", _ablations(), measures_of("ablations")),
+    "ablations": Experiment("the flow-factorized VAE without its parts", _ablations(), ("equivariance", "likelihood")),
     "unseen": Experiment(
         "digits 8 and 9 left out of training",
         {label: method(base=SHORT_BASE, left_out=(8, 9), **CHOSEN[label]) for label in ("flow, k given", "SlowVAE")},
-        measures_of("unseen"),
+        ("unseen",),
     ),
     "starts": Experiment(
         "the flow-factorized VAE trained on sequences that begin with the other factors somewhere on their way",
-        {"flow, moved starts": method(starts="moved", **CHOSEN["flow, k given"])}, measures_of("starts"),
+        {"flow, moved starts": method(starts="moved", **CHOSEN["flow, k given"])}, ("composition", "equivariance"),
     ),
-    "collapse": Experiment("k inferred, with and without the remedies for collapse", _collapse(), measures_of("collapse")),
+    "collapse": Experiment("k inferred, with and without the remedies for collapse", _collapse(), ("equivariance", "recognition")),
     "shrinking": Experiment(
         "k inferred at full length without the charge for large logits",
-        {"without shrinking": method(**CHOSEN["flow, k inferred"], shrink=0.0)}, measures_of("shrinking"),
+        {"without shrinking": method(**CHOSEN["flow, k inferred"], shrink=0.0)}, ("equivariance", "recognition"),
     ),
     "operators": Experiment(
         "two baselines without a flow, moved by linear regressions instead of the mean displacement",
         {label: method(**CHOSEN[label] | {"model": f"{CHOSEN[label]['model']}-regression"}) for label in ("VAE", "SlowVAE")},
-        measures_of("operators"),
+        ("equivariance",),
     ),
     "longer": Experiment(
         "four times as many steps: does more training change the verdict?",
         {label: method(base=LONG_BASE, **CHOSEN[label] | LONG.get(label, {})) for label in ("flow, k given", "PoFlow", "VAE", "SlowVAE")},
-        measures_of("longer"),
+        ("composition", "equivariance", "likelihood"),
     ),
 }  # fmt: skip
 

@@ -1,6 +1,7 @@
-"""`python -m flowlib experiments list | run NAME | table NAME`."""
+"""`python -m flowlib experiments list | run NAME | table NAME | update`."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
 import tyro
@@ -22,7 +23,7 @@ class Run:
     jobs: int = 2
     """Runs at a time, one thread each; 0 runs one after the other in this process."""
     restart: bool = False
-    """Set results of other code, data or settings aside and begin a new file."""
+    """Set results of other data or settings aside and begin a new file."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,15 @@ class Table:
     """The experiment, as `list` names it."""
 
 
-COMMANDS = {"list": List, "run": Run, "table": Table}
+@dataclass(frozen=True)
+class Update:
+    """Train and measure again what methods and measures found that now behave differently, in all experiments; then whatever is missing."""
+
+    jobs: int = 2
+    """Runs at a time, one thread each; 0 runs one after the other in this process."""
+
+
+COMMANDS = {"list": List, "run": Run, "table": Table, "update": Update}
 
 
 def parse(arguments):
@@ -43,27 +52,41 @@ def parse(arguments):
         return tyro.cli(kind, args=arguments[1:], prog=f"python -m flowlib experiments {arguments[0]}")
     if arguments and arguments[0] not in ("-h", "--help"):
         raise FlowlibError(f"unknown command {arguments[0]!r}: experiments has {', '.join(COMMANDS)}")
-    return tyro.cli(List | Run | Table, args=["--help"], prog="python -m flowlib experiments")
+    return tyro.cli(List | Run | Table | Update, args=["--help"], prog="python -m flowlib experiments")
 
 
 def main(options):
     """Do what the options say."""
     from flowlib.experiments.catalogue import EXPERIMENTS, experiment
-    from flowlib.experiments.runner import differences, run_experiment
+    from flowlib.experiments.runner import run_experiment, update_experiments
     from flowlib.experiments.tables import format_table, read_results
 
+    if getattr(options, "jobs", 0) < 0:
+        raise FlowlibError(f"jobs = {options.jobs}: give 0 or more")
+    say = partial(print, flush=True)
     if isinstance(options, List):
         for name, one in EXPERIMENTS.items():
-            stored = read_results(name) if _has_results(name) else {"rows": []}
-            state = "not run yet" if not stored["rows"] else "made by other code, data or settings" if differences(stored, one) else ""
-            print(f"{name:12}{len(stored['rows']):>4} of {len(one.jobs()):<4}{one.about}" + (f"  ({state})" if state else ""))
+            print(_state(name, one))
     elif isinstance(options, Run):
-        if options.jobs < 0:
-            raise FlowlibError(f"jobs = {options.jobs}: give 0 or more")
-        run_experiment(options.name, experiment(options.name), options.jobs, options.restart, say=lambda text: print(text, flush=True))
+        run_experiment(options.name, experiment(options.name), options.jobs, options.restart, say=say)
+    elif isinstance(options, Update):
+        update_experiments(EXPERIMENTS, options.jobs, say=say)
     else:
         experiment(options.name)
         print(format_table(options.name, read_results(options.name)))
+
+
+def _state(name, one):
+    """A line that says what an experiment is about and how much of it is done."""
+    from flowlib.experiments.runner import differences, unfinished
+    from flowlib.experiments.tables import read_results
+
+    total = len(one.jobs())
+    if not _has_results(name):
+        return f"{name:12}{0:>4} of {total:<4}{one.about}  (not run yet)"
+    stored = read_results(name)
+    state = "  (made by other data or settings)" if differences(stored, one) else ""
+    return f"{name:12}{total - len(unfinished(stored, one)):>4} of {total:<4}{one.about}{state}"
 
 
 def _has_results(name):

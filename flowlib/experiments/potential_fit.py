@@ -16,6 +16,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from flowlib.config import Config
+from flowlib.experiments.provenance import provenance
 from flowlib.files import read_json, write_json
 from flowlib.flows import PotentialBank, Trajectory, run_flow
 from flowlib.models import HJPenalty, driven_residual
@@ -147,11 +148,11 @@ def sweep(kinds=KINDS, weights=WEIGHTS, repeats=8, **options) -> list[dict]:
 
 def read_sweep() -> list[dict]:
     """The stored rows of `sweep`."""
-    return read_json(RESULTS)
+    return read_json(RESULTS)["rows"]
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
     torch.set_default_dtype(torch.float64)
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    write_json(RESULTS, sweep())
+    write_json(RESULTS, {"provenance": provenance(), "rows": sweep()})

@@ -16,14 +16,17 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from flowlib.config import Config, to_json
+from flowlib.config import Config, from_values, to_json
 from flowlib.data import data_folder
+from flowlib.data.digits import SHA256
 from flowlib.errors import FlowlibError
+from flowlib.experiments.behaviour import Behaviours, method_name
 from flowlib.experiments.catalogue import Experiment
-from flowlib.experiments.fingerprint import machine, stamp, training_code
-from flowlib.files import read_json, write_text
+from flowlib.experiments.provenance import provenance
+from flowlib.files import read_json, write_json, write_text
 
 RUNS = Path("runs") / "experiments"
+PROVENANCE = "provenance.json"
 
 
 def results_folder() -> Path:
@@ -34,30 +37,80 @@ def results_folder() -> Path:
 def run_experiment(name, experiment: Experiment, jobs=2, restart=False, folder=None, runs=RUNS, say=print) -> dict:
     """Train and measure whatever is missing in folder/NAME.json (default data/results); returns its contents.
 
-    jobs : runs at a time, one thread each (0: in this process);  restart : set results of other code or data aside
-    Raises FlowlibError where another process is at it, where the file holds results of other code, data or settings, and, after
-    all others are done, for runs that failed.
+    jobs : runs at a time, one thread each (0: in this process);  restart : set results of other data or settings aside
+    Raises FlowlibError where another process is at it, where the file holds results of other data or settings or of another
+    behaviour of the code, and, after all others are done, for runs that failed.
     """
-    path = Path(folder or results_folder()) / f"{name}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = results_path(name, folder)
     with _alone(path):
         results = _open(path, experiment, restart, say)
-        done = {(row["method"], row["seed"]) for row in results["rows"]}
-        todo = [(label, config) for label, config in experiment.jobs() if (label, config.seed) not in done]
-        say(f"{name}: {len(done)} of {len(done) + len(todo)} runs are done")
+        behaviours = Behaviours(path.parent)
+        _refuse(behaviours.changes([config for _, config in experiment.jobs()], experiment.measures))
+        todo = [(label, config, lacking, run_path(config, behaviours.digest(config), runs)) for label, config, lacking in unfinished(results, experiment)]
+        total = len(experiment.jobs())
+        say(f"{name}: {total - len(todo)} of {total} runs are done")
         failed = []
-        for row in _rows(todo, experiment.measures, Path(runs), jobs):
+        for row in _rows(todo, jobs):
             if "error" in row:
                 failed.append(row)
                 say(f"{name}: {row['method']}, seed {row['seed']} failed: {row['error']}")
                 continue
             _add(results, row, experiment)
             write_text(path, compact_json(results))
-            say(f"{name}: {row['method']}, seed {row['seed']}: trained {row['seconds']:.0f} s, measured {row['measuring_seconds']:.0f} s")
+            seconds = [row[part]["seconds"] for part in ("trained", "measured")]
+            say(f"{name}: {row['method']}, seed {row['seed']}: trained {seconds[0]:.0f} s, measured {seconds[1]:.0f} s")
         if failed:
             listed = "; ".join(f"{row['method']}, seed {row['seed']}: {row['error']}" for row in failed)
             raise FlowlibError(f"{len(failed)} runs failed, the others are kept in {path} — {listed}")
         return results
+
+
+def update_experiments(experiments: dict[str, Experiment], jobs=2, folder=None, runs=RUNS, say=print):
+    """Measure again, in all experiments, what methods and measures of another behaviour had found, and whatever is missing.
+
+    What is replaced is set aside as NAME.TIME.old.json. The same call goes on where an interrupted one stopped.
+    """
+    behaviours = Behaviours(results_path("any", folder).parent)
+    everything = [config for one in experiments.values() for _, config in one.jobs()], {name for one in experiments.values() for name in one.measures}
+    changes = behaviours.changes(*everything)
+    for (kind, changed), difference in changes.items():
+        say(f"{kind.removesuffix('s')} {changed}: {difference}")
+    say(f"{len(changes)} methods and measures behave differently")
+    for name in experiments:
+        _drop(results_path(name, folder), changes, say)
+    behaviours.update(*everything)
+    for name, one in experiments.items():
+        run_experiment(name, one, jobs, folder=folder, runs=runs, say=say)
+
+
+def _drop(path, changes, say):
+    """Remove from a file of results what changed methods and measures had found."""
+    if not path.exists():
+        return
+    with _alone(path):
+        before = read_json(path)
+        kept = [row for row in before["rows"] if ("methods", method_name(_config(row))) not in changes]
+        rows = [row | {"metrics": {name: found for name, found in row["metrics"].items() if ("measures", name) not in changes}} for row in kept]
+        if rows != before["rows"]:
+            say(f"{path.name}: what was there is set aside as {_set_aside(path).name}")
+            write_text(path, compact_json(before | {"rows": rows}))
+
+
+def _refuse(changes):
+    """Raise for methods and measures that do not behave as they did when results were made."""
+    if changes:
+        listed = "; ".join(f"{kind.removesuffix('s')} {name} — {difference}" for (kind, name), difference in changes.items())
+        raise FlowlibError(
+            f"the code no longer does what made these results ({listed}). Where that is meant, `python -m flowlib experiments update` "
+            "measures again whatever it concerns; where not, mend the code"
+        )
+
+
+def results_path(name, folder=None) -> Path:
+    """folder/NAME.json, the folder made where it is missing."""
+    folder = Path(folder or results_folder())
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{name}.json"
 
 
 @contextlib.contextmanager
@@ -74,7 +127,7 @@ def _alone(path):
 
 
 def _open(path, experiment, restart, say):
-    """The file's contents, or a new beginning; never rows that other code, data or settings made."""
+    """The file's contents, or a new beginning; never rows that other data or settings made."""
     if path.exists():
         stored = read_json(path)
         differing = differences(stored, experiment)
@@ -82,47 +135,72 @@ def _open(path, experiment, restart, say):
             return stored
         if not restart:
             raise FlowlibError(
-                f"{path} holds results of another state of the project ({'; '.join(differing)}). Go back to that state, or "
+                f"{path} holds results of other data or settings ({'; '.join(differing)}). Go back to those, or "
                 "run again with --restart: the file is set aside, and runs whose training is the same are not repeated"
             )
-        aside = path.with_name(f"{path.stem}.{int(path.stat().st_mtime)}.old.json")
-        path.replace(aside)
-        say(f"set aside as {aside}")
-    return {"about": experiment.about, **stamp(), "rows": []}
+        say(f"set aside as {_set_aside(path)}")
+    return {"about": experiment.about, "data": data_digest(), "rows": []}
+
+
+def _set_aside(path):
+    aside = path.with_name(f"{path.stem}.{time.time_ns()}.old.json")
+    aside.write_bytes(path.read_bytes())
+    return aside
+
+
+def data_digest() -> str:
+    """Twelve hexadecimal digits of the checksums of the embedded digits."""
+    return sha256("".join(sorted(SHA256.values())).encode()).hexdigest()[:12]
 
 
 def differences(stored, experiment) -> list[str]:
-    """What a file of results says that code, data and settings of today do not: nothing, or up to four short texts."""
-    found = [f"{key}: {stored.get(key)} there, {value} now" for key, value in stamp().items() if stored.get(key) != value]
+    """What a file of results says that data and settings of today do not: nothing, or up to four short texts."""
+    found = [] if stored.get("data") == data_digest() else [f"data: {stored.get('data')} there, {data_digest()} now"]
     wanted = {(label, config.seed): config for label, config in experiment.jobs()}
-    models = {config.model: config for config in wanted.values()}  # the code depends on the model alone
-    codes = {model: training_code(config) for model, config in models.items()}
     for row in stored.get("rows", []):
-        config = wanted.get((row["method"], row["seed"]))
-        if config is None or row["config"] != json.loads(to_json(config)):
+        if wanted.get((row["method"], row["seed"])) != _config(row):
             found.append(f"{row['method']}, seed {row['seed']} has other settings")
-        elif row["training_code"] != codes[config.model]:
-            found.append(f"{row['method']}, seed {row['seed']}: training_code {row['training_code']} there, {codes[config.model]} now")
-        elif set(row["metrics"]) != set(experiment.measures):
-            found.append(f"{row['method']}, seed {row['seed']} has other measures")
+        elif odd := sorted(set(row["metrics"]) - set(experiment.measures)):
+            found.append(f"{row['method']}, seed {row['seed']} has other measures: {', '.join(odd)}")
     return found[:3] + (["…"] if len(found) > 3 else [])
 
 
+def unfinished(stored, experiment) -> list[tuple[str, Config, list[str]]]:
+    """(method, configuration, measures that are missing) of every run that a file of results lacks, wholly or in part."""
+    rows = {(row["method"], row["seed"]): row["metrics"] for row in stored["rows"]}
+    found = []
+    for label, config in experiment.jobs():
+        metrics = rows.get((label, config.seed))
+        lacking = [measure for measure in experiment.measures if measure not in (metrics or {})]
+        if lacking or metrics is None:
+            found.append((label, config, lacking))
+    return found
+
+
+def _config(row):
+    return from_values(row["config"], f"the row {row['method']}, seed {row['seed']}")
+
+
 def _add(results, row, experiment):
+    """Put a row in its place, or new measures into the row that is there."""
     order = {(label, config.seed): place for place, (label, config) in enumerate(experiment.jobs())}
-    results["rows"] = sorted([*results["rows"], row], key=lambda one: order[one["method"], one["seed"]])
+    rows = {(one["method"], one["seed"]): one for one in results["rows"]}
+    key = row["method"], row["seed"]
+    metrics = rows.get(key, row)["metrics"] | row["metrics"]
+    rows[key] = row | {"metrics": {name: metrics[name] for name in experiment.measures}}
+    results["rows"] = sorted(rows.values(), key=lambda one: order[one["method"], one["seed"]])
 
 
-def _rows(todo, measures, runs, jobs):
+def _rows(todo, jobs):
     """Yield a row for every run, as they finish."""
     if jobs == 0:
-        yield from (run_or_error(label, config, measures, runs) for label, config in todo)
+        yield from (run_or_error(*job) for job in todo)
         return
     environment = {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
     os.environ |= dict.fromkeys(environment, "1")  # two runs with two threads each would wait for each other
     try:
         with ProcessPoolExecutor(jobs, get_context("spawn"), _start_worker, (os.getpid(),)) as pool:
-            futures = [pool.submit(run_or_error, label, config, measures, runs) for label, config in todo]
+            futures = [pool.submit(run_or_error, *job) for job in todo]
             workers = list(pool._processes.values())
             try:
                 for future in as_completed(futures):
@@ -151,35 +229,39 @@ def _leave_with(parent):
     os._exit(1)
 
 
-def run_or_error(label, config: Config, measures, runs) -> dict:
+def run_or_error(label, config: Config, measures, folder) -> dict:
     """`run_job`, or the message of the error that ended it: one run that diverges does not cost the others."""
     try:
-        return run_job(label, config, measures, runs)
+        return run_job(label, config, measures, folder)
     except (FlowlibError, ArithmeticError, ValueError, RuntimeError) as error:  # a singular matrix, a NaN
         return {"method": label, "seed": config.seed, "error": str(error)}
 
 
-def run_job(label, config: Config, measures, runs) -> dict:
+def run_job(label, config: Config, measures, folder) -> dict:
     """Train one method with one seed (or go on, or take the finished weights), and measure it."""
     from flowlib.data import load_sequences
     from flowlib.experiments.measures import measure
     from flowlib.training import run_folder, train_run
 
-    with run_folder(run_path(config, runs), config) as folder:
+    with run_folder(folder, config):
         trainer = train_run(folder, config, load_sequences(config), progress=False)
+        record = Path(folder) / PROVENANCE
+        if not record.exists():
+            write_json(record, provenance() | {"seconds": round(trainer.seconds, 1)})
         started = time.perf_counter()
         metrics = {name: measure(name, trainer.model, config) for name in measures}
         json.dumps(metrics, allow_nan=False)  # one NaN must not keep the other runs from being written
+        measured = provenance() | {"seconds": round(time.perf_counter() - started, 1)}
     return {
-        "method": label, "seed": config.seed, "training_code": training_code(config), "machine": machine(), "seconds": round(trainer.seconds, 1),
-        "measuring_seconds": round(time.perf_counter() - started, 1), "config": json.loads(to_json(config)), "metrics": metrics,
+        "method": label, "seed": config.seed, "trained": read_json(record), "measured": measured, "config": json.loads(to_json(config)),
+        "metrics": metrics,
     }  # fmt: skip
 
 
-def run_path(config: Config, runs=RUNS) -> Path:
-    """The folder of a run: one for each state of the training code and each configuration, shared by the experiments."""
+def run_path(config: Config, behaviour: str, runs=RUNS) -> Path:
+    """The folder of a run: one for each behaviour of the method and each configuration, shared by the experiments."""
     settings = sha256(json.dumps(asdict(config), sort_keys=True).encode()).hexdigest()[:8]
-    return Path(runs) / training_code(config) / f"{config.model}-{settings}-seed{config.seed}"
+    return Path(runs) / behaviour / f"{config.model}-{settings}-seed{config.seed}"
 
 
 def compact_json(values) -> str:

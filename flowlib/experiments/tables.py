@@ -80,5 +80,4 @@ def format_table(name: str, results: dict) -> str:
         lines.append([label, *cells, " ".join(str(row["seed"]) for row in rows)])
     widths = [max(len(line[place]) for line in lines) for place in range(len(lines[0]))]
     text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
-    versions = f"measuring code {results['measuring_code']}, data {results['data']}"
-    return "\n".join([f"{name}: {results['about']}", "", *text, "", versions])
+    return "\n".join([f"{name}: {results['about']}", "", *text])

@@ -14,7 +14,10 @@ class LatentModel(nn.Module):
     """q(z|x) and p(x|z) of images (channels, size, size); how a latent moves is left to the models.
 
     config : encoder, decoder, latent size and likelihood are read from it
+    version : raised when training changes in a way that its first steps do not show, so that older results are measured again
     """
+
+    version = 1
 
     def __init__(self, config: Config, channels=3, size=28):
         super().__init__()

@@ -6,9 +6,9 @@ Values of single images are kept, rounded, where methods are compared image by i
 import importlib
 import pkgutil
 
-from flowlib.experiments.measures.registry import MEASURES, Measure, measure, measures_of, register
+from flowlib.experiments.measures.registry import MEASURES, Measure, measure, register
 
-__all__ = ["MEASURES", "Measure", "measure", "measures_of", "register"]
+__all__ = ["MEASURES", "Measure", "measure", "register"]
 
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")

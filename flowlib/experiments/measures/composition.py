@@ -33,7 +33,7 @@ def still(sequences, times):
     return mean(composed_no_motion(sequences, times, IMAGES))
 
 
-@register("comparison", "starts", "longer", columns=[("switch / own", switch_ratio, 2), ("superpose / own", superposition_ratio, 2)])
+@register(columns=[("switch / own", switch_ratio, 2), ("superpose / own", superposition_ratio, 2)])
 def composition(model, config):
     """One row per ordered pair of factors: the mean error of switching (both time labels; looking again) and, once per pair, of
     superposing; the mean of the two flows' own errors over as many steps; no motion; the commutator."""

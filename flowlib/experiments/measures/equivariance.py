@@ -21,19 +21,19 @@ def errors_on(split, model, config):
     return {name: whole(equivariance_error(model, sequences, k, IMAGES)) for k, name in enumerate(config.factors)}
 
 
-@register("comparison", "ablations", "collapse", "starts", "shrinking", "operators", "longer", columns=[("equivariance error", mean_error, 0)])
+@register(columns=[("equivariance error", mean_error, 0)])
 def equivariance(model, config):
     """On held-out images."""
     return errors_on("test", model, config)
 
 
-@register("search", columns=[("validation error", mean_error, 0)])
+@register(columns=[("validation error", mean_error, 0)])
 def validation(model, config):
     """On the validation images: what hyper-parameters are chosen by."""
     return errors_on("validation", model, config)
 
 
-@register("unseen", columns=[
+@register(columns=[
     ("unseen digits", lambda found: mean_error(found["left out"]), 0), ("other digits", lambda found: mean_error(found["kept"]), 0),
 ])  # fmt: skip
 def unseen(model, config):

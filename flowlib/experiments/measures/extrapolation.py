@@ -9,7 +9,7 @@ from flowlib.experiments.measures.registry import mean, register
 IMAGES = 150
 
 
-@register("comparison", columns=[("error of the last of 2 T steps", lambda found: average(row["error"][-1] for row in found.values()), 0)])
+@register(columns=[("error of the last of 2 T steps", lambda found: average(row["error"][-1] for row in found.values()), 0)])
 def long(model, config):
     """Factor → the mean error of each of 2 T steps; beside it stopping at T, and no motion at all."""
     sequences, steps, found = load_sequences(config, "test"), 2 * config.horizon, {}
@@ -23,7 +23,7 @@ def long(model, config):
     return found
 
 
-@register("comparison")
+@register()
 def other_images(model, config):
     """Kind of image → factor → the mean equivariance error, beside no motion."""
     found = {}

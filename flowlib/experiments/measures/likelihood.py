@@ -11,7 +11,7 @@ from flowlib.experiments.measures.registry import register
 SAMPLES, IMAGES = 100, 40
 
 
-@register("comparison", "ablations", "longer", columns=[
+@register(columns=[
     ("per frame", lambda found: mean(found["frame"]), 1), ("per sequence", lambda found: mean(found["sequence"]), 1),
 ])  # fmt: skip
 def likelihood(model, config):

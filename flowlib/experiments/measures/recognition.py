@@ -7,7 +7,7 @@ from flowlib.experiments.measures.registry import mean, register
 SEEN, IMAGES = 4, 500
 
 
-@register("comparison", "collapse", "shrinking", columns=[("accuracy of k", lambda found: found["accuracy"], 3)])
+@register(columns=[("accuracy of k", lambda found: found["accuracy"], 3)])
 def recognition(model, config):
     """The share of held-out sequences whose factor is named rightly (1 where it is given), and the error of continuing
     a sequence after its first frames x_0 … x_4 (or half of it)."""

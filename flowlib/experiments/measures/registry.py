@@ -12,29 +12,27 @@ MEASURES = {}
 
 @dataclass(frozen=True)
 class Measure:
-    """`take(model, config)` → plain numbers for the results' JSON; which experiments take it; what their tables show of it."""
+    """`take(model, config)` → plain numbers for the results' JSON; what tables show of them.
+
+    version : raised when it changes in a way that `flowlib.experiments.behaviour` does not see
+    """
 
     take: Callable
-    experiments: tuple[str, ...]
     columns: tuple[tuple[str, Callable, int], ...]
+    version: int = 1
 
 
-def register(*experiments, columns=()):
+def register(columns=(), version=1):
     """A decorator for a function(model, config); its name is the measure's.
 
-    experiments : names of the experiments that take it;  columns : (title, number from what the function returns, digits)
+    columns : (title, number from what the function returns, digits)
     """
 
     def add(function):
-        MEASURES[function.__name__] = Measure(function, experiments, tuple(columns))
+        MEASURES[function.__name__] = Measure(function, tuple(columns), version)
         return function
 
     return add
-
-
-def measures_of(experiment: str) -> tuple[str, ...]:
-    """The names of the measures that an experiment takes."""
-    return tuple(name for name, one in MEASURES.items() if experiment in one.experiments)
 
 
 def measure(name: str, model, config):
