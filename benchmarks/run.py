@@ -8,6 +8,7 @@ Prints a table and writes benchmarks/results.json. Every ratio compares medians 
 import argparse
 import dataclasses
 import json
+import os
 import platform
 import statistics
 import subprocess
@@ -15,7 +16,10 @@ import sys
 import time
 from pathlib import Path
 
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does
+
 import torch
+from busy import busy_ratios
 from straightforward import objective as straightforward_objective
 
 from flowlib.config import preset
@@ -119,7 +123,7 @@ def main():
     parser.add_argument("--repeats", type=int, default=15, help="measurements per action; medians are reported")
     repeats = parser.parse_args().repeats
     results = {}
-    for part in (step_ratios("path", repeats), step_ratios("marginal", repeats), flow_ratios(repeats), import_ratio(repeats)):
+    for part in (step_ratios("path", repeats), step_ratios("marginal", repeats), flow_ratios(repeats), import_ratio(repeats), busy_ratios()):
         results |= part
         for name, value in part.items():
             print(f"{name:70} {value:8.2f}", flush=True)

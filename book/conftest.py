@@ -1,5 +1,5 @@
-"""Validate with one thread, as the outputs were made: `pytest --nbval book/` starts its kernels after this."""
+"""Validate with threads that sleep while they wait: `pytest --nbval book/` starts its kernels after this."""
 
 import os
 
-os.environ["OMP_NUM_THREADS"] = "1"
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -1,6 +1,8 @@
 """The yardstick of benchmarks/ computes the same number as the model, so that their speeds may be compared."""
 
 import dataclasses
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -12,8 +14,8 @@ from flowlib.data import load_sequences
 from flowlib.training import new_model
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
+import busy  # noqa: E402
 from straightforward import objective  # noqa: E402
-
 
 
 @pytest.mark.parametrize("kind", ["path", "marginal"])
@@ -31,3 +33,16 @@ def test_the_obvious_step_and_the_models_step_agree(kind, monkeypatch):
     parameters = [model.potentials.weights[0], model.prior.log_diffusion, model.encoder.net[0].weight]
     for mine, theirs in zip(torch.autograd.grad(ours, parameters), torch.autograd.grad(obvious, parameters)):
         assert torch.allclose(mine, theirs, rtol=1e-3, atol=1e-4)
+
+
+def test_steps_beside_a_busy_process_are_counted():
+    with busy.another_busy_process():
+        assert busy.steps(busy.SETTINGS["passive"], 0.2) >= 1
+
+
+def test_the_command_line_waits_passively_unless_told_otherwise():
+    code = "import os, runpy, sys; sys.argv = ['flowlib', '--help']\ntry: runpy.run_module('flowlib', run_name='__main__')\nexcept SystemExit: print(os.environ['OMP_WAIT_POLICY'])"
+    for own, expected in (({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")):
+        environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"} | own
+        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+        assert done.stdout.splitlines()[-1] == expected

@@ -58,7 +58,8 @@ def test_interrupted_and_run_again_gives_the_same(tmp_path):
     taken, step = [], Trainer.train_step
 
     def counted(self):
-        taken.append(self.step)
+        if self.path is not None:  # the tiny runs of the behaviours have no folder
+            taken.append(self.step)
         return step(self)
 
     Trainer.train_step = counted

@@ -197,7 +197,7 @@ def _rows(todo, jobs):
         yield from (run_or_error(*job) for job in todo)
         return
     environment = {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
-    os.environ |= dict.fromkeys(environment, "1")  # two runs with two threads each would wait for each other
+    os.environ |= dict.fromkeys(environment, "1")  # as many runs as cores: each has one
     try:
         with ProcessPoolExecutor(jobs, get_context("spawn"), _start_worker, (os.getpid(),)) as pool:
             futures = [pool.submit(run_or_error, *job) for job in todo]
