@@ -1,0 +1,115 @@
+"""Chapters as plain notebooks: nothing of MyST is left, nothing of the text is lost."""
+
+import re
+
+import pytest
+
+pytest.importorskip("nbformat")
+
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook  # noqa: E402
+
+import colab_cell  # noqa: E402
+import plain  # noqa: E402
+from notebooks import ROOT, chapters, read  # noqa: E402
+from site_numbers import Number, citations, pages_url, site_numbers  # noqa: E402
+
+BASE = "https://example.org/book"
+NUMBERS = {
+    "eq-a": Number("(2.1)", "book/02_b.html", "equation-eq-a"), "ex-a": Number("Exercise 2.1", "book/02_b.html", "ex-a"),
+    "fig-a": Number("Fig. 2.1", "book/02_b.html", "fig-a"), "thm-a": Number("Theorem 2.1", "book/02_b.html", "thm-a"),
+    "m1": Number("m1", "book/notation.html", "m1"), "/01_a": Number("The first", "book/01_a.html", ""),
+}  # fmt: skip
+PAGE = plain.Page("02_b", NUMBERS, {"villani": "Villani, 2003", "song": "Song et al., 2023"}, BASE)
+HERE = f"{BASE}/book/02_b.html"
+LEFT = re.compile(r"\{[\w:-]+\}`|^\s*[`:]{3,}\{|\{\{|^\([\w-]+\)=|\$\$ ?\([\w-]+\)|^:(?:label|class|name|alt):", re.M)
+
+
+@pytest.mark.parametrize(
+    "source, wanted",
+    [
+        ("see {eq}`eq-a` and {ref}`ex-a`", f"see [(2.1)]({HERE}#equation-eq-a) and [Exercise 2.1]({HERE}#ex-a)"),
+        ("{numref}`fig-a`, {prf:ref}`thm-a`", f"[Fig. 2.1]({HERE}#fig-a), [Theorem 2.1]({HERE}#thm-a)"),
+        ("{cite:p}`villani,song`", f"[Villani, 2003]({BASE}/book/references.html), [Song et al., 2023]({BASE}/book/references.html)"),
+        ("{doc}`01_a` and {doc}`chapter 1 <01_a>`", f"[The first]({BASE}/book/01_a.html) and [chapter 1]({BASE}/book/01_a.html)"),
+        ("$$\na = b\n$$ (eq-a)", "$$\na = b \\tag{2.1}$$"),
+        ("[M1](#m1), [below](#part), [one](01_a.md#x)", f"[M1]({BASE}/book/notation.html#m1), [below]({HERE}#part), [one]({BASE}/book/01_a.html#x)"),
+        ("`[a](b)` and [web](https://a.org)", "`[a](b)` and [web](https://a.org)"),
+        (":::{note}\nTwo\n\n- lines\n:::", "> **Note**\n>\n> Two\n>\n> - lines"),
+        (":::{admonition} Why $x$?\n:class: tip\nSo.\n:::", "> **Why $x$?**\n>\n> So."),
+        ("```{prf:theorem} Brenier\n:label: thm-a\n\nA map.\n```", "> **Theorem 2.1 (Brenier)**\n>\n> A map."),
+        (":::{prf:proof}\nEasy.\n:::", "<details>\n<summary>Proof</summary>\n\nEasy.\n\n</details>"),
+        ("```{exercise} Why\n:label: ex-a\n\nBecause?\n```", "### Exercise 2.1: Why\n\nBecause?"),
+        ("```{solution} ex-a\n:class: dropdown\n\nSo.\n```", "<details>\n<summary>Solution of Exercise 2.1</summary>\n\nSo.\n\n</details>"),
+        (":::{figure} _static/a.svg\n:alt: A box.\n:name: fig-a\n\nThe box.\n:::", f"![A box.]({BASE}/_images/a.svg)\n\n*Fig. 2.1.* The box."),
+        ("````{note}\n```python\nx = {'a': 1}\n```\n````", "> **Note**\n>\n> ```python\n> x = {'a': 1}\n> ```"),
+        ("```python\nprint('[a](b)')\n```", "```python\nprint('[a](b)')\n```"),
+    ],
+)
+def test_text(source, wanted):
+    assert plain.plain_markdown(source, PAGE) == (wanted, None)
+
+
+def test_a_solution_that_runs_over_cells_is_folded_in_each():
+    notebook = new_notebook(cells=[
+        new_code_cell("set up", metadata={"tags": [colab_cell.TAG]}),
+        new_markdown_cell("````{exercise-start} Why\n:label: ex-a\n````\nBecause?"), new_code_cell("answer = None"),
+        new_markdown_cell("````{exercise-end}\n````\n\n````{solution-start} ex-a\n:class: dropdown\n````\nSo."),
+        new_code_cell("answer = 1"), new_markdown_cell("And so.\n\n````{solution-end}\n````\n\nOn."), new_code_cell("other"),
+    ])  # fmt: skip
+    cells = plain.plain_notebook(notebook, PAGE).cells
+    texts = [cell.source for cell in cells]
+    assert texts[0] == "set up" and HERE in texts[1] and texts[2] == "### Exercise 2.1: Why\n\nBecause?"
+    assert texts[4].startswith("<details>\n<summary>Solution of Exercise 2.1") and "So." in texts[4]
+    assert texts[5] == "#@title Solution of Exercise 2.1 (show the code)\nanswer = 1" and cells[5].metadata["jupyter"]["source_hidden"]
+    assert "And so." in texts[6].split("</details>")[0] and texts[6].split("</details>")[1].strip() == "On."
+    assert texts[7] == "other" and "jupyter" not in cells[7].metadata and cells[3].metadata.get("cellView") is None
+
+
+def test_the_caption_of_a_cells_picture_follows_it():
+    metadata = {"mystnb": {"figure": {"caption": "Where {eq}`eq-a` holds.", "name": "fig-a"}}}
+    notebook = new_notebook(cells=[new_code_cell("set up", metadata={"tags": [colab_cell.TAG]}), new_code_cell("draw()", metadata=metadata)])
+    assert plain.plain_notebook(notebook, PAGE).cells[-1].source == f"*Fig. 2.1.* Where [(2.1)]({HERE}#equation-eq-a) holds."
+
+
+@pytest.mark.parametrize("source", ["```{mermaid}\nx\n```", "{term}`x`", "{eq}`eq-nowhere`", "```{note}\nnever closed"])
+def test_what_has_no_plain_form_is_loud(source):
+    with pytest.raises((ValueError, KeyError)):
+        plain.plain_markdown(source, PAGE)
+
+
+def test_names_of_works():
+    cited = citations()
+    assert cited["villani2003topics"] == "Villani, 2003" and cited["kingma2014auto"] == "Kingma and Welling, 2014"
+    assert cited["song2023flow"] == "Song et al., 2023"
+
+
+SITE = ROOT / "_build" / "html" / "book"
+
+
+@pytest.mark.skipif(not (SITE / "intro.html").exists(), reason="looks at a built site: make book")
+@pytest.mark.parametrize("path", chapters(), ids=lambda path: path.stem)
+def test_no_myst_is_left_and_no_word_is_lost(path):
+    notebook = read(path)
+    page = plain.Page(path.stem, site_numbers(), citations(), pages_url())
+    made = plain.plain_notebook(notebook, page)
+    text = "\n\n".join(cell.source for cell in made.cells if cell.cell_type == "markdown")
+    assert not LEFT.findall(text)
+    source = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    assert words(source) - words(text) == set()
+    assert [formula(f) for f in re.findall(r"\$\$(.+?)\$\$", source, re.S)] == [formula(f) for f in re.findall(r"\$\$(.+?)\$\$", text, re.S)]
+    code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    kept = [re.sub(r"^#@title .*\n", "", cell.source) for cell in made.cells if cell.cell_type == "code"]
+    assert kept[0] == code[0] == colab_cell.source("https://github.com/flowlib-book/flowlib-book") and kept == code
+    assert not any(cell.get("outputs") for cell in made.cells)
+
+
+def words(text):
+    """The words of a text, without directives, their options, roles' targets and links."""
+    text = re.sub(r"^\s*[`:]{3,}.*$|^:[\w-]+:.*$", "", text, flags=re.M)
+    text = re.sub(r"\{[\w:-]+\}`[^`]*`|\]\([^)]*\)|\([\w-]+\)$", "", text, flags=re.M)
+    return set(re.findall(r"\w+", text))
+
+
+def formula(text):
+    """A formula without its number."""
+    return " ".join(re.sub(r"\\tag\{[^}]*\}", "", text).split())
