@@ -47,16 +47,9 @@ def test_the_readme_shows_the_committed_results():
     assert "| scale |" in text and "| flow, k given |" in text
 
 
-<<<<<<< HEAD
 def test_a_readme_without_marks_is_refused():
     with pytest.raises(SystemExit, match="verdicts"):
         results_table.rewritten("no marks", {"verdicts": "so"})
-=======
-def test_the_comparison_says_mean_and_spread():
-    def row(seed, error):
-        metrics = {"equivariance": {"scale": [error, error], "hue": [error + 2, error]}, "likelihood": {"frame": [-1.0], "sequence": [-9.0, -11.0]}}
-        return {"method": "m", "seed": seed, "trained": {"machine": "a machine", "torch": "2"}, "config": {"steps": 7, "batch_size": 5}, "metrics": metrics}
->>>>>>> 1928749 (Results hold the behaviour of the code, not its text: a gate of tiny real runs, provenance beside every row, one command that measures again what changed)
 
 
 def test_the_comparison_says_mean_spread_bounds_and_labels():
