@@ -54,7 +54,7 @@ def widget(kind, axes, data, still, alt, caption="", *, height=None, interval=No
         f"<div>{heading and f'<b>{heading}</b>'}{_image(frame, f'{alt} ({heading or where})', height)}</div>"
         for heading, frame in still.items()
     )
-    description = {"alt": alt, "start": [axis.start for axis in axes], "interval": interval, "axes": [vars(axis) for axis in axes]}
+    description = {"alt": alt, "interval": interval, "axes": [vars(axis) for axis in axes]}
     text = json.dumps(description | data, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
     script = "\n".join(asset(f"{name}.js") for name in SCRIPTS[kind])
     note = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""

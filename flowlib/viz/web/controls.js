@@ -58,7 +58,7 @@ function player(milliseconds, rewind, advance) {
 
 // Build the controls of one widget; `draw(positions, words)` is called at once and after every change.
 function controls(root, copy, draw) {
-  const at = d.start.slice(), moving = d.axes.findIndex(axis => axis.kind === "slider");
+  const at = d.axes.map(axis => axis.start), moving = d.axes.findIndex(axis => axis.kind === "slider");
   const words = n => at[n] % 1 ? at[n].toFixed(1) : d.axes[n].labels[at[n]];
   const parts = d.axes.map((axis, n) => {
     const build = axis.kind === "slider" ? slider : axis.labels.length > MOST_BUTTONS ? list : buttons;

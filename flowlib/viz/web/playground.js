@@ -39,7 +39,7 @@ start(root => {
   const [step, undo, reset] = ["one step", "undo", "from the start"].map(name => make("button", {type: "button"}, name));
   const said = make("p", {class: "flowviz-said", "aria-live": "polite"});
   root.querySelector(".flowviz-controls").append(said, make("div", {class: "flowviz-do"}, step, undo, reset));
-  let program = [], now = d.start;
+  let program = [], now;
   function draw() {
     const [n, set, labels] = now, steps = counted(program);
     const x = decode(flowed(n, program, labels === 0)), y = truth(n, steps), still = truth(n, steps.map(() => 0));
