@@ -16,7 +16,6 @@ WRONG = {
         "least = bures(source, target) ** 2",
         "least = bures(source, stop) ** 2 + bures(stop, target) ** 2",
         "least = 4 * (bures(source, stop) ** 2 + bures(stop, target) ** 2)",
-        "least = (bures(source, stop) + bures(stop, target)) ** 2",
     ],
     "ex-dynamic-convex": [
         "first, second = (1.0, 1.0), (2.0, 2.0)",
