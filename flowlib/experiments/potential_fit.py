@@ -70,7 +70,7 @@ def end_mismatch(trajectory: Trajectory, source: Gaussian, target: Gaussian) -> 
 
 
 def fit_potential(
-    kind: str | nn.Module, weight: float = 10.0, *, source=SOURCE, target=TARGET, repeats=4, samples=64, iterations=300, seed=0
+    kind: str | nn.Module, weight: int | float = 10.0, *, source=SOURCE, target=TARGET, repeats=4, samples=64, iterations=300, seed=0
 ) -> PotentialBank:
     """`repeats` potentials, each trained on its own fresh `samples` per iteration by Adam with a cosine decay.
 
