@@ -69,6 +69,8 @@ def measure_behaviour(name: str) -> dict:
     for checkpoint in MEASURED:
         model, config = load_model(data_folder() / "checkpoints" / f"{checkpoint}.safetensors")
         found[checkpoint] = measure(name, model, replace(config, **MEASURED_ON))
+        for unsteady in MEASURES[name].unsteady:
+            del found[checkpoint][unsteady]
     return {"version": f"{MEASURES[name].version}", "found": json.loads(json.dumps(found, allow_nan=False))}
 
 

@@ -15,21 +15,23 @@ class Measure:
     """`take(model, config)` → plain numbers for the results' JSON; what tables show of them.
 
     version : raised when it changes in a way that `flowlib.experiments.behaviour` does not see
+    unsteady : names of numbers that another processor's rounding moves far, so that `flowlib.experiments.behaviour` leaves them out
     """
 
     take: Callable
     columns: tuple[tuple[str, Callable, int], ...]
     version: int = 1
+    unsteady: tuple[str, ...] = ()
 
 
-def register(columns=(), version=1):
+def register(columns=(), version=1, unsteady=()):
     """A decorator for a function(model, config); its name is the measure's.
 
     columns : (title, number from what the function returns, digits)
     """
 
     def add(function):
-        MEASURES[function.__name__] = Measure(function, tuple(columns), version)
+        MEASURES[function.__name__] = Measure(function, tuple(columns), version, tuple(unsteady))
         return function
 
     return add
