@@ -12,6 +12,7 @@ from pathlib import Path
 import matplotlib.pyplot
 import nbformat
 
+from cell_slice import needed_cells
 from flowlib.book.exercises import NotYet
 
 BOOK = Path(__file__).resolve().parents[1] / "book"
@@ -75,9 +76,7 @@ def verify(chapter: str, wrong: dict[str, list[str]], right: dict[str, str] | No
     ]  # fmt: skip
     with _in_book():
         namespace = {"__name__": "__main__", "display": lambda *shown, **options: None}
-        for index, cell in enumerate(notebook.cells):
-            if cell.cell_type != "code" or "colab" in cell.metadata.get("tags", []):
-                continue
+        for index, cell in _needed(notebook, found.values(), wrong, right or {}):
             if index in checked:
                 exercise = checked[index]
                 problems += _problems(exercise, cell.source, namespace, wrong[exercise.label], (right or {}).get(exercise.label))
@@ -85,6 +84,18 @@ def verify(chapter: str, wrong: dict[str, list[str]], right: dict[str, str] | No
                 with contextlib.redirect_stdout(io.StringIO()):
                     _run(cell.source, namespace, f"{chapter}[{index}]")
     assert not problems, "\n".join(problems)
+
+
+def _needed(notebook, found, wrong, right):
+    """(index, cell) of the checks, and of the cells that they, solutions and other answers need: pictures take most of a chapter's time."""
+    cells = [(index, cell) for index, cell in enumerate(notebook.cells) if cell.cell_type == "code" and "colab" not in cell.metadata.get("tags", [])]
+    answers = {
+        exercise.check: [*exercise.solution, *wrong.get(exercise.label, []), right.get(exercise.label, "")]
+        for exercise in found if exercise.check is not None
+    }  # fmt: skip
+    sources = ["\n".join([*answers.get(index, []), cell.source]) for index, cell in cells]
+    kept = needed_cells(sources, [place for place, (index, _) in enumerate(cells) if index in answers])
+    return [cells[place] for place in kept]
 
 
 def _problems(exercise, check, namespace, wrong, right):
