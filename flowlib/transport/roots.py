@@ -30,6 +30,8 @@ def lyapunov(matrix: Float[Tensor, "d d"], right: Float[Tensor, "d d"]) -> Float
 class _SquareRoot(torch.autograd.Function):
     """dR R + R dR = dM, and the map dM ↦ dR is its own adjoint."""
 
+    generate_vmap_rule = True
+
     @staticmethod
     def forward(matrix):
         values, axes = torch.linalg.eigh(matrix)
@@ -51,6 +53,8 @@ class _SquareRoot(torch.autograd.Function):
 
 class _Lyapunov(torch.autograd.Function):
     """dX P + P dX = dR − X dP − dP X, and the solution operator is its own adjoint."""
+
+    generate_vmap_rule = True
 
     @staticmethod
     def forward(matrix, right):
