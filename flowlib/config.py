@@ -14,10 +14,17 @@ class Config:
     """Options of a training run. Symbols as in the notation page; lengths in pixels, losses in nats."""
 
     # data
-    data: Literal["digits", "mnist"] = "digits"
-    """digits: the 10 000 embedded in the repository; mnist: all 70 000, downloaded once and verified."""
+    data: str = "digits"
+    """digits: the 10 000 embedded in the repository; mnist: all 70 000, downloaded once and verified; or a path: a folder of PNG or JPEG
+    images, or a file .npz or .h5 of sequences (arrays frames, factor, factors)."""
+    channels: int = 3
+    """C of the images; read from the data at a path."""
+    size: int = 28
+    """Their side in pixels; read from the data at a path. Images of a folder that have other sides are cropped and resized to it."""
+    held_out: float = 0.2
+    """The share of the data at a path that is kept for evaluation."""
     factors: tuple[str, ...] = ("scale", "rotation", "hue")
-    """The K transformations, one potential each."""
+    """The K transformations, one potential each; of sequences, the names of their labels."""
     horizon: int = 8
     """T, the number of transformation steps in a sequence."""
     batch_size: int = 128
@@ -110,6 +117,10 @@ def _validate(config):
             raise FlowlibError(f"{name} = {getattr(config, name)}: give the number of images, 0 or more")
     if not 0 <= config.seed < 2**32:
         raise FlowlibError(f"seed = {config.seed}: give a whole number from 0 to 2^32 − 1")
+    if config.size < 4:
+        raise FlowlibError(f"size = {config.size}: give images of 4 or more pixels a side (16 to 128 are tested)")
+    if not 0 < config.held_out < 1:
+        raise FlowlibError(f"held_out = {config.held_out}: give a share between 0 and 1")
     for name, low in (("diffusion", 0.0), ("noise_std", 0.0), ("learning_rate", 0.0), ("hj_weight", -1e-300)):
         value = getattr(config, name)
         if not low < value < float("inf"):

@@ -1,29 +1,42 @@
-"""Data: digits as sequences under one transformation each, and the files they come from."""
+"""Data: sequences under one transformation each, of digits, of any images, or recorded. What all of them offer: `Source`."""
 
 import torch
 
 from flowlib.data.batch import Batch, grouped_factors
 from flowlib.data.digits import data_folder, load_digits
+from flowlib.data.files import load_path, options_of
 from flowlib.data.mnist import load_mnist
 from flowlib.data.other import photo_patches, sklearn_digits
-from flowlib.data.sequences import Sequences
-from flowlib.data.transforms import FACTORS, FULL, IDENTITY, colour, factor_index, rotate_hue, strength, transform
+from flowlib.data.recorded import DatasetSequences, RecordedSequences
+from flowlib.data.sequences import ImageSequences, Sequences
+from flowlib.data.source import Source, check_source
+from flowlib.data.transforms import (
+    FACTORS, TRANSFORMATIONS, Transformation, colour, factor_index, rotate_hue, strength, transform, transformation,
+)  # fmt: skip
 from flowlib.errors import FlowlibError
 
+GIVEN = "(given in Python)"  # `config.data` of a model that was trained on a source that is in no file
+
 __all__ = [
-    "Batch", "FACTORS", "FULL", "IDENTITY", "Sequences", "colour", "data_folder", "factor_index", "grouped_factors",
-    "load_digits", "load_mnist", "load_sequences", "photo_patches", "rotate_hue", "sklearn_digits", "strength", "transform",
+    "Batch", "DatasetSequences", "FACTORS", "ImageSequences", "RecordedSequences", "Sequences", "Source", "TRANSFORMATIONS", "Transformation",
+    "check_source", "colour", "data_folder", "factor_index", "grouped_factors", "load_digits", "load_mnist", "load_sequences", "options_of",
+    "photo_patches", "rotate_hue", "sklearn_digits", "strength", "transform", "transformation",
 ]  # fmt: skip
 
 
-def load_sequences(config, split="train") -> Sequences:
+def load_sequences(config, split="train") -> Source:
     """The factor sequences that a configuration names.
 
     split : "train", without the digits left out and the validation images; "validation"; "test", the held-out part, whole;
         "left out" and "kept": those digits of the held-out part that training never saw, and the others
+    Raises FlowlibError for data that are not there or cannot be used.
     """
     if split not in ("train", "validation", "test", "left out", "kept"):
         raise FlowlibError(f"split {split!r} does not exist: choose train, validation, test, left out or kept")
+    if config.data == GIVEN:
+        raise FlowlibError("this model's data were given in Python and are in no file: give them again (flowlib.evaluate(model, source))")
+    if config.data not in ("digits", "mnist"):
+        return load_path(config, split)
     load = {"digits": load_digits, "mnist": load_mnist}[config.data]
     images, labels = load("train" if split in ("train", "validation") else "test")
     starts = config.starts if split == "train" else "plain"

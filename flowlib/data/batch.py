@@ -15,7 +15,7 @@ class Batch:
 
     frames : (B, F, C, H, W) in [0, 1]; frames[:, 0] is x_0
     times : (B, F) the step t that each frame shows; times[:, 0] = 0
-    factor : (B,) integers in {0 … K−1}. Training batches are grouped by factor, with equally many of each, so that the
+    factor : (B,) integers in {0 … K−1}, or −1 where nobody knows. Training batches are grouped by factor, with equally many of each, so that the
         K potentials run as one batched matrix product (`flowlib.flows.posterior.group_by_factor`)
     steps : T
     """
@@ -35,7 +35,7 @@ class Batch:
         x_0 is always there and counts once; the F − 1 others, drawn uniformly, stand for T frames.
         """
         others = self.frames.shape[1] - 1
-        return torch.tensor([1.0] + [self.steps / max(others, 1)] * others).to(self.frames)
+        return self.frames.new_tensor([1.0] + [self.steps / max(others, 1)] * others)
 
     def check(self):
         """Raise FlowlibError unless the frames are finite and in [0, 1]; return the batch."""

@@ -1,8 +1,11 @@
-"""Image transformations of growing strength: scale, rotation and hue, alone or composed into one warp.
+"""Image transformations of growing strength, by name; a new one is one decorated function.
 
-Scale and rotation are one affine map of the pixel grid, so any combination is one resampling (never two: each
-resampling blurs). Angles are in degrees; a positive rotation turns the picture counter-clockwise.
+Geometric ones are matrices, so any combination is one resampling (each resampling blurs). What changes colours or pixels follows, in the
+order of registration. Angles are in degrees; a positive rotation turns the picture counter-clockwise.
 """
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -10,9 +13,47 @@ from torch import Tensor
 
 from flowlib.errors import FlowlibError
 
-FACTORS = ("scale", "rotation", "hue")
-IDENTITY = {"scale": 1.0, "rotation": 0.0, "hue": 0.0}
-FULL = {"scale": 1.8, "rotation": 80.0, "hue": 160.0}
+FACTORS = ("scale", "rotation", "hue")  # those of the digits
+
+
+@dataclass(frozen=True)
+class Transformation:
+    """A function of strength, from `rest` (which changes nothing) to `full` after T steps, and on at the same pace beyond.
+
+    warp : function(strength (B,), size) → matrices (B, 3, 3) that move pixels (x right, y down, 1) about the image's centre; otherwise
+        function(images (B, C, H, W) in [0, 1], strength (B,)) → images of the same shape, clamped to [0, 1] afterwards
+    """
+
+    function: Callable
+    rest: float
+    full: float
+    warp: bool
+
+
+TRANSFORMATIONS: dict[str, Transformation] = {}
+
+
+def transformation(name: str, rest: float = 0.0, full: float = 1.0, warp: bool = False):
+    """A decorator: the function is a transformation under this name from then on (see `Transformation`).
+
+    It is called for images that are not at rest only. Raises FlowlibError for rest = full.
+    """
+    if not (abs(rest) < float("inf") and abs(full) < float("inf") and rest != full):
+        raise FlowlibError(f"transformation {name!r} from {rest} to {full}: give two different finite strengths")
+
+    def add(function):
+        TRANSFORMATIONS[name] = Transformation(function, float(rest), float(full), warp)
+        return function
+
+    return add
+
+
+def known(name: str) -> Transformation:
+    """The transformation of that name; raises FlowlibError where none is registered."""
+    if name not in TRANSFORMATIONS:
+        listed = ", ".join(TRANSFORMATIONS)
+        raise FlowlibError(f"unknown factor {name!r}: choose one of {listed}, or register it (`flowlib.data.transformation`)")
+    return TRANSFORMATIONS[name]
 
 
 def factor_index(name, factors=FACTORS):
@@ -24,34 +65,107 @@ def factor_index(name, factors=FACTORS):
 
 def strength(name, step, steps=8):
     """The parameter of transformation `name` after `step` of `steps` equal steps (may go beyond: M19)."""
-    factor_index(name)
-    return IDENTITY[name] + step / steps * (FULL[name] - IDENTITY[name])
+    one = known(name)
+    return one.rest + step / steps * (one.full - one.rest)
 
 
 def transform(
-    images: Float[Tensor, "B C H W"], scale: Tensor, rotation: Tensor, hue: Tensor
-) -> Float[Tensor, "B C H W"]:
-    """Scale and turn each image about its centre (bilinear, zeros outside), then turn its colours.
+    images: Float[Tensor, "B C H W"],
+    scale: Tensor | None = None, rotation: Tensor | None = None, hue: Tensor | None = None, **others: Tensor,
+) -> Float[Tensor, "B C H W"]:  # fmt: skip
+    """Apply transformations by name, each with its strengths (B,): one bilinear warp (zeros outside), then colours and pixels.
 
-    images : (B, C, H, W) in [0, 1]; C = 3 where the hue moves
-    scale, rotation, hue : (B,) factor, degrees, degrees
+    images : (B, C, H, W) in [0, 1], as is the result; an image at rest stays exactly as it is
+    Raises FlowlibError where a transformation changes the shape or returns NaN.
     """
-    moving = (scale != IDENTITY["scale"]) | (rotation != IDENTITY["rotation"])
-    warped = images.clone()
-    if bool(moving.any()):  # an image at rest stays exactly as it is
-        warped[moving] = _warp(images[moving], scale[moving].to(images), rotation[moving].to(images))
-    return rotate_hue(warped, hue.to(images)).clamp(0, 1)
+    strengths = {"scale": scale, "rotation": rotation, "hue": hue} | others
+    strengths = {name: value.to(images) for name, value in strengths.items() if value is not None}
+    moving = {name: value != known(name).rest for name, value in strengths.items()}
+    inside = [name for name in TRANSFORMATIONS if name in strengths and bool(moving[name].any())]
+    images = _warped(images.clone(), [name for name in inside if known(name).warp], strengths, moving)
+    for name in inside:
+        if not known(name).warp:
+            rows = moving[name]
+            images[rows] = _checked(name, known(name).function(images[rows], strengths[name][rows]), images[rows])
+    return images.clamp(0, 1)
 
 
-def _warp(images, scale, rotation):
-    from kornia.geometry.transform import get_rotation_matrix2d, warp_affine
+def _warped(images, names, strengths, moving):
+    """All geometric transformations as one map of the pixel grid."""
+    if not names:
+        return images
+    from kornia.geometry.transform import warp_affine
 
-    size = images.shape[-2:]
-    centre = torch.tensor([(size[1] - 1) / 2, (size[0] - 1) / 2]).to(images).expand(len(images), 2)
-    matrix = get_rotation_matrix2d(centre, rotation, scale[:, None].expand(-1, 2))
-    return warp_affine(images, matrix, size, align_corners=True)
+    rows, (height, width) = torch.stack([moving[name] for name in names]).any(0), images.shape[-2:]
+    centre = _identity(images, int(rows.sum()))
+    centre[:, 0, 2], centre[:, 1, 2] = (width - 1) / 2, (height - 1) / 2
+    back = _identity(images, len(centre))
+    back[:, :2, 2] = -centre[:, :2, 2]
+    matrix = _identity(images, len(centre))
+    for name in names:
+        matrix = _checked(name, known(name).function(strengths[name][rows], width), matrix) @ matrix
+    matrix = centre @ matrix @ back
+    images[rows] = warp_affine(images[rows], matrix[:, :2], (height, width), align_corners=True)
+    return images
 
 
+def _identity(like, count):
+    return torch.eye(3, dtype=like.dtype, device=like.device).repeat(count, 1, 1)
+
+
+def _checked(name, result, wanted):
+    """Raise, naming the transformation, unless it returned finite values of the wanted shape."""
+    if not isinstance(result, Tensor) or result.shape != wanted.shape:
+        shape = tuple(result.shape) if isinstance(result, Tensor) else type(result).__name__
+        raise FlowlibError(f"transformation {name!r} returned {shape}, wanted a tensor {tuple(wanted.shape)}: it must keep the shape")
+    if not bool(result.isfinite().all()):
+        raise FlowlibError(f"transformation {name!r} returned NaN or infinite values: look for a division or a logarithm in it")
+    return result.to(wanted)
+
+
+@transformation("scale", rest=1.0, full=1.8, warp=True)
+def scale_matrix(factor: Float[Tensor, " B"], size: int) -> Float[Tensor, "B 3 3"]:
+    """Enlarge by a factor."""
+    matrix = _identity(factor, len(factor))
+    matrix[:, 0, 0] = matrix[:, 1, 1] = factor
+    return matrix
+
+
+@transformation("rotation", full=80.0, warp=True)
+def rotation_matrix(degrees: Float[Tensor, " B"], size: int) -> Float[Tensor, "B 3 3"]:
+    """Turn counter-clockwise as displayed."""
+    from kornia.geometry import angle_to_rotation_matrix
+
+    matrix = _identity(degrees, len(degrees))
+    matrix[:, :2, :2] = angle_to_rotation_matrix(degrees)
+    return matrix
+
+
+@transformation("shear", full=0.6, warp=True)
+def shear_matrix(slope: Float[Tensor, " B"], size: int) -> Float[Tensor, "B 3 3"]:
+    """Slant to the right: a row moves by `slope` times its height above the centre."""
+    return _entry(slope, 0, 1, -slope)
+
+
+@transformation("translation_x", full=0.25, warp=True)
+def translation_x_matrix(share: Float[Tensor, " B"], size: int) -> Float[Tensor, "B 3 3"]:
+    """Move to the right by a share of the image's side."""
+    return _entry(share, 0, 2, size * share)
+
+
+@transformation("translation_y", full=0.25, warp=True)
+def translation_y_matrix(share: Float[Tensor, " B"], size: int) -> Float[Tensor, "B 3 3"]:
+    """Move down by a share of the image's side."""
+    return _entry(share, 1, 2, size * share)
+
+
+def _entry(like, row, column, values):
+    matrix = _identity(like, len(like))
+    matrix[:, row, column] = values
+    return matrix
+
+
+@transformation("hue", full=160.0)
 def rotate_hue(images: Float[Tensor, "B C H W"], degrees: Float[Tensor, " B"]) -> Float[Tensor, "B C H W"]:
     """Add an angle to the hue of every pixel (HSV); images without colour have no hue to turn."""
     from kornia.enhance import adjust_hue
@@ -61,10 +175,26 @@ def rotate_hue(images: Float[Tensor, "B C H W"], degrees: Float[Tensor, " B"]) -
     if not bool(moving.any()):
         return images
     if images.shape[1] != 3:
-        raise FlowlibError(f"hue needs images with 3 channels, got {images.shape[1]}: use `colour` to make them red first")
+        raise FlowlibError(f"hue needs images with 3 channels, got {images.shape[1]}: use `colour` to make them red first, or other factors")
     turned = images.clone()
     turned[moving] = adjust_hue(images[moving], torch.deg2rad(degrees[moving]))
     return turned
+
+
+@transformation("brightness", rest=1.0, full=0.5)
+def brighten(images: Float[Tensor, "B C H W"], factor: Float[Tensor, " B"]) -> Float[Tensor, "B C H W"]:
+    """Multiply by a factor; 0 after twice T steps."""
+    return images * factor[:, None, None, None]
+
+
+@transformation("blur", full=0.06)
+def blur(images: Float[Tensor, "B C H W"], share: Float[Tensor, " B"]) -> Float[Tensor, "B C H W"]:
+    """Gaussian blur whose standard deviation is a share of the image's side."""
+    from kornia.filters import gaussian_blur2d
+
+    side = min(images.shape[-2:])
+    reach = min(side - 1, int(3 * side * float(share.max())) + 1)
+    return gaussian_blur2d(images, 2 * reach + 1, (side * share)[:, None].expand(-1, 2), border_type="constant")
 
 
 def colour(images: Tensor) -> Float[Tensor, "B 3 H W"]:

@@ -13,16 +13,16 @@ from flowlib.models.protocol import Posterior
 class LatentModel(nn.Module):
     """q(z|x) and p(x|z) of images (channels, size, size); how a latent moves is left to the models.
 
-    config : encoder, decoder, latent size and likelihood are read from it
+    config : encoder, decoder, latent size and likelihood are read from it, and the images' shape where it is not given
     version : raised when training changes in a way that its first steps do not show, so that older results are measured again
     """
 
     version = 1
 
-    def __init__(self, config: Config, channels=3, size=28):
+    def __init__(self, config: Config, channels=None, size=None):
         super().__init__()
-        self.config = config
-        self.encoder, self.decoder = build_networks(config.network, channels, size, config.latent_dim, config.width)
+        self.config, self.channels, self.size = config, channels or config.channels, size or config.size
+        self.encoder, self.decoder = build_networks(config.network, self.channels, self.size, config.latent_dim, config.width)
         self.likelihood = build_likelihood(config.likelihood, config.noise_std)
 
     def encode(self, images: Float[Tensor, "B C H W"]) -> Posterior:

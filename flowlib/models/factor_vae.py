@@ -30,7 +30,7 @@ class FactorVAE(VAE):
     config : encoder, decoder, latent size and likelihood are read from it;  gamma : γ ≥ 0
     """
 
-    def __init__(self, config: Config, channels=3, size=28, gamma=10.0):
+    def __init__(self, config: Config, channels=None, size=None, gamma=10.0):
         super().__init__(config, channels, size)
         if not 0 <= gamma < float("inf"):
             raise FlowlibError(f"gamma = {gamma}: give a finite weight ≥ 0 of the total correlation (try 10)")

@@ -28,7 +28,7 @@ class FlowVAE(LatentModel):
     config : see `flowlib.config.Config`;  channels, size : of the images
     """
 
-    def __init__(self, config: Config, channels=3, size=28):
+    def __init__(self, config: Config, channels=None, size=None):
         super().__init__(config, channels, size)
         factors, shape = len(config.factors), (config.potential_width, config.potential_depth, config.horizon)
         if config.velocity == "free":

@@ -30,7 +30,7 @@ class InferredFlowVAE(FlowVAE):
     warm_up : share of training in which the temperature falls from 1 to `cold`
     """
 
-    def __init__(self, config: Config, channels=3, size=28, balance=100.0, cold=0.3, warm_up=0.5, slow=0.1, shrink=0.3):
+    def __init__(self, config: Config, channels=None, size=None, balance=100.0, cold=0.3, warm_up=0.5, slow=0.1, shrink=0.3):
         super().__init__(config, channels, size)
         if config.objective != "path" or config.hj_penalty == "paper" or config.prior == "none":
             raise FlowlibError("model = 'flow-inferred' mixes potentials: use the path objective with its prior, and hj_penalty zero or none")
@@ -38,7 +38,7 @@ class InferredFlowVAE(FlowVAE):
             given = f"cold = {cold}, warm_up = {warm_up}, slow = {slow}, balance = {balance}, shrink = {shrink}"
             raise FlowlibError(f"{given}: give 0 < cold, warm_up ≤ 1, slow > 0, balance and shrink ≥ 0")
         self.shrink, self.balance, self.cold, self.warm_up = shrink, balance, cold, warm_up
-        self.recogniser = Recogniser(config.network, channels, size, len(config.factors), config.width, slow)
+        self.recogniser = Recogniser(config.network, self.channels, self.size, len(config.factors), config.width, slow)
         self.register_buffer("iteration", torch.zeros((), dtype=torch.int64))
         self.register_buffer("order", torch.arange(len(config.factors)))
 
@@ -93,11 +93,13 @@ class InferredFlowVAE(FlowVAE):
         """Fit the permutation: the matching of potentials to factors that agrees with most training labels."""
         from scipy.optimize import linear_sum_assignment
 
+        if not sequences.labelled:  # nothing to match with: the potentials keep their own numbers
+            return self
         indices, factors = list(range(min(count, len(sequences)))), len(self.order)
-        agreement = torch.zeros(factors, factors)
+        agreement = torch.zeros(factors, factors, device="cpu")
         for factor in range(factors):
             found = self.recogniser(sequences.full_batch(indices, factor)).argmax(-1)
-            agreement[factor] = torch.bincount(found, minlength=factors)
+            agreement[factor] = torch.bincount(found, minlength=factors).cpu()
         self.order.copy_(torch.as_tensor(linear_sum_assignment(agreement.numpy(), maximize=True)[1]))
         return self
 

@@ -1,47 +1,59 @@
 """Encoders and decoders, the same for every model. Images (B, C, H, W) in [0, 1]; decoders return logits."""
 
+import torch
 from torch import nn
 
 from flowlib.errors import FlowlibError
 
 
-class ConvEncoder(nn.Module):
-    """Image → mean and log σ of q(z|x). Two strided convolutions, one hidden layer of 16 × width units."""
+class Network(nn.Module):
+    """Layers `net`, in a lower precision where `precision` names one (then autocast); what comes in and goes out keeps its own."""
+
+    precision = None
+
+    def forward(self, x):
+        if self.precision is None:
+            return self.net(x)
+        with torch.autocast(x.device.type, self.precision):
+            return self.net(x).to(x)
+
+
+class ConvEncoder(Network):
+    """Image → mean and log σ of q(z|x). Strided convolutions down to 8 pixels or fewer, one hidden layer of 16 × width units."""
 
     def __init__(self, channels, size, latent_dim, width):
         super().__init__()
-        quarter = _quarter(size)
+        sides, widths = _stages(size, width)
+        layers = []
+        for before, after in zip([channels, *widths], widths):
+            layers += [nn.Conv2d(before, after, 4, 2, 1), nn.SiLU()]
         self.net = nn.Sequential(
-            nn.Conv2d(channels, width, 4, 2, 1), nn.SiLU(),
-            nn.Conv2d(width, 2 * width, 4, 2, 1), nn.SiLU(),
-            nn.Flatten(),
-            nn.Linear(2 * width * quarter**2, 16 * width), nn.SiLU(),
+            *layers, nn.Flatten(),
+            nn.Linear(widths[-1] * sides[-1] ** 2, 16 * width), nn.SiLU(),
             nn.Linear(16 * width, 2 * latent_dim),
         )  # fmt: skip
 
     def forward(self, images):
-        return self.net(images).chunk(2, dim=-1)
+        return super().forward(images).chunk(2, dim=-1)
 
 
-class ConvDecoder(nn.Module):
+class ConvDecoder(Network):
     """Latent → logits, the encoder mirrored."""
 
     def __init__(self, channels, size, latent_dim, width):
         super().__init__()
-        quarter = _quarter(size)
-        self.net = nn.Sequential(
+        sides, widths = _stages(size, width)
+        layers = [
             nn.Linear(latent_dim, 16 * width), nn.SiLU(),
-            nn.Linear(16 * width, 2 * width * quarter**2), nn.SiLU(),
-            nn.Unflatten(1, (2 * width, quarter, quarter)),
-            nn.ConvTranspose2d(2 * width, width, 4, 2, 1), nn.SiLU(),
-            nn.ConvTranspose2d(width, channels, 4, 2, 1),
-        )  # fmt: skip
-
-    def forward(self, z):
-        return self.net(z)
+            nn.Linear(16 * width, widths[-1] * sides[-1] ** 2), nn.SiLU(),
+            nn.Unflatten(1, (widths[-1], sides[-1], sides[-1])),
+        ]  # fmt: skip
+        for before, after, side in zip(widths[::-1], [*widths[-2::-1], channels], sides[-2::-1]):
+            layers += [nn.ConvTranspose2d(before, after, 4, 2, 1, output_padding=side % 2), nn.SiLU()]
+        self.net = nn.Sequential(*layers[:-1])
 
 
-class MLPEncoder(nn.Module):
+class MLPEncoder(Network):
     """Image → mean and log σ of q(z|x). Two hidden layers of 16 × width units."""
 
     def __init__(self, channels, size, latent_dim, width):
@@ -55,10 +67,10 @@ class MLPEncoder(nn.Module):
         )  # fmt: skip
 
     def forward(self, images):
-        return self.net(images).chunk(2, dim=-1)
+        return super().forward(images).chunk(2, dim=-1)
 
 
-class MLPDecoder(nn.Module):
+class MLPDecoder(Network):
     """Latent → logits. Two hidden layers of 16 × width units."""
 
     def __init__(self, channels, size, latent_dim, width):
@@ -70,9 +82,6 @@ class MLPDecoder(nn.Module):
             nn.Linear(hidden, channels * size**2),
             nn.Unflatten(1, (channels, size, size)),
         )  # fmt: skip
-
-    def forward(self, z):
-        return self.net(z)
 
 
 NETWORKS = {"conv": (ConvEncoder, ConvDecoder), "mlp": (MLPEncoder, MLPDecoder)}
@@ -86,7 +95,11 @@ def build_networks(kind, channels, size, latent_dim, width):
     return encoder(channels, size, latent_dim, width), decoder(channels, size, latent_dim, width)
 
 
-def _quarter(size):
-    if size % 4:
-        raise FlowlibError(f"image size {size}: the convolutional networks need a multiple of 4")
-    return size // 4
+def _stages(size, width):
+    """(sides, channels): size, size/2, … down to 8 pixels or fewer, at least two halvings; width, 2·width, 4·width, 4·width, …"""
+    sides = [size]
+    while len(sides) < 3 or sides[-1] > 8:
+        sides.append(sides[-1] // 2)
+    if not sides[-1]:
+        raise FlowlibError(f"image size {size}: the convolutional networks need 4 or more pixels a side")
+    return sides, [width * min(2**stage, 4) for stage in range(len(sides) - 1)]

@@ -24,7 +24,7 @@ class PoFlow(FlowVAE):
     wave_weight : weight of the penalty, in place of the configuration's hj_weight;  speed : initial c of every factor, learned
     """
 
-    def __init__(self, config: Config, channels=3, size=28, wave_weight=1e4, speed=1.0):
+    def __init__(self, config: Config, channels=None, size=None, wave_weight=1e4, speed=1.0):
         if wave_weight < 0 or not speed > 0:
             raise FlowlibError(f"wave_weight = {wave_weight}, speed = {speed}: give wave_weight ≥ 0 and speed > 0")
         own = dataclasses.replace(config, prior="none", hj_penalty="none", hj_weight=wave_weight)

@@ -25,7 +25,7 @@ def own_options(name) -> dict[str, float]:
     return {parameter.name: parameter.default for parameter in parameters}
 
 
-def build_model(config, channels=3, size=28):
+def build_model(config, channels=None, size=None):
     """The model that a configuration describes, with freshly drawn weights (torch's global seed).
 
     Raises FlowlibError for a model that is not there, and for options that the model does not have.

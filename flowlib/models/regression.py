@@ -18,7 +18,7 @@ class LinearOperator(VAE):
     regressions of steps t and f is applied to the code at hand; beyond step T the last step is repeated, as the VAE does.
     """
 
-    def __init__(self, config: Config, channels=3, size=28, **options):
+    def __init__(self, config: Config, channels=None, size=None, **options):
         super().__init__(config, channels, size, **options)
         shape = len(config.factors), config.horizon + 1, config.latent_dim + 1, config.latent_dim
         self.register_buffer("slope", torch.zeros(shape))
@@ -53,7 +53,7 @@ def _with_one(z):
 class RegressionVAE(LinearOperator):
     """The VAE, its codes moved by linear regressions."""
 
-    def __init__(self, config: Config, channels=3, size=28, beta=1.0):
+    def __init__(self, config: Config, channels=None, size=None, beta=1.0):
         super().__init__(config, channels, size, beta=beta)
 
 
@@ -61,5 +61,5 @@ class RegressionVAE(LinearOperator):
 class RegressionSlowVAE(LinearOperator, SlowVAE):
     """SlowVAE, its codes moved by linear regressions."""
 
-    def __init__(self, config: Config, channels=3, size=28, rate=6.0, gamma=1.0):
+    def __init__(self, config: Config, channels=None, size=None, rate=6.0, gamma=1.0):
         super().__init__(config, channels, size, rate=rate, gamma=gamma)

@@ -37,7 +37,7 @@ class TVAE(LatentModel):
     window : odd number of neighbours in W
     """
 
-    def __init__(self, config: Config, channels=3, size=28, mu=-30.0, window=3.0):
+    def __init__(self, config: Config, channels=None, size=None, mu=-30.0, window=3.0):
         super().__init__(config, channels, size)
         factors, self.capsule = len(config.factors), config.latent_dim // len(config.factors)
         if self.capsule <= config.horizon:
@@ -50,7 +50,7 @@ class TVAE(LatentModel):
         if not abs(mu) < float("inf"):
             raise FlowlibError(f"mu = {mu}: give a finite number")
         half = max(1, config.width // 2)
-        self.scale_encoder = build_networks(config.network, channels, size, config.latent_dim, half)[0]
+        self.scale_encoder = build_networks(config.network, self.channels, self.size, config.latent_dim, half)[0]
         self.mu = nn.Parameter(torch.tensor(float(mu)))
         neighbours = (config.horizon + 1) * _neighbours(config.latent_dim, factors, self.capsule, int(window))
         self.register_buffer("neighbours", neighbours, persistent=False)

@@ -21,7 +21,7 @@ class VAE(LatentModel):
     config : encoder, decoder, latent size and likelihood are read from it;  beta : weight of the KL
     """
 
-    def __init__(self, config: Config, channels=3, size=28, beta=1.0):
+    def __init__(self, config: Config, channels=None, size=None, beta=1.0):
         super().__init__(config, channels, size)
         if not 0 <= beta < float("inf"):
             raise FlowlibError(f"beta = {beta}: give a finite weight ≥ 0 (1 is the ELBO)")

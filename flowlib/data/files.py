@@ -1,0 +1,141 @@
+"""Data from a path: a folder of PNG and JPEG images, or a file of sequences, .npz or .h5."""
+
+import functools
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from flowlib.data.recorded import RecordedSequences
+from flowlib.data.sequences import ImageSequences, checked_images
+from flowlib.errors import FlowlibError
+
+IMAGES, SEQUENCES = (".png", ".jpg", ".jpeg"), (".npz", ".h5", ".hdf5")
+GREY = ("1", "L", "I;16", "LA")
+
+
+def options_of(path, size=None) -> dict:
+    """What data at a path say of a run's configuration: data (the whole path), channels, size, factors and, of sequences, horizon.
+
+    size : the side that images of a folder are brought to: the largest central square, resized. None: they have one side already
+    """
+    path = Path(path).resolve()
+    content = _content(path, size)
+    if isinstance(content, torch.Tensor):
+        colours = content.shape[1]
+        factors = ("scale", "rotation", "hue") if colours == 3 else ("scale", "rotation")
+        return {"data": str(path), "channels": colours, "size": content.shape[-1], "factors": factors}
+    frames, factor, names = content
+    source = RecordedSequences(frames, factor, names or (("a", "b", "c") if factor is None else None))
+    found = {"data": str(path), "channels": source.channels, "size": source.size, "horizon": source.steps, "factors": source.factors}
+    return found if source.labelled else found | {"model": "flow-inferred"}
+
+
+def load_path(config, split):
+    """The sequences of one part of the data at `config.data`.
+
+    A share `config.held_out` of the images, or of every factor's sequences, is "test"; always the same ones, chosen at random. Of the others
+    `config.validation` are "validation".
+    """
+    if split in ("left out", "kept"):
+        raise FlowlibError(f"split {split!r} is of digits: choose train, validation or test")
+    content = _content(Path(config.data), config.size)
+    if isinstance(content, torch.Tensor):
+        rows = _part(torch.zeros(len(content), dtype=torch.int64), config, split)
+        return ImageSequences(content[rows], config.factors, config.horizon, config.starts if split == "train" else "plain")
+    frames, factor, _ = content
+    rows = _part(torch.zeros(len(frames), dtype=torch.int64) if factor is None else torch.as_tensor(factor), config, split)
+    return RecordedSequences(frames[rows.numpy()], None if factor is None else factor[rows.numpy()], config.factors)
+
+
+def _part(labels, config, split):
+    """The rows of a part, (n,): of each label the same share."""
+    chosen = []
+    for label in labels.unique().tolist():
+        rows = (labels == label).nonzero()[:, 0]
+        rows = rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))]
+        held = max(1, round(config.held_out * len(rows)))
+        keep = len(rows) - held - config.validation
+        if keep < 1:
+            raise FlowlibError(
+                f"{config.data}: {len(rows)} images, or sequences of one factor, cannot be parted into training, {config.validation} for "
+                f"validation and {held} held out: give more, or change validation and held_out"
+            )
+        chosen.append({"train": rows[:keep], "validation": rows[keep:-held], "test": rows[-held:]}[split])
+    rows = torch.cat(chosen).sort().values
+    if not len(rows):
+        raise FlowlibError(f"{config.data}: no {split} part; set validation to the number of images to choose hyper-parameters on")
+    return rows
+
+
+def _content(path, size):
+    """Images (n, C, H, W) uint8, or (frames, factor or None, names or None)."""
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.suffix.lower() in IMAGES)
+        if not files:
+            raise FlowlibError(f"{path} holds no image: put PNG or JPEG files into it")
+        return _images(tuple((file, file.stat().st_mtime_ns) for file in files), size)
+    if not path.is_file() or path.suffix.lower() not in SEQUENCES:
+        raise FlowlibError(f"{path} is no folder of images and no file {' or '.join(SEQUENCES)} of sequences: name one, or digits or mnist")
+    return _sequences(path, path.stat().st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=1)  # training, held-out part and their shape are three questions to one folder
+def _images(files, size):
+    images = [_read_image(file, size) for file, _ in files]
+    by_size = {image.size: file for image, (file, _) in zip(images, files)}
+    sizes = sorted(by_size)
+    if len(sizes) > 1 or sizes[0][0] != sizes[0][1]:
+        shown = ", ".join(f"{by_size[one].name} {one[0]} × {one[1]}" for one in (sizes[0], sizes[-1]))
+        raise FlowlibError(f"images must be squares of one size ({shown}): give a size (--size 64), to which the central squares are brought")
+    kind = "L" if all(image.mode in GREY for image in images) else "RGB"
+    pixels = np.stack([np.asarray(image.convert(kind)) for image in images])
+    return torch.from_numpy(pixels[:, None] if kind == "L" else np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)))
+
+
+def _read_image(file, size):
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(file) as opened:
+            image = opened.convert("L" if opened.mode in GREY else "RGB")
+    except (OSError, SyntaxError, ValueError) as error:  # Pillow's names for a broken file
+        raise FlowlibError(f"{file} cannot be read as an image ({error}): replace it, or take it out of the folder") from error
+    return image if size in (None, image.width) and image.width == image.height else _squared(ImageOps, image, size)
+
+
+def _squared(operations, image, size):
+    return image if size is None else operations.fit(image, (size, size))
+
+
+@functools.lru_cache(maxsize=1)
+def _sequences(path, _):
+    try:
+        found = _read_npz(path) if path.suffix == ".npz" else _read_h5(path)
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise FlowlibError(f"{path} cannot be read ({error}): write it again, with numpy.savez or h5py") from error
+    if "frames" not in found:
+        raise FlowlibError(f"{path} holds {sorted(found)}: it needs `frames` (N, T+1, C, H, W), and may have `factor` (N,) and `factors`, names")
+    frames = checked_images(found["frames"], "(N, T+1, C, H, W)").numpy()
+    names = found.get("factors")
+    names = None if names is None else tuple(one.decode() if isinstance(one, bytes) else str(one) for one in names.tolist())
+    return frames, found.get("factor"), names
+
+
+def _read_npz(path):
+    import zipfile
+
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in ("frames", "factor", "factors") if name in file}
+    except zipfile.BadZipFile as error:
+        raise ValueError(str(error)) from error
+
+
+def _read_h5(path):
+    try:
+        import h5py
+    except ImportError as error:
+        raise FlowlibError(f"{path} needs the package h5py: pip install h5py, or write the arrays with numpy.savez") from error
+    with h5py.File(path) as file:
+        return {name: file[name][()] for name in ("frames", "factor", "factors") if name in file}

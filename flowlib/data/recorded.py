@@ -1,0 +1,125 @@
+"""Recorded sequences: frames that exist already, in an array or in a torch Dataset, with or without a label of the factor."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from flowlib.data.sequences import as_floats, checked_images
+from flowlib.data.source import Source, shares
+from flowlib.errors import FlowlibError
+
+
+class RecordedSequences(Source):
+    """Sequences in an array.
+
+    frames : (N, T+1, C, H, W) with H = W, a tensor or array of bytes or of floats in [0, 1]; it stays where and as it is
+    factor : (N,) whole numbers 0 … K − 1, or None where nobody knows (then K potentials are learned by `flow-inferred`)
+    factors : the K names; without them they are numbered
+
+    Evaluation takes as many sequences of every factor as the rarest has; training draws from all, every factor equally often.
+    Raises FlowlibError for frames or labels that cannot be used, and for a factor without a sequence.
+    """
+
+    def __init__(self, frames, factor=None, factors=None):
+        self._frames = checked_images(frames, "(N, T+1, C, H, W)")
+        self._set(self._frames.shape, factor, factors)
+        self.device = self._frames.device
+
+    def _set(self, shape, factor, factors):
+        count, self.steps, self.channels, self.size = shape[0], shape[1] - 1, shape[2], shape[-1]
+        if self.steps < 1:
+            raise FlowlibError(f"frames of shape {tuple(shape)}: a sequence has at least two frames, x_0 and x_1")
+        self.labelled = factor is not None
+        if not self.labelled and factors is None:
+            raise FlowlibError("sequences without labels: name the factors to look for, such as factors=('a', 'b', 'c') for K = 3")
+        labels = _checked_labels(factor, count, factors) if self.labelled else torch.zeros(count, dtype=torch.int64)
+        self.factors = tuple(factors) if factors is not None else tuple(f"factor {k}" for k in range(int(labels.max()) + 1))
+        kinds = range(len(self.factors)) if self.labelled else (0,)
+        self._members = [(labels == k).nonzero()[:, 0] for k in kinds]
+        if empty := [self.factors[k] for k in kinds if not len(self._members[k])]:
+            raise FlowlibError(f"no sequence shows {', '.join(map(repr, empty))}: give some of every factor, or leave the name out")
+
+    def __len__(self):
+        return min(map(len, self._members))
+
+    def first_frames(self, indices=slice(None)) -> Float[Tensor, "n C H W"]:
+        """x_0 of sequences of all factors in turn."""
+        mixed = torch.stack([members[: len(self)] for members in self._members], 1).flatten()
+        return self._get(mixed[: len(self)][_cpu(indices)], torch.zeros(1, dtype=torch.int64))[:, 0]
+
+    def frames_of(self, indices, factor, times):
+        return self._get(self._members[factor or 0][: len(self)][_cpu(indices)], times)
+
+    def draw(self, batch_size, frames_per_step, generator, part):
+        """As many random sequences of every factor; where nobody knows the factor, −1."""
+        rows, factor = shares(batch_size, len(self.factors), part)
+        drawn = torch.rand(batch_size, generator=generator, device=generator.device, dtype=torch.float64).cpu()[rows]
+        times = self._random_times(batch_size, frames_per_step, generator).cpu()[rows]
+        members = [self._members[k if self.labelled else 0] for k in factor.tolist()]
+        indices = torch.stack([own[int(share * len(own))] for own, share in zip(members, drawn.tolist())])
+        factor = factor if self.labelled else torch.full_like(factor, -1)
+        return self._get(indices, times), times.to(self.device), factor.to(self.device)
+
+    def _get(self, indices, times):
+        """The frames at `times`, (F,) or (n, F), of the sequences numbered `indices`, on the device."""
+        where = self._frames.device
+        frames = self._frames[indices.to(where)[:, None], times.expand(len(indices), -1).to(where)]
+        return as_floats(frames.to(self.device))
+
+
+class DatasetSequences(RecordedSequences):
+    """Sequences in a torch Dataset whose items are (frames (T+1, C, H, W), factor), read when they are needed.
+
+    dataset : map-style, with a length; items as in `RecordedSequences`;  factors : the K names
+    labels : (N,) the factor of every item, where it is known beforehand; otherwise every item is read once to ask for it
+    workers : processes that read the items of a batch side by side (torch's DataLoader), 0 reads them here
+    """
+
+    def __init__(self, dataset: Dataset, factors=None, labels=None, workers: int = 0):
+        if not len(dataset):
+            raise FlowlibError("the dataset is empty: give one with some sequences")
+        self._plan = []
+        self._loader = DataLoader(
+            dataset, batch_sampler=self._plan, num_workers=workers, collate_fn=_collate, persistent_workers=workers > 0
+        )
+        self._workers = max(1, workers)
+        first = self._read(torch.zeros(1, dtype=torch.int64))[0]
+        if labels is None:
+            labels = torch.cat([self._read(chunk)[1] for chunk in torch.arange(len(dataset)).split(64 * self._workers)])
+        self._set((len(dataset), *first.shape[1:]), labels, factors)
+
+    def _read(self, indices):
+        """(frames (n, T+1, C, H, W), factor (n,)), an equal piece of them from each worker."""
+        self._plan[:] = [piece.tolist() for piece in indices.chunk(self._workers)]
+        try:
+            frames, labels = zip(*self._loader)
+            return checked_images(torch.cat(frames), "(N, T+1, C, H, W)"), torch.cat(labels)
+        except (RuntimeError, TypeError, AttributeError) as error:
+            raise FlowlibError(f"the dataset must yield (frames (T+1, C, H, W), factor), all of one shape: {error}") from error
+
+    def _get(self, indices, times):
+        frames = self._read(indices)[0].to(self.device)
+        if frames.shape[1:] != (self.steps + 1, self.channels, self.size, self.size):
+            raise FlowlibError(f"the dataset yields frames {tuple(frames.shape[1:])} here, and others elsewhere: all must have one shape")
+        times = times.to(self.device).expand(len(indices), -1)
+        return as_floats(frames[torch.arange(len(frames), device=self.device)[:, None], times])
+
+
+def _collate(items):
+    return torch.stack([torch.as_tensor(frames) for frames, _ in items]), torch.tensor([int(factor) for _, factor in items])
+
+
+def _checked_labels(factor, count, factors):
+    labels = torch.as_tensor(factor)
+    if labels.shape != (count,) or labels.is_floating_point() or labels.dtype == torch.bool:
+        raise FlowlibError(f"labels {tuple(labels.shape)} of type {labels.dtype}: give a whole number for each of the {count} sequences")
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or (factors is not None and high >= len(factors)):
+        named = "0 … K − 1" if factors is None else f"0 … {len(factors) - 1}, for {len(factors)} names"
+        raise FlowlibError(f"labels range from {low} to {high}: count the factors from 0, {named}")
+    return labels.to("cpu", torch.int64)
+
+
+def _cpu(indices):
+    return indices.cpu() if isinstance(indices, Tensor) else indices

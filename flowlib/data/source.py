@@ -1,0 +1,107 @@
+"""What trainer, evaluation and measures need of a set of factor sequences. A source of your own is a subclass."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from flowlib.data.batch import Batch, grouped_factors
+from flowlib.data.transforms import factor_index
+from flowlib.errors import FlowlibError
+
+
+class Source:
+    """Sequences x_0 … x_T of images (C, H, W) in [0, 1], each under one of K factors.
+
+    factors : the K names;  steps : T ≥ 1;  channels, size : C, and H = W;  device : where batches are
+    labelled : False where nobody says which factor moves a sequence. Models that infer it train all the same, for no label is read;
+        what they find is then numbered as they found it, and `full_batch` is asked with factor None
+    endless : frames beyond x_T can be had, for extrapolation (M19);  composable : `composed` works (M18, MIG and DCI)
+
+    Needed: `__len__`, `first_frames`, `frames_of` and `draw`; the rest follows from them.
+    """
+
+    factors: tuple[str, ...]
+    steps: int
+    channels: int
+    size: int
+    device = torch.device("cpu")
+    labelled = True
+    endless = False
+    composable = False
+
+    def __len__(self):
+        """n: `full_batch` and `first_frames` take indices 0 … n − 1, the same for every factor."""
+        raise NotImplementedError
+
+    def first_frames(self, indices=slice(None)) -> Float[Tensor, "n C H W"]:
+        """x_0 of the sequences at `indices` (a list, a tensor or a slice)."""
+        raise NotImplementedError
+
+    def frames_of(self, indices, factor, times: Int[Tensor, " F"]) -> Float[Tensor, "n F C H W"]:
+        """The frames at `times` of the sequences at `indices` of the factor with this number (or None: of all, unlabelled)."""
+        raise NotImplementedError
+
+    def draw(self, batch_size, frames_per_step, generator, part):
+        """(frames (b, 1+F, C, H, W), times (b, 1+F), factor (b,)) of a random batch; see `training_batch`."""
+        raise NotImplementedError
+
+    def composed(self, indices, times: Int[Tensor, "*B F K"]) -> Float[Tensor, "n F C H W"]:
+        """Frames that show every factor at once, factor k at its step times[f, k] (M18). Optional."""
+        raise FlowlibError(f"{type(self).__name__} cannot compose factors: only transformations of images can (data.ImageSequences)")
+
+    def full_batch(self, indices, factor, steps=None) -> Batch:
+        """All frames x_0 … x_T (or x_steps) of the sequences at `indices` of one factor, given by name or number."""
+        index = self._number(factor)
+        steps = self.steps if steps is None else steps
+        if steps > self.steps and not self.endless:
+            raise FlowlibError(f"steps = {steps}: these sequences end at T = {self.steps}; nothing was recorded beyond")
+        times = torch.arange(steps + 1, device=self.device)
+        frames = self.frames_of(indices, index, times)
+        labels = torch.full((len(frames),), -1 if index is None else index, device=self.device)
+        return Batch(frames, times.expand(len(frames), -1), labels, steps)
+
+    def training_batch(self, batch_size, frames_per_step, generator, part=(0, 1)) -> Batch:
+        """A random batch grouped by factor: x_0 and `frames_per_step` different frames of x_1 … x_T per sequence.
+
+        part : (r, R): the r-th of R equal shares of the same batch, which R processes make together
+        """
+        return Batch(*self.draw(batch_size, frames_per_step, generator, part), self.steps)
+
+    def to(self, device) -> "Source":
+        """Make batches on another device from now on; returns the source."""
+        self.device = torch.device(device)
+        return self
+
+    def _number(self, factor):
+        if factor is None and not self.labelled:
+            return None
+        if not self.labelled:
+            raise FlowlibError(f"factor {factor!r}: these sequences have no labels; ask for factor None, which is all of them")
+        index = factor_index(factor, self.factors) if isinstance(factor, str) else factor
+        if index is None or not 0 <= index < len(self.factors):
+            raise FlowlibError(f"factor {index} does not exist: the factors are 0 … {len(self.factors) - 1}")
+        return index
+
+    def _random_times(self, batch_size, frames_per_step, generator) -> Int[Tensor, "B F"]:
+        """Time 0, and different random ones of 1 … T."""
+        order = torch.rand(batch_size, self.steps, generator=generator, device=generator.device).argsort(1)
+        return torch.cat([torch.zeros_like(order[:, :1]), 1 + order[:, :frames_per_step]], 1)
+
+
+def shares(batch_size, factors, part):
+    """(rows of a batch that a process makes, their factors): of every factor's sequences an equal share."""
+    rank, processes = part
+    if batch_size % (factors * processes):
+        raise FlowlibError(f"batch size {batch_size} is no multiple of the {factors} factors times {processes} processes")
+    rows = torch.arange(batch_size).unflatten(0, (factors, processes, -1))[:, rank].flatten()
+    return rows, grouped_factors(batch_size, factors)[rows]
+
+
+def check_source(source, config):
+    """Raise FlowlibError, naming what differs, unless a model of this configuration can read the source."""
+    there = {"factors": tuple(source.factors), "horizon": source.steps, "channels": source.channels, "size": source.size}
+    differing = [f"{name} {value!r}, the model {getattr(config, name)!r}" for name, value in there.items() if value != getattr(config, name)]
+    if differing:
+        raise FlowlibError(f"data and model do not fit: the data have {'; '.join(differing)}. Train a model on such data, or give the others")
+    if not source.labelled and config.model != "flow-inferred":
+        raise FlowlibError(f"these sequences have no labels, which model {config.model!r} needs: choose model flow-inferred, or give labels")
