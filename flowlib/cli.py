@@ -1,11 +1,12 @@
 """The command line: `python -m flowlib train | evaluate | data | experiments`. Options are generated from the dataclasses by tyro."""
 
 import contextlib
+import dataclasses
 import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -18,7 +19,7 @@ USAGE = f"""usage: python -m flowlib COMMAND [OPTIONS]
 flowlib {flowlib.__version__}: flow factorized representation learning.
 
 commands:
-  train           train a model, evaluate it, write checkpoint, metrics and pictures into a folder
+  train           train a model, evaluate it, write checkpoint, metrics and pictures into a folder; --data PATH for your own images
   evaluate RUN    recompute the metrics and the pictures of a run
   data            verify the embedded digits; --mnist downloads and verifies full MNIST
   experiments     list, run NAME, table NAME: methods compared over seeds, results in data/results
@@ -35,6 +36,10 @@ class TrainOptions:
     """Where the options below start from: tutorial-mnist (minutes on two CPU cores) or paper-mnist (the paper's settings)."""
     out: Path | None = None
     """The run's folder; default runs/PRESET-seedSEED."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to compute; auto is the first of cuda, mps and cpu that is there."""
+    precision: Literal["float32", "bf16"] = "float32"
+    """Of encoders and decoders; bf16 on CUDA only."""
     tensorboard: bool = False
     """Also write the loss terms for TensorBoard into the folder (needs the package tensorboard)."""
     config: tyro.conf.OmitArgPrefixes[Config] = field(default_factory=Config)
@@ -46,6 +51,8 @@ class EvaluateOptions:
 
     run: Annotated[Path, tyro.conf.Positional]
     """The folder that `train` wrote."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to compute; auto is the first of cuda, mps and cpu that is there."""
 
 
 @dataclass(frozen=True)
@@ -58,24 +65,36 @@ class DataOptions:
 
 def train(options: TrainOptions):
     """`train`: train or resume, evaluate, write everything."""
-    from flowlib.data import load_sequences
+    from flowlib.api import claimed
+    from flowlib.data import check_source, load_sequences
+    from flowlib.devices import choose_device, set_precision
     from flowlib.models import build_model
-    from flowlib.training import run_folder, train_run
+    from flowlib.training import train_run
+    from flowlib.training.distributed import from_first, part, processes
 
-    config = options.config
-    build_model(config)  # before the folder is claimed: a wrong option or bad data leaves nothing behind
+    config, device = options.config, choose_device(options.device)
+    set_precision(build_model(config), options.precision, device)  # before the folder is claimed: a wrong option or bad data leaves nothing behind
     sequences = load_sequences(config)
-    folder = options.out or Path("runs") / f"{options.preset}-seed{config.seed}"
+    check_source(sequences, config)
+    folder = options.out or Path("runs") / f"{_run_name(options)}-seed{config.seed}"
     open_writer = _tensorboard() if options.tensorboard else lambda folder: contextlib.nullcontext()
-    with run_folder(folder, config), open_writer(folder / "tensorboard") as writer:
-        trainer = train_run(folder, config, sequences, progress=True, writer=writer)
-        _report(trainer, config, folder)
+    with processes(device), contextlib.ExitStack() as stack:
+        from_first(lambda: stack.enter_context(claimed(folder, config)) and None)
+        writer = stack.enter_context(open_writer(folder / "tensorboard")) if part()[0] == 0 else None
+        trainer = train_run(folder, config, sequences, progress=True, writer=writer, device=device, precision=options.precision)
+        if part()[0] == 0:
+            _report(trainer, config, folder)
+
+
+def _run_name(options):
+    return options.preset if options.config.data in ("digits", "mnist") else Path(options.config.data).stem
 
 
 def evaluate(options: EvaluateOptions):
     """`evaluate`: recompute what `train` wrote at its end."""
     from flowlib.config import from_json
     from flowlib.data import load_sequences
+    from flowlib.devices import choose_device
     from flowlib.training import run_folder
     from flowlib.training.run import CONFIG, open_run
 
@@ -83,11 +102,11 @@ def evaluate(options: EvaluateOptions):
         raise FlowlibError(f"{options.run} is no run: it has no {CONFIG}. Name a folder that `train` wrote")
     config = from_json(options.run / CONFIG)
     with run_folder(options.run, config):
-        _report(open_run(options.run, config, load_sequences(config)), config, options.run)
+        _report(open_run(options.run, config, load_sequences(config), choose_device(options.device)), config, options.run)
 
 
 def _report(trainer, config, folder):
-    """Evaluate on held-out digits; print the table; write metrics.json and the pictures."""
+    """Evaluate on held-out data; print the table; write metrics.json and the pictures."""
     from flowlib.data import load_sequences
     from flowlib.evaluation import evaluate_model, format_report
     from flowlib.experiments.provenance import provenance
@@ -95,12 +114,12 @@ def _report(trainer, config, folder):
     from flowlib.training.run import METRICS
     from flowlib.viz.run_pictures import draw_run
 
-    held_out = load_sequences(config, "test")
+    held_out = load_sequences(config, "test").to(trainer.device)
     metrics = evaluate_model(trainer.model, held_out, config.seed, lambda what: print(f"evaluating {what} …", flush=True))
     metrics |= {"seconds": round(trainer.seconds, 1), "seed": config.seed, "steps": trainer.step, "flowlib": flowlib.__version__}
     metrics["provenance"] = provenance()
     write_json(folder / METRICS, metrics)
-    draw_run(trainer.model, held_out, trainer.history, trainer.recorded_steps, folder)
+    draw_run(trainer.model.cpu(), held_out.to("cpu"), trainer.history, trainer.recorded_steps, folder)
     print(f"\n{format_report(metrics)}\n\ntrained for {trainer.seconds:.0f} s; everything is in {folder}/")
 
 
@@ -136,15 +155,35 @@ def _tensorboard():
 
 
 def _parse_train(arguments):
-    """The chosen preset gives the defaults of all other options, so it is read first."""
-    name = TrainOptions.preset
-    for position, argument in enumerate(arguments):
-        if argument == "--preset" and position + 1 < len(arguments):
-            name = arguments[position + 1]
-        elif argument.startswith("--preset="):
-            name = argument.removeprefix("--preset=")
-    default = TrainOptions(preset=name, config=preset(name))
+    """The chosen preset gives the defaults of all other options, and the data those of their own shape, so they are read first."""
+    name, data = _given(arguments, "--preset", TrainOptions.preset), _given(arguments, "--data")
+    config = preset(name)
+    if data not in (None, "digits", "mnist") and not {"-h", "--help"} & set(arguments):
+        from flowlib.data import options_of
+
+        size = _given(arguments, "--size", "")
+        found = options_of(data, int(size) if size.isdecimal() else None)
+        config = dataclasses.replace(config, **found)
+        arguments = _with_value(arguments, "--data", found["data"])  # the whole path, which holds from any folder
+    default = TrainOptions(preset=name, config=config)
     return tyro.cli(TrainOptions, default=default, args=arguments, prog="python -m flowlib train")
+
+
+def _given(arguments, option, default=None):
+    """The value that follows an option, as `--option value` or `--option=value`."""
+    for position, argument in enumerate(arguments):
+        if argument == option and position + 1 < len(arguments):
+            return arguments[position + 1]
+        if argument.startswith(f"{option}="):
+            return argument.removeprefix(f"{option}=")
+    return default
+
+
+def _with_value(arguments, option, value):
+    """The arguments with another value of an option."""
+    given = _given(arguments, option)
+    joined = [f"{option}={value}" if argument == f"{option}={given}" else argument for argument in arguments]
+    return [value if index and joined[index - 1] == option else argument for index, argument in enumerate(joined)]
 
 
 COMMANDS = {

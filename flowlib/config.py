@@ -15,8 +15,7 @@ class Config:
 
     # data
     data: str = "digits"
-    """digits: the 10 000 embedded in the repository; mnist: all 70 000, downloaded once and verified; or a path: a folder of PNG or JPEG
-    images, or a file .npz or .h5 of sequences (arrays frames, factor, factors)."""
+    """digits, the 10 000 embedded in the repository; mnist, all 70 000; or a path: a folder of images, an .npz or .h5 of sequences."""
     channels: int = 3
     """C of the images; read from the data at a path."""
     size: int = 28

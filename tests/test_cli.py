@@ -160,7 +160,7 @@ class TestRefused:
             (["fly"], "unknown command 'fly': choose one of train, evaluate, experiments, data"),
             (["train", "--preset", "big"], "unknown preset 'big': choose one of tutorial-mnist, paper-mnist"),
             (["train", "--preset=big"], "unknown preset 'big'"), (["train", "--preset"], "--preset"),
-            (["train", "--factors", "scale", "shear"], "unknown factor 'shear': choose one of scale"),
+            (["train", "--factors", "scale", "twist"], "unknown factor 'twist': choose one of scale"),
             (["train", "--factors", "hue", "hue"], "one or more different transformations"),
             (["train", "--factors"], "factors"), (["train", "--speed", "3"], "--speed"),
             (["train", "--horizon", "0"], "horizon = 0: give a positive whole number"),

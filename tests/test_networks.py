@@ -8,6 +8,7 @@ from torch.distributions import Bernoulli as TorchBernoulli
 from torch.distributions import Independent, Normal, kl_divergence
 
 from flowlib.config import Config
+from flowlib.devices import set_precision
 from flowlib.errors import FlowlibError
 from flowlib.models import Bernoulli, FlowVAE, Gaussian, Posterior, build_model
 from flowlib.models.likelihood import build_likelihood
@@ -127,10 +128,40 @@ class TestNetworks:
         if kind == "conv":
             assert encoder.net[0].out_channels == decoder.net[-1].in_channels == 3
 
-    def test_sizes_that_conv_cannot_halve_twice(self):
-        with pytest.raises(FlowlibError, match="image size 30: .* multiple of 4"):
-            build_networks("conv", 3, 30, 2, 2)
-        assert build_networks("mlp", 3, 30, 2, 2)[1](torch.zeros(1, 2)).shape == (1, 3, 30, 30)
+    @pytest.mark.parametrize("kind", ["conv", "mlp"])
+    @pytest.mark.parametrize("size", [4, 16, 17, 30, 33, 50, 64, 99, 128])
+    def test_any_size(self, kind, size):
+        encoder, decoder = build_networks(kind, 5, size, 3, 2)
+        assert [part.shape for part in encoder(torch.zeros(2, 5, size, size))] == [(2, 3)] * 2
+        assert decoder(torch.zeros(2, 3)).shape == (2, 5, size, size)
+
+    def test_larger_images_are_halved_more_often(self):
+        for size, convolutions in ((16, 2), (28, 2), (32, 2), (64, 3), (128, 4)):
+            for network in build_networks("conv", 3, size, 2, 2):
+                assert sum("Conv" in type(layer).__name__ for layer in network.net) == convolutions
+
+    def test_names_and_shapes_that_checkpoints_of_digits_have(self):
+        encoder, decoder = build_networks("conv", 3, 28, 5, 4)
+        assert {name: tuple(value.shape) for name, value in encoder.state_dict().items() if "weight" in name} == {
+            "net.0.weight": (4, 3, 4, 4), "net.2.weight": (8, 4, 4, 4), "net.5.weight": (64, 392), "net.7.weight": (10, 64),
+        }  # fmt: skip
+        assert {name: tuple(value.shape) for name, value in decoder.state_dict().items() if "weight" in name} == {
+            "net.0.weight": (64, 5), "net.2.weight": (392, 64), "net.5.weight": (8, 4, 4, 4), "net.7.weight": (4, 3, 4, 4),
+        }  # fmt: skip
+
+    def test_three_pixels_are_too_few(self):
+        with pytest.raises(FlowlibError, match="image size 3: .* 4 or more pixels"):
+            build_networks("conv", 3, 3, 2, 2)
+
+    def test_lower_precision_inside_the_networks_alone(self):
+        """bf16 has 8 bits of mantissa: the output differs by about 2^-8, and what leaves the networks is float32."""
+        model = build_model(CONFIG)
+        images = torch.rand(4, 3, 28, 28)
+        exact = model.encode(images).mean
+        lowered = set_precision(model, "bf16").encode(images).mean
+        assert lowered.dtype == torch.float32 and 0 < (lowered - exact).abs().max() < 0.05
+        assert model.decode(exact).dtype == torch.float32
+        assert torch.equal(set_precision(model, "float32").encode(images).mean, exact)
 
     def test_unknown_kind(self):
         with pytest.raises(FlowlibError, match="network = 'transformer': choose one of conv, mlp"):

@@ -190,8 +190,8 @@ class TestInput:
             Sequences(images, FACTORS)
 
     def test_unknown_factors(self):
-        with pytest.raises(FlowlibError, match="unknown factor 'shear'"):
-            Sequences(digits(2, 4), ("scale", "shear"))
+        with pytest.raises(FlowlibError, match="unknown factor 'twist'"):
+            Sequences(digits(2, 4), ("scale", "twist"))
         made = Sequences(digits(2, 4), ("scale", "hue"))
         with pytest.raises(FlowlibError, match="unknown factor 'rotation': choose one of scale, hue"):
             made.full_batch([0], "rotation")

@@ -165,9 +165,9 @@ class TestStrength:
         assert strength("rotation", 12) == pytest.approx(120)
         assert strength("hue", 3, steps=4) == pytest.approx(120)
 
-    @pytest.mark.parametrize("call", [lambda: strength("shear", 1), lambda: factor_index("shear")])
+    @pytest.mark.parametrize("call", [lambda: strength("twist", 1), lambda: factor_index("twist")])
     def test_unknown_transformation(self, call):
-        with pytest.raises(FlowlibError, match="unknown factor 'shear': choose one of scale, rotation, hue"):
+        with pytest.raises(FlowlibError, match="unknown factor 'twist': choose one of scale, rotation"):
             call()
 
     def test_number_of_a_factor(self):

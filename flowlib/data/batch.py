@@ -15,8 +15,8 @@ class Batch:
 
     frames : (B, F, C, H, W) in [0, 1]; frames[:, 0] is x_0
     times : (B, F) the step t that each frame shows; times[:, 0] = 0
-    factor : (B,) integers in {0 … K−1}, or −1 where nobody knows. Training batches are grouped by factor, with equally many of each, so that the
-        K potentials run as one batched matrix product (`flowlib.flows.posterior.group_by_factor`)
+    factor : (B,) integers in {0 … K−1}, or −1 where nobody knows. Training batches are grouped by factor, with equally many of each,
+        so that the K potentials run as one batched matrix product (`flowlib.flows.posterior.group_by_factor`)
     steps : T
     """
 

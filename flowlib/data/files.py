@@ -61,7 +61,7 @@ def _part(labels, config, split):
                 f"{config.data}: {len(rows)} images, or sequences of one factor, cannot be parted into training, {config.validation} for "
                 f"validation and {held} held out: give more, or change validation and held_out"
             )
-        chosen.append({"train": rows[:keep], "validation": rows[keep:-held], "test": rows[-held:]}[split])
+        chosen.append({"train": rows[:keep], "validation": rows[keep:-held], "test": rows[-held:]}[split][: config.images or None])
     rows = torch.cat(chosen).sort().values
     if not len(rows):
         raise FlowlibError(f"{config.data}: no {split} part; set validation to the number of images to choose hyper-parameters on")

@@ -3,7 +3,7 @@
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from flowlib.data.sequences import as_floats, checked_images
 from flowlib.data.source import Source, shares
@@ -54,7 +54,7 @@ class RecordedSequences(Source):
     def draw(self, batch_size, frames_per_step, generator, part):
         """As many random sequences of every factor; where nobody knows the factor, −1."""
         rows, factor = shares(batch_size, len(self.factors), part)
-        drawn = torch.rand(batch_size, generator=generator, device=generator.device, dtype=torch.float64).cpu()[rows]
+        drawn = torch.rand(batch_size, generator=generator, device=generator.device).cpu()[rows]
         times = self._random_times(batch_size, frames_per_step, generator).cpu()[rows]
         members = [self._members[k if self.labelled else 0] for k in factor.tolist()]
         indices = torch.stack([own[int(share * len(own))] for own, share in zip(members, drawn.tolist())])
@@ -71,12 +71,12 @@ class RecordedSequences(Source):
 class DatasetSequences(RecordedSequences):
     """Sequences in a torch Dataset whose items are (frames (T+1, C, H, W), factor), read when they are needed.
 
-    dataset : map-style, with a length; items as in `RecordedSequences`;  factors : the K names
+    dataset : a map-style `torch.utils.data.Dataset`, with a length; items as in `RecordedSequences`;  factors : the K names
     labels : (N,) the factor of every item, where it is known beforehand; otherwise every item is read once to ask for it
     workers : processes that read the items of a batch side by side (torch's DataLoader), 0 reads them here
     """
 
-    def __init__(self, dataset: Dataset, factors=None, labels=None, workers: int = 0):
+    def __init__(self, dataset, factors=None, labels=None, workers: int = 0):
         if not len(dataset):
             raise FlowlibError("the dataset is empty: give one with some sequences")
         self._plan = []
@@ -95,7 +95,9 @@ class DatasetSequences(RecordedSequences):
         try:
             frames, labels = zip(*self._loader)
             return checked_images(torch.cat(frames), "(N, T+1, C, H, W)"), torch.cat(labels)
-        except (RuntimeError, TypeError, AttributeError) as error:
+        except (RuntimeError, TypeError, AttributeError, ValueError) as error:
+            if isinstance(error, FlowlibError):
+                raise
             raise FlowlibError(f"the dataset must yield (frames (T+1, C, H, W), factor), all of one shape: {error}") from error
 
     def _get(self, indices, times):

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from flowlib.data import Sequences
+from flowlib.data import Source
 from flowlib.errors import FlowlibError
 from flowlib.evaluation.equivariance import frame_errors, over_chunks, predict
 
@@ -39,24 +39,24 @@ def superposed_path(model, z: Float[Tensor, "B d"], factors, steps) -> Float[Ten
     return torch.stack(path, 1)
 
 
-def switch_times(sequences: Sequences, first, second, at, steps) -> Int[Tensor, "F K"]:
+def switch_times(sequences: Source, first, second, at, steps) -> Int[Tensor, "F K"]:
     """The step of every factor in frames t = 0 … steps: min(t, at) of `first`, max(t − at, 0) of `second`."""
     _check_switch(at, steps)
     times = superposed_times(sequences, (first, second), steps).clamp(max=at)
-    times[:, second] = (torch.arange(steps + 1) - at).clamp(min=0)
+    times[:, second] = (torch.arange(steps + 1, device=times.device) - at).clamp(min=0)
     return times
 
 
-def superposed_times(sequences: Sequences, factors, steps) -> Int[Tensor, "F K"]:
+def superposed_times(sequences: Source, factors, steps) -> Int[Tensor, "F K"]:
     """The step of every factor in frames t = 0 … steps: t of each of `factors`, 0 of the others."""
     _check_factors(sequences, factors)
     moving = [factor in factors for factor in range(len(sequences.factors))]
-    return torch.arange(steps + 1)[:, None] * torch.tensor(moving)
+    return torch.arange(steps + 1, device=sequences.device)[:, None] * torch.tensor(moving, device=sequences.device)
 
 
 @torch.no_grad()
 def switch_error(
-    model, sequences: Sequences, first, second, at=4, labels="restart", count=None, steps=None, again=False
+    model, sequences: Source, first, second, at=4, labels="restart", count=None, steps=None, again=False
 ) -> Float[Tensor, " n"]:
     """Σ_{t=1}^steps ‖x_t − E[x|z_t]‖₁ in pixels, z_t by `switch_path` from μ(x_0), x_t one composed warp (M18).
 
@@ -70,7 +70,7 @@ def switch_error(
 
 
 @torch.no_grad()
-def superposition_error(model, sequences: Sequences, factors, count=None, steps=None) -> Float[Tensor, " n"]:
+def superposition_error(model, sequences: Source, factors, count=None, steps=None) -> Float[Tensor, " n"]:
     """As `switch_error` for `superposed_path`: Σ_{t=1}^steps ‖x_t − E[x|z_t]‖₁ in pixels (M16, M18).
 
     factors : different numbers; of one alone it is the equivariance error, where steps follow one another as in a flow
@@ -83,13 +83,13 @@ def superposition_error(model, sequences: Sequences, factors, count=None, steps=
 
 
 @torch.no_grad()
-def composed_no_motion(sequences: Sequences, times: Int[Tensor, "F K"], count=None) -> Float[Tensor, " n"]:
+def composed_no_motion(sequences: Source, times: Int[Tensor, "F K"], count=None) -> Float[Tensor, " n"]:
     """Σ_{t≥1} ‖x_t − x_0‖₁ of frames composed at `switch_times` or `superposed_times`: showing x_0 throughout."""
     return _composed_error(sequences, times, count, lambda frames: frames[:, :1].expand_as(frames))
 
 
 @torch.no_grad()
-def commutator(model, sequences: Sequences, first, second, steps=4, count=None) -> Float[Tensor, " n"]:
+def commutator(model, sequences: Source, first, second, steps=4, count=None) -> Float[Tensor, " n"]:
     """‖φ₂∘φ₁(z) − φ₁∘φ₂(z)‖ over the mean path length of the two composites, z = μ(x_0), per image (M18).
 
     φ_k is the flow of factor k for `steps` steps, labelled 1 … steps. In [0, 2], for both composites start at z; 0 for

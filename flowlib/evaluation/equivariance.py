@@ -6,10 +6,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from flowlib.data import Batch, Sequences
+from flowlib.data import Batch, Source
 from flowlib.errors import FlowlibError
 
-CHUNK = 250  # images decoded at a time
+CHUNK = 250  # images of 28 × 28 pixels decoded at a time, fewer of larger ones
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,8 @@ def over_chunks(sequences, count, measure):
     count = len(sequences) if count is None else min(count, len(sequences))
     if count < 1:
         raise FlowlibError(f"count = {count}: measure at least one image")
-    chunks = [range(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
+    size = max(1, min(CHUNK, CHUNK * 28**2 // sequences.size**2))
+    chunks = [range(start, min(start + size, count)) for start in range(0, count, size)]
     return torch.cat([measure(list(chunk)) for chunk in chunks])
 
 
@@ -70,7 +71,7 @@ def _over_images(sequences, factor, count, steps, measure):
 
 
 @torch.no_grad()
-def equivariance_error(model, sequences: Sequences, factor, count=None, steps=None) -> Float[Tensor, " n"]:
+def equivariance_error(model, sequences: Source, factor, count=None, steps=None) -> Float[Tensor, " n"]:
     """E_k before the mean: the error of each of the first `count` images (None: all) under one factor (M16).
 
     steps : more steps than trained measure extrapolation (M19).
@@ -79,7 +80,7 @@ def equivariance_error(model, sequences: Sequences, factor, count=None, steps=No
 
 
 @torch.no_grad()
-def no_motion(sequences: Sequences, factor, count=None, steps=None) -> Float[Tensor, " n"]:
+def no_motion(sequences: Source, factor, count=None, steps=None) -> Float[Tensor, " n"]:
     """Σ_t ‖x_t − x_0‖₁: the error of showing x_0 throughout. A reference, not a bound: a bad flow exceeds it."""
     return _over_images(sequences, factor, count, steps, _still_error)
 
@@ -89,7 +90,7 @@ def _still_error(batch):
     return frame_errors(moved, batch.frames[:, :1].expand_as(moved)).sum(1)
 
 
-def decoder_limit(model, sequences: Sequences, factor, count=50, iterations=100, rate=0.03) -> Float[Tensor, " n"]:
+def decoder_limit(model, sequences: Source, factor, count=50, iterations=100, rate=0.03) -> Float[Tensor, " n"]:
     """The decoder's share of the error: what is left after improving each z_t by gradient descent (M16).
 
     An upper estimate of what no flow could beat: descent is cut off, and finds local optima (500 iterations lower it by a tenth).

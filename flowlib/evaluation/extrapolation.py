@@ -4,13 +4,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from flowlib.data import Sequences
+from flowlib.data import Source
 from flowlib.errors import FlowlibError
 from flowlib.evaluation.equivariance import frame_errors, moved_path, over_chunks, predict
 
 
 @torch.no_grad()
-def steps_error(model, sequences: Sequences, factor, steps=16, count=None) -> Float[Tensor, "n steps"]:
+def steps_error(model, sequences: Source, factor, steps=16, count=None) -> Float[Tensor, "n steps"]:
     """‖x_t − E[x|z_t]‖₁ in pixels for t = 1 … steps, z_t the model's flow from μ(x_0), frame by frame (M19).
 
     The first T columns add up to the equivariance error (M16). A model that infers the factor sees x_0 … x_T, no more.
@@ -23,7 +23,7 @@ def steps_error(model, sequences: Sequences, factor, steps=16, count=None) -> Fl
 
 
 @torch.no_grad()
-def stop_error(model, sequences: Sequences, factor, steps=16, count=None) -> Float[Tensor, "n steps"]:
+def stop_error(model, sequences: Source, factor, steps=16, count=None) -> Float[Tensor, "n steps"]:
     """As `steps_error` for t ≤ T; beyond, the model's own z_T is shown for ever: what going on must beat."""
     def stopped(batch):
         moved = predict(model, moved_path(model, batch)[:, 1:])
@@ -33,7 +33,7 @@ def stop_error(model, sequences: Sequences, factor, steps=16, count=None) -> Flo
 
 
 @torch.no_grad()
-def no_motion_steps(sequences: Sequences, factor, steps=16, count=None) -> Float[Tensor, "n steps"]:
+def no_motion_steps(sequences: Source, factor, steps=16, count=None) -> Float[Tensor, "n steps"]:
     """‖x_t − x_0‖₁ for t = 1 … steps: the error of showing x_0 throughout."""
     return _errors(sequences, factor, steps, count, lambda batch: batch.frames[:, :1].expand(-1, steps, -1, -1, -1))
 

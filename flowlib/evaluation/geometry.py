@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from flowlib.data import Sequences
+from flowlib.data import Source
 from flowlib.errors import FlowlibError
 from flowlib.flows import smallest_eigenvalue
 from flowlib.transport import straightness
@@ -35,7 +35,7 @@ def has_potentials(model) -> bool:
 
 
 @torch.no_grad()
-def flow_geometry(model, sequences: Sequences, factor, count=200) -> FlowGeometry:
+def flow_geometry(model, sequences: Source, factor, count=200) -> FlowGeometry:
     """Geometry of the noise-free flow from the posterior means of the first `count` images under one factor.
 
     Raises FlowlibError for a model without potentials.

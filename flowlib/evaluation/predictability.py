@@ -2,13 +2,14 @@
 
 import torch
 
-from flowlib.data import Sequences
+from flowlib.data import Source
+from flowlib.devices import seeded
 from flowlib.errors import FlowlibError
 from flowlib.evaluation import equivariance
 from flowlib.evaluation.equivariance import predict
 
 
-def vp_score(model, sequences: Sequences, pairs=3000, train_share=0.1, seed=0) -> float:
+def vp_score(model, sequences: Source, pairs=3000, train_share=0.1, seed=0) -> float:
     """Variation predictability: the accuracy with which a classifier names k from generated pairs (x_0, x_T) (M20).
 
     z_0 = μ(x_0) of random images, z_T moved by a random factor each; both decoded. The classifier is trained on
@@ -40,15 +41,15 @@ def _classifier(train, seed):
 
 
 @torch.no_grad()
-def generated_pairs(model, sequences: Sequences, pairs, seed=0):
+def generated_pairs(model, sequences: Source, pairs, seed=0):
     """The model's own x_0 and x_T (pairs, C, H, W) of random images, and the factors (pairs,) that moved them."""
-    generator = torch.Generator().manual_seed(seed)
-    indices = torch.randint(len(sequences), (pairs,), generator=generator)
-    factor = torch.randint(len(sequences.factors), (pairs,), generator=generator)
+    drawn = {"generator": seeded(seed), "device": "cpu"}  # the same images and factors whatever the model's device
+    indices = torch.randint(len(sequences), (pairs,), **drawn)
+    factor = torch.randint(len(sequences.factors), (pairs,), **drawn)
     ends = [None] * pairs
     for k in range(len(sequences.factors)):  # one factor at a time: the flows then run as one product
         for chunk in (factor == k).nonzero()[:, 0].split(equivariance.CHUNK):
-            z = model.encode(sequences.first_frames(indices[chunk].to(sequences.images.device))).mean
+            z = model.encode(sequences.first_frames(indices[chunk])).mean
             decoded = predict(model, model.transport(z, k, sequences.steps)[:, [0, -1]])
             for pair, images in zip(chunk.tolist(), decoded):
                 ends[pair] = images
@@ -57,15 +58,15 @@ def generated_pairs(model, sequences: Sequences, pairs, seed=0):
 
 
 @torch.no_grad()
-def composed_codes(model, sequences: Sequences, count=2000, seed=0):
+def composed_codes(model, sequences: Source, count=2000, seed=0):
     """(codes (n, d) floats, factors (n, K) integers), numpy arrays for `mig` and `dci` (M20).
 
     Random images, each under all K factors at once, at independent random steps 0 … T, in one composed warp; the codes
     are posterior means.
     """
-    generator = torch.Generator().manual_seed(seed)
-    indices = torch.randint(len(sequences), (count,), generator=generator)
-    factors = torch.randint(sequences.steps + 1, (count, 1, len(sequences.factors)), generator=generator)
-    chunks = zip(indices.to(sequences.images.device).split(equivariance.CHUNK), factors.split(equivariance.CHUNK))
+    drawn = {"generator": seeded(seed), "device": "cpu"}  # the same images and factors whatever the model's device
+    indices = torch.randint(len(sequences), (count,), **drawn)
+    factors = torch.randint(sequences.steps + 1, (count, 1, len(sequences.factors)), **drawn)
+    chunks = zip(indices.split(equivariance.CHUNK), factors.split(equivariance.CHUNK))
     codes = [model.encode(sequences.composed(index, times)[:, 0]).mean.cpu() for index, times in chunks]
     return torch.cat(codes).numpy(), factors[:, 0].numpy()

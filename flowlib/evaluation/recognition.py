@@ -4,13 +4,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from flowlib.data import Batch, Sequences
+from flowlib.data import Batch, Source
 from flowlib.errors import FlowlibError
 from flowlib.evaluation.equivariance import Estimate, frame_errors, moved_path, over_chunks, predict
 
 
 @torch.no_grad()
-def factor_accuracy(model, sequences: Sequences, count=None) -> Estimate:
+def factor_accuracy(model, sequences: Source, count=None) -> Estimate:
     """The share of sequences x_0 … x_T whose factor `model.infer_factor` names, every image under all K factors (M15).
 
     In [0, 1], 1/K by guessing, 1 for a model to which k is given. The K sequences of an image share a batch, so that no
@@ -24,7 +24,7 @@ def factor_accuracy(model, sequences: Sequences, count=None) -> Estimate:
     return Estimate.of(over_chunks(sequences, count, hits))
 
 
-def all_factors(sequences: Sequences, indices) -> Batch:
+def all_factors(sequences: Source, indices) -> Batch:
     """The full sequences (K·B, T+1, …) of the images at `indices` under every factor, grouped by factor."""
     batches = [sequences.full_batch(indices, factor) for factor in range(len(sequences.factors))]
     frames, times, factor = (torch.cat([getattr(b, name) for b in batches]) for name in ("frames", "times", "factor"))
@@ -32,7 +32,7 @@ def all_factors(sequences: Sequences, indices) -> Batch:
 
 
 @torch.no_grad()
-def continuation_error(model, sequences: Sequences, factor, seen=4, count=None) -> Float[Tensor, " n"]:
+def continuation_error(model, sequences: Source, factor, seen=4, count=None) -> Float[Tensor, " n"]:
     """Σ_{t=seen+1}^T ‖x_t − E[x|z_t]‖₁ per image, in pixels: k recognised from x_0 … x_seen alone (M15, M16).
 
     z_t is moved from μ(x_0) by the recognised flow.

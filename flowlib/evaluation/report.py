@@ -4,7 +4,8 @@ from functools import partial
 
 import torch
 
-from flowlib.data import Sequences
+from flowlib.data import Source
+from flowlib.devices import seeded
 from flowlib.evaluation.equivariance import Estimate, decoder_limit, equivariance_error, no_motion
 from flowlib.evaluation.geometry import flow_geometry, has_potentials
 from flowlib.evaluation.likelihood import frame_log_weights, log_likelihood, sequence_log_likelihood
@@ -14,19 +15,25 @@ SEQUENCES = 50  # sequences per factor whose likelihood is estimated
 LIMIT_IMAGES = 50  # images per factor on which the decoder's limit is searched
 
 
-def evaluate_model(model, sequences: Sequences, seed=0, progress=lambda text: None) -> dict:
+def evaluate_model(model, sequences: Source, seed=0, progress=lambda text: None) -> dict:
     """Everything that metrics.json states about a model, as plain numbers. Errors in pixels, likelihoods in nats.
 
-    The geometry is that of potentials: {} for a model that has none.
+    sequences : where the model is;  without labels they are evaluated all together, each under the factor that the model infers
+    The geometry is that of potentials: {} for a model that has none, and for sequences without labels.
     """
     equivariance, geometry = {}, {}
-    for index, name in enumerate(sequences.factors):
+    for index, name in _kinds(sequences).items():
         progress(f"equivariance: {name}")
         equivariance[name] = _equivariance(model, sequences, index)
-        if has_potentials(model):
+        if has_potentials(model) and sequences.labelled:
             geometry[name] = flow_geometry(model, sequences, index).summary()
     progress("log-likelihoods")
     return {"equivariance": equivariance, "log_likelihood": _likelihoods(model, sequences, seed), "geometry": geometry}
+
+
+def _kinds(sequences):
+    """Number → name of what is evaluated apart: the factors, or all sequences without labels together."""
+    return dict(enumerate(sequences.factors)) if sequences.labelled else {None: "all"}
 
 
 def _equivariance(model, sequences, factor):
@@ -40,11 +47,8 @@ def _equivariance(model, sequences, factor):
 
 def _likelihoods(model, sequences, seed):
     """Mean log p̂ over the sequences of SEQUENCES held-out images; an image's factors and frames are averaged first."""
-    generator = torch.Generator().manual_seed(seed)
-    batches = [
-        sequences.full_batch(list(range(min(SEQUENCES, len(sequences)))), factor)
-        for factor in range(len(sequences.factors))
-    ]
+    generator = seeded(seed, sequences.device)
+    batches = [sequences.full_batch(list(range(min(SEQUENCES, len(sequences)))), factor) for factor in _kinds(sequences)]
     results = {}
     for name, estimate in (("frame", partial(log_likelihood, frame_log_weights)), ("sequence", sequence_log_likelihood)):
         found = [estimate(model, batch, SAMPLES, generator) for batch in batches]

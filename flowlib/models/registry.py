@@ -28,6 +28,8 @@ def own_options(name) -> dict[str, float]:
 def build_model(config, channels=None, size=None):
     """The model that a configuration describes, with freshly drawn weights (torch's global seed).
 
+    channels, size : of the images, in place of the configuration's
+
     Raises FlowlibError for a model that is not there, and for options that the model does not have.
     """
     known = own_options(config.model)
@@ -35,4 +37,4 @@ def build_model(config, channels=None, size=None):
     if unknown:
         listed = ", ".join(known) or "none"
         raise FlowlibError(f"options {unknown} are not of the model {config.model!r}: its own are {listed}")
-    return MODELS[config.model](config, channels, size, **config.options)
+    return MODELS[config.model](config, channels or config.channels, size or config.size, **config.options)

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from flowlib.config import Config
-from flowlib.data import Sequences
+from flowlib.data import Source
 from flowlib.models.registry import register
 from flowlib.models.slow_vae import SlowVAE
 from flowlib.models.vae import VAE
@@ -33,7 +33,7 @@ class LinearOperator(VAE):
         return z[:, None] + moved - moved[:, :1]
 
     @torch.no_grad()
-    def calibrate(self, sequences: Sequences, count: int = 1000):
+    def calibrate(self, sequences: Source, count: int = 1000):
         """Fit the regressions by least squares on the first `count` images; returns the model."""
         indices = list(range(min(count, len(sequences))))
         for factor in range(len(sequences.factors)):

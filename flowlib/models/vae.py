@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from flowlib.config import Config
-from flowlib.data import Batch, Sequences
+from flowlib.data import Batch, Source
 from flowlib.errors import FlowlibError
 from flowlib.models.base import LatentModel
 from flowlib.models.importance import single_frame_log_weights
@@ -38,7 +38,7 @@ class VAE(LatentModel):
         return z[:, None] + moved - moved[:, :1]
 
     @torch.no_grad()
-    def calibrate(self, sequences: Sequences, count: int = 1000):
+    def calibrate(self, sequences: Source, count: int = 1000):
         """Measure the mean displacements on the first `count` images; returns the model."""
         indices = list(range(min(count, len(sequences))))
         for factor in range(len(sequences.factors)):

@@ -119,13 +119,13 @@ def check_config(checkpoint: Checkpoint, config: Config, path):
         )  # fmt: skip
 
 
-def load_model(path, channels=3, size=28):
-    """(model, config) from a checkpoint file, ready to evaluate; half precision is widened to float32."""
+def load_model(path, device="cpu"):
+    """(model, config) from a checkpoint file, ready to evaluate on a device; half precision is widened to float32."""
     checkpoint = load(path)
     config = from_values(checkpoint.config, f"{path}, written by flowlib {checkpoint.version},")
-    model = build_model(config, channels, size)
+    model = build_model(config)
     load_weights(model, checkpoint.part("model"), path)
-    return model.eval(), config
+    return model.to(device).eval(), config
 
 
 def load_weights(model, weights, path):

@@ -7,6 +7,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from flowlib.config import Config, from_json, to_json
+from flowlib.devices import set_precision
 from flowlib.errors import FlowlibError
 from flowlib.files import write_text
 from flowlib.models import build_model
@@ -50,27 +51,33 @@ def _check_claim(folder, config):
         raise FlowlibError(f"{folder} is not empty and holds no run ({', '.join(foreign[:3])}): choose another --out")
 
 
-def new_model(config: Config):
-    """A model whose initial weights are drawn from the configuration's seed; torch's global generator is left as it was."""
+def new_model(config: Config, device="cpu"):
+    """A model on a device, its initial weights drawn from the configuration's seed (on the CPU, so that they are the same everywhere);
+    torch's global generator is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        return build_model(config)
+        return build_model(config).to(device)
 
 
-def train_run(folder, config: Config, sequences, progress=True, writer=None) -> Trainer:
-    """Train (or go on training) the configured model in a claimed folder; writes model.safetensors at the end."""
-    trainer = Trainer(new_model(config), sequences, config, folder)
+def train_run(folder, config: Config, sequences, progress=True, writer=None, device="cpu", precision="float32") -> Trainer:
+    """Train (or go on training) the configured model in a claimed folder; writes model.safetensors at the end.
+
+    folder : None trains without writing anything;  device, precision : see `flowlib.devices`
+    """
+    model = set_precision(new_model(config, device), precision, device)
+    trainer = Trainer(model, sequences, config, folder)
     trainer.run(progress=progress, writer=writer)
     trainer.model.calibrate(sequences)
-    checkpoints.save(Path(folder) / MODEL, {"model": trainer.model.state_dict()}, config, trainer.step)
+    if folder is not None and trainer.part[0] == 0:
+        checkpoints.save(Path(folder) / MODEL, {"model": trainer.model.state_dict()}, config, trainer.step)
     return trainer
 
 
-def open_run(folder, config: Config, sequences) -> Trainer:
+def open_run(folder, config: Config, sequences, device="cpu") -> Trainer:
     """A run that is there, ready to evaluate: its final weights, and the history and clock of its last checkpoint."""
     saved = checkpoints.load(Path(folder) / MODEL)
     checkpoints.check_config(saved, config, Path(folder) / MODEL)
-    trainer = Trainer(new_model(config), sequences, config, folder)
+    trainer = Trainer(new_model(config, device), sequences, config, folder)
     checkpoints.load_weights(trainer.model, saved.part("model"), Path(folder) / MODEL)
     trainer.step = saved.step
     trainer.model.eval()

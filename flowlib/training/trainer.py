@@ -12,21 +12,23 @@ import torch
 from tqdm.auto import tqdm
 
 from flowlib.config import Config
-from flowlib.data import Sequences
+from flowlib.data import Source, check_source
+from flowlib.devices import device_of, is_out_of_memory, seeded
 from flowlib.errors import FlowlibError
 from flowlib.training import checkpoint as checkpoints
+from flowlib.training import distributed
 
 CHECKPOINT = "checkpoint.safetensors"
 RECORD_EVERY = 50  # steps between the points of the loss curves
 
 
-def step_generator(seed: int, step: int) -> torch.Generator:
-    """The source of all random numbers of one training step.
+def step_generator(seed: int, step: int, device="cpu") -> torch.Generator:
+    """The source of all random numbers of one training step, the same on every device of one kind.
 
     torch's CPU generator reads 32 bits of its seed and no more, so all runs share that range. They start at multiples
     of 2^32 / golden ratio: two seeds less than 10 000 apart do not meet within 280 000 steps.
     """
-    return torch.Generator().manual_seed((seed * 0x9E3779B9 + step) % 2**32)
+    return seeded((seed * 0x9E3779B9 + step) % 2**32, device)
 
 
 def learning_rate(config: Config, step: int) -> float:
@@ -41,16 +43,25 @@ def learning_rate(config: Config, step: int) -> float:
 class Trainer:
     """Trains `model` on `sequences`; with a folder, saves there every `config.checkpoint_every` steps and resumes.
 
+    The data come to the device where the model is. Of several processes (torchrun) each makes its share of a batch, and the first one writes.
     `history` : name of a loss term → values, every RECORD_EVERY steps.  `seconds` : time spent training, over all sessions.
+    Raises FlowlibError for data that the configuration's model cannot read.
     """
 
-    def __init__(self, model, sequences: Sequences, config: Config, folder=None):
-        self.model, self.sequences, self.config = model, sequences, config
+    def __init__(self, model, sequences: Source, config: Config, folder=None):
+        check_source(sequences, config)
+        self.part, self.device = distributed.part(), device_of(model)
+        if config.batch % (len(config.factors) * self.part[1]):
+            unit = len(config.factors) * self.part[1]
+            raise FlowlibError(f"batch_size = {config.batch_size}: {self.part[1]} processes share a multiple of {unit}; "
+                               f"try --batch-size {max(1, config.batch // unit) * unit}")
+        self.model, self.sequences, self.config = model, sequences.to(self.device), config
         self.path = None if folder is None else Path(folder) / CHECKPOINT
         self.optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=config.learning_rate)
         self.step, self.seconds, self.history = 0, 0.0, {}
-        if self.path is not None and self.path.exists():
-            self._restore()
+        saved = distributed.from_first(lambda: checkpoints.load(self.path) if self.path is not None and self.path.exists() else None)
+        if saved is not None:
+            self._restore(saved)
 
     @property
     def recorded_steps(self):
@@ -65,38 +76,57 @@ class Trainer:
         """
         last = self.config.steps if steps is None else steps
         self.model.train()
-        bar = tqdm(total=last, initial=self.step, disable=not progress, unit="step", mininterval=0.5)
+        bar = tqdm(total=last, initial=self.step, disable=not progress or self.part[0] > 0, unit="step", mininterval=0.5)
         with bar:
             while self.step < last:
                 started = time.perf_counter()
                 terms = self.train_step()
                 self.seconds += time.perf_counter() - started
                 self._record(terms, bar, writer)
-                if self.path is not None and (self.step % self.config.checkpoint_every == 0 or self.step == last):
+                if self.part[0] == 0 and self.path is not None and (self.step % self.config.checkpoint_every == 0 or self.step == last):
                     self.save()
         self.model.eval()
         return self.history
 
     def train_step(self):
-        """One optimiser step; returns the detached loss terms."""
-        config, generator = self.config, step_generator(self.config.seed, self.step)
-        batch = self.sequences.training_batch(config.batch, config.frames_per_step, generator)
-        terms = self.model.objective(batch, generator)
-        self._check_finite("loss terms are", terms)
+        """One optimiser step; returns the detached loss terms. Raises FlowlibError where memory does not suffice, or a term is not finite."""
+        try:
+            terms = self._gradients()
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            unit = len(self.config.factors) * self.part[1]
+            smaller = max(unit, self.config.batch // 2 // unit * unit)
+            raise FlowlibError(f"a batch of {self.config.batch} does not fit into the memory of {self.device}{self._kept()}: try "
+                               f"--batch-size {smaller}, or a smaller width") from error
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(config, self.step)
-        self.optimizer.zero_grad()
-        terms["loss"].backward()
+            group["lr"] = learning_rate(self.config, self.step)
         self.optimizer.step()
         self.step += 1
-        return {name: value.detach() for name, value in terms.items()}
+        return terms
+
+    def _gradients(self):
+        """The loss terms of a batch; the parameters' gradients are those of its loss. Both are means over the processes."""
+        config, generator = self.config, step_generator(self.config.seed, self.step, self.device)
+        batch = self.sequences.training_batch(config.batch, config.frames_per_step, generator, self.part)
+        with distributed.same_noise(len(config.factors)):
+            terms = self.model.objective(batch, generator)
+        self.optimizer.zero_grad()
+        loss, terms = terms["loss"], {name: value.detach().clone() for name, value in terms.items()}
+        distributed.average(list(terms.values()))
+        self._check_finite("loss terms are", terms)
+        loss.backward()
+        distributed.average([parameter.grad for parameter in self.model.parameters() if parameter.grad is not None])
+        return terms
 
     def _check_finite(self, what, tensors):
         """Raise, naming them, for tensors that hold NaN or infinity."""
         bad = ", ".join(name for name, value in tensors.items() if not bool(value.isfinite().all()))
         if bad:
-            kept = f"; the checkpoint before is kept in {self.path}" if self.path and self.path.exists() else ""
-            raise FlowlibError(f"{what} not finite at step {self.step}: {bad}. Try a smaller learning rate{kept}")
+            raise FlowlibError(f"{what} not finite at step {self.step}: {bad}. Try a smaller learning rate{self._kept()}")
+
+    def _kept(self):
+        return f"; the checkpoint before is kept in {self.path}" if self.path and self.path.exists() else ""
 
     def _record(self, terms, bar, writer):
         bar.update()
@@ -116,8 +146,8 @@ class Trainer:
         parts = {
             "model": weights,
             "optimizer": self._optimizer_tensors(),
-            "history": {name: torch.tensor(values, dtype=torch.float64) for name, values in self.history.items()},
-            "clock": {"seconds": torch.tensor(self.seconds, dtype=torch.float64)},
+            "history": {name: torch.tensor(values, dtype=torch.float64, device="cpu") for name, values in self.history.items()},
+            "clock": {"seconds": torch.tensor(self.seconds, dtype=torch.float64, device="cpu")},
         }
         checkpoints.save(self.path, parts, self.config, self.step)
 
@@ -125,8 +155,7 @@ class Trainer:
         state = self.optimizer.state_dict()["state"]
         return {f"{index}.{name}": value for index, named in state.items() for name, value in named.items()}
 
-    def _restore(self):
-        saved = checkpoints.load(self.path)
+    def _restore(self, saved):
         checkpoints.check_config(saved, self.config, self.path)
         if "clock.seconds" not in saved.tensors:
             raise FlowlibError(f"{self.path} holds weights alone, no state to go on from: remove it, or train it again")

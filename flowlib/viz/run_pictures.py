@@ -13,13 +13,15 @@ from flowlib.viz.motion import save_gif
 
 @torch.no_grad()
 def decoded_flows(model, sequences, index, steps=None):
-    """True and decoded frames (K, T+1, C, H, W) of one image under each factor; frame 0 is decoded from μ(x_0) too."""
+    """True and decoded frames (K, T+1, C, H, W) of one image under each factor; frame 0 is decoded from μ(x_0) too. C is 1 or 3: other
+    channels are averaged."""
     true, decoded = [], []
-    for factor in range(len(sequences.factors)):
+    for factor in range(len(sequences.factors)) if sequences.labelled else [None]:
         batch = sequences.full_batch([index], factor, steps)
         true.append(batch.frames[0])
         decoded.append(predict(model, moved_path(model, batch))[0])
-    return torch.stack(true), torch.stack(decoded)
+    true, decoded = torch.stack(true), torch.stack(decoded)
+    return (true, decoded) if true.shape[2] in (1, 3) else (true.mean(2, keepdim=True), decoded.mean(2, keepdim=True))
 
 
 @torch.no_grad()
@@ -32,7 +34,7 @@ def draw_run(model, sequences, history, steps, folder, index=0, paths=40):
     true, decoded = decoded_flows(model, sequences, index)
     rows = [torch.stack([true[:, t], decoded[:, t]]) for t in range(true.shape[1])]  # (2, K, C, H, W)
     written = [
-        flow_grid(true, decoded, sequences.factors).save(folder / "flows.png"),
+        flow_grid(true, decoded, sequences.factors if sequences.labelled else ("",)).save(folder / "flows.png"),
         save_gif(rows + rows[-2:0:-1], folder / "flows.gif"),
     ]
     if history:

@@ -1,0 +1,80 @@
+"""Train, load and evaluate in one call each, as the command line does."""
+
+import contextlib
+import dataclasses
+from pathlib import Path
+
+from flowlib import config as presets
+from flowlib.config import Config
+from flowlib.data import GIVEN, Source, check_source, load_sequences, options_of
+from flowlib.devices import choose_device, device_of
+from flowlib.errors import FlowlibError
+from flowlib.evaluation import evaluate_model
+from flowlib.training import load_model, run_folder, train_run
+from flowlib.training.distributed import part, processes
+from flowlib.training.run import MODEL
+from flowlib.training.trainer import CHECKPOINT
+
+
+def train(data, out=None, preset="tutorial-mnist", device="auto", precision="float32", progress=True, **options):
+    """A trained model, ready to use, on its device.
+
+    data : a `Source`; or a path, as for `Config.data`, of whose content a part is held out for `evaluate`; or "digits" or "mnist"
+    out : the run's folder; the same call again then goes on where it stopped. None writes nothing
+    device : auto, cpu, cuda or mps;  precision : float32, or bf16 on CUDA (`flowlib.devices`)
+    options : fields of `Config`, in place of the preset's, and the model's own options
+    Raises FlowlibError for data and options that cannot be used, before anything is written.
+    """
+    config, device = configuration(data, preset, **options), choose_device(device)
+    with processes(device):
+        source = data if isinstance(data, Source) else load_sequences(config)
+        check_source(source, config)
+        with claimed(out, config):
+            return train_run(out, config, source, progress, device=device, precision=precision).model
+
+
+def configuration(data, preset="tutorial-mnist", **options) -> Config:
+    """The configuration of a model for these data: the preset, the data's own shape, then the options."""
+    fields = {field.name for field in dataclasses.fields(Config)}
+    own = {name: value for name, value in options.items() if name not in fields}
+    changes = {name: tuple(value) if name == "factors" else value for name, value in options.items() if name in fields}
+    changes["options"] = dict(changes.get("options", {})) | own
+    return dataclasses.replace(presets.preset(preset), **data_options(data, options.get("size")) | changes)
+
+
+def data_options(data, size=None) -> dict:
+    """What data say of a configuration: where they are, the shape of their images, their factors and, if it is theirs to say, T."""
+    if isinstance(data, Source):
+        found = {"data": GIVEN, "channels": data.channels, "size": data.size, "factors": data.factors, "horizon": data.steps}
+        return found if data.labelled else found | {"model": "flow-inferred"}
+    if not isinstance(data, str | Path):
+        raise FlowlibError(f"data of type {type(data).__name__}: give a source, such as data.ImageSequences(images, factors), or a path")
+    return {"data": data} if data in ("digits", "mnist") else options_of(data, size)
+
+
+def claimed(folder, config):
+    """`run_folder` for the first of several processes; nothing for the others, and for no folder."""
+    return contextlib.nullcontext() if folder is None or part()[0] else run_folder(folder, config)
+
+
+def load(path, device="cpu"):
+    """A trained model, ready to use, from a run's folder (its final weights, or the last checkpoint of one that is not done) or a file.
+
+    `model.config` is its configuration, with the shape of its images and the names of its factors.
+    Raises FlowlibError for what is not there, or no checkpoint.
+    """
+    path = Path(path)
+    if path.is_dir():
+        path = next((path / name for name in (MODEL, CHECKPOINT) if (path / name).exists()), path / MODEL)
+    return load_model(path, choose_device(device))[0]
+
+
+def evaluate(model, data=None, seed=0, progress=lambda text: None) -> dict:
+    """What metrics.json states about a model, as plain numbers (`flowlib.format_report` makes a table of it).
+
+    data : a source of sequences that training did not see; None: the held-out part of the data that the model was trained on
+    Raises FlowlibError for data that the model cannot read.
+    """
+    source = load_sequences(model.config, "test") if data is None else data
+    check_source(source, model.config)
+    return evaluate_model(model, source.to(device_of(model)), seed, progress)

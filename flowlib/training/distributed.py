@@ -1,0 +1,97 @@
+"""More than one process: `torchrun --nproc-per-node N -m flowlib train …` (torch.distributed, data-parallel).
+
+Every process holds the whole model and makes its share of the same global batch; gradients are averaged after each step. The noise of a
+row is the same however many processes there are, so that loss curves agree with those of one process, up to rounding. (Three things are
+per share: the random probes of log_det series, FactorVAE's independent coordinates, and the balance of flow-inferred.)
+"""
+
+import contextlib
+import os
+
+import torch
+from torch import distributed
+from torch.overrides import TorchFunctionMode
+
+from flowlib.errors import FlowlibError
+
+
+def part() -> tuple[int, int]:
+    """(this process's number, how many there are): (0, 1) without torchrun."""
+    return (distributed.get_rank(), distributed.get_world_size()) if distributed.is_initialized() else (0, 1)
+
+
+@contextlib.contextmanager
+def processes(device):
+    """Join the processes that torchrun started, for the length of a with-block; nothing without torchrun."""
+    if int(os.environ.get("WORLD_SIZE", 1)) < 2 or distributed.is_initialized():
+        yield
+        return
+    distributed.init_process_group("nccl" if torch.device(device).type == "cuda" else "gloo")
+    try:
+        yield
+    finally:
+        distributed.destroy_process_group()
+
+
+@contextlib.contextmanager
+def _together(what):
+    try:
+        yield
+    except RuntimeError as error:
+        raise FlowlibError(
+            f"another process of this run has ended ({what} failed). Look for its message, and start the same command again: "
+            "it goes on from the last checkpoint"
+        ) from error
+
+
+def from_first(make):
+    """What `make()` returns in the first process, in all of them; or the FlowlibError that it raises there."""
+    rank, count = part()
+    if count == 1:
+        return make()
+    box = [None]
+    if rank == 0:
+        try:
+            box = [make()]
+        except FlowlibError as error:
+            box = [error]
+    with _together("sharing"):
+        distributed.broadcast_object_list(box, 0)
+    if isinstance(box[0], FlowlibError):
+        raise box[0]
+    return box[0]
+
+
+def average(tensors):
+    """Replace tensors by their means over the processes, in one message; nothing with one process."""
+    if part()[1] == 1:
+        return
+    flat = torch.cat([tensor.detach().flatten().float() for tensor in tensors])
+    with _together("averaging gradients"):
+        distributed.all_reduce(flat)
+    for tensor, mean in zip(tensors, (flat / part()[1]).split([tensor.numel() for tensor in tensors])):
+        tensor.detach().copy_(mean.view_as(tensor))
+
+
+class SameNoise(TorchFunctionMode):
+    """Normal and uniform noise of a share's rows: the whole batch's is drawn from the generator, and the share's rows are kept.
+
+    factors K: rows are grouped by factor, and each group's are dealt out to the processes in order (`flowlib.data.source.shares`).
+    """
+
+    def __init__(self, factors):
+        super().__init__()
+        self.factors, (self.rank, self.count) = factors, part()
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if function not in (torch.randn, torch.rand) or kwargs.get("generator") is None:
+            return function(*args, **kwargs)
+        first, *rest = args if isinstance(args[0], int) else args[0]
+        whole = function(self.count * first, *rest, **kwargs)
+        return whole.unflatten(0, (self.factors, self.count, -1))[:, self.rank].flatten(0, 1)
+
+
+def same_noise(factors):
+    """`SameNoise` where there are several processes."""
+    return SameNoise(factors) if part()[1] > 1 else contextlib.nullcontext()

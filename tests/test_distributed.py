@@ -1,0 +1,102 @@
+"""Two gloo processes on the CPU: the loss curve of one process, and a run that loses one of them."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from flowlib import api, cli
+from flowlib.data import load_sequences
+from flowlib.training import Trainer, load, new_model
+from flowlib.training.distributed import SameNoise
+from tiny import few_samples
+
+SMALL = {"batch_size": 8, "latent_dim": 2, "width": 2, "potential_width": 4, "potential_depth": 1, "device": "cpu"}
+
+
+@pytest.fixture
+def own(tmp_path):
+    """A file of sequences with two factors."""
+    frames = np.random.default_rng(0).integers(0, 256, (24, 3, 1, 16, 16), np.uint8)
+    np.savez(tmp_path / "own.npz", frames=frames, factor=np.arange(24) % 2)
+    return tmp_path / "own.npz"
+
+
+def command(data, out, **options):
+    return ["train", "--data", str(data), "--out", str(out)] + [
+        part for name, value in (SMALL | options).items() for part in (f"--{name.replace('_', '-')}", str(value))
+    ]
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return str(one.getsockname()[1])
+
+
+@pytest.mark.parametrize("model", ["flow", "flow-inferred", "vae"])
+def test_the_loss_curve_of_one_process(own, model, monkeypatch):
+    """Same global batch, same noise: losses agree to rounding. (balance 0: its mean over the batch is each process's own.)"""
+    few_samples(monkeypatch)
+    options = {"steps": 51, "checkpoint_every": 50, "model": model}
+    more = ["--options", "balance", "0"] if model == "flow-inferred" else []
+    assert cli.main(command(own, own.parent / "one", **options) + more) == 0
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", free_port(), "-m", "flowlib"]
+    found = subprocess.run(launch + command(own, own.parent / "two", **options) + more, capture_output=True, text=True, timeout=400)
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.count("trained for") == 1  # one of them reports
+    one, two = (load(own.parent / name / "checkpoint.safetensors").part("history")["loss"] for name in ("one", "two"))
+    assert len(one) == 2 and one[1] < one[0] and torch.allclose(one, two, rtol=1e-4)
+    weights = [load(own.parent / name / "model.safetensors").part("model") for name in ("one", "two")]
+    assert all(torch.allclose(value, weights[1][name], atol=1e-3) for name, value in weights[0].items())
+
+
+def test_a_killed_process_ends_the_run_and_the_next_start_resumes(own):
+    out, options = own.parent / "run", {"steps": 1_000_000, "checkpoint_every": 5}
+    shared = os.environ | {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port()}
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-m", "flowlib", *command(own, out, **options)], env=shared | {"RANK": rank, "LOCAL_RANK": rank},
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        )
+        for rank in "01"
+    ]  # fmt: skip
+    try:
+        deadline = time.monotonic() + 300
+        while not (out / "checkpoint.safetensors").exists():
+            assert time.monotonic() < deadline and both[0].poll() is None and both[1].poll() is None
+            time.sleep(0.2)
+        both[1].send_signal(signal.SIGKILL)
+        message = both[0].communicate(timeout=200)[1]
+    finally:
+        for one in both:
+            one.kill()
+            one.wait()
+    assert both[0].returncode == 2 and "flowlib: another process of this run has ended" in message
+    assert "goes on from the last checkpoint" in message and "Traceback" not in message
+    config = api.configuration(own, checkpoint_every=5, steps=1_000_000, **{name: value for name, value in SMALL.items() if name != "device"})
+    saved = load(out / "checkpoint.safetensors")
+    trainer = Trainer(new_model(config), load_sequences(config), config, out)
+    assert trainer.step == saved.step >= 5
+    trainer.run(steps=saved.step + 1, progress=False)
+    assert load(out / "checkpoint.safetensors").step == saved.step + 1
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_share_has_the_noise_of_its_rows(rank):
+    """Three factors, two processes, two rows of a batch of twelve for each; three frames a row."""
+    mode = SameNoise.__new__(SameNoise)
+    torch.overrides.TorchFunctionMode.__init__(mode)
+    mode.factors, mode.rank, mode.count = 3, rank, 2
+    rows = [[0, 1, 4, 5, 8, 9], [2, 3, 6, 7, 10, 11]][rank]
+    whole = torch.randn(12, 3, 5, generator=torch.Generator().manual_seed(0))
+    with mode:
+        share = torch.randn((18, 5), generator=torch.Generator().manual_seed(0))
+        plain = torch.randn(6, 5)
+    assert torch.equal(share, whole[rows].flatten(0, 1)) and plain.shape == (6, 5)
