@@ -16,7 +16,7 @@ _WHERE = {
     "FlowVAE": "models", "InferredFlowVAE": "models", "Trainer": "training", "ImageSequences": "data", "RecordedSequences": "data",
     "DatasetSequences": "data", "Source": "data", "transformation": "data",
 }  # fmt: skip
-_PARTS = ("config", "data", "devices", "errors", "evaluation", "experiments", "flows", "models", "training", "transport", "viz")
+_PARTS = ("api", "config", "data", "devices", "errors", "evaluation", "experiments", "flows", "models", "training", "transport", "viz")
 
 __all__ = [*_WHERE, *_PARTS]
 

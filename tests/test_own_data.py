@@ -13,7 +13,7 @@ from flowlib import cli
 from flowlib.config import from_json
 from flowlib.data import load_sequences, options_of, transformation
 from flowlib.errors import FlowlibError
-from flowlib.training import load_model
+from flowlib.training import load_model, trainer
 from tiny import few_samples
 
 SMALL = {"batch_size": 6, "latent_dim": 2, "width": 2, "potential_width": 4, "potential_depth": 1, "steps": 3, "checkpoint_every": 2}
@@ -23,8 +23,9 @@ RANDOM = np.random.default_rng(0)
 
 @pytest.fixture(autouse=True)
 def few(monkeypatch):
-    """Reports of a few samples."""
+    """Reports of a few samples, and points of the loss curves at every step."""
     few_samples(monkeypatch)
+    monkeypatch.setattr(trainer, "RECORD_EVERY", 1)
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ class RecordedSequences(Source):
         if not self.labelled and factors is None:
             raise FlowlibError("sequences without labels: name the factors to look for, such as factors=('a', 'b', 'c') for K = 3")
         labels = _checked_labels(factor, count, factors) if self.labelled else torch.zeros(count, dtype=torch.int64)
-        self.factors = tuple(factors) if factors is not None else tuple(f"factor {k}" for k in range(int(labels.max()) + 1))
+        self.factors = tuple(map(str, factors)) if factors is not None else tuple(f"factor {k}" for k in range(int(labels.max()) + 1))
         kinds = range(len(self.factors)) if self.labelled else (0,)
         self._members = [(labels == k).nonzero()[:, 0] for k in kinds]
         if empty := [self.factors[k] for k in kinds if not len(self._members[k])]:
@@ -46,7 +46,7 @@ class RecordedSequences(Source):
     def first_frames(self, indices=slice(None)) -> Float[Tensor, "n C H W"]:
         """x_0 of sequences of all factors in turn."""
         mixed = torch.stack([members[: len(self)] for members in self._members], 1).flatten()
-        return self._get(mixed[: len(self)][_cpu(indices)], torch.zeros(1, dtype=torch.int64))[:, 0]
+        return self._get(mixed[: len(self)][_cpu(indices)], torch.zeros(1, dtype=torch.int64, device="cpu"))[:, 0]
 
     def frames_of(self, indices, factor, times):
         return self._get(self._members[factor or 0][: len(self)][_cpu(indices)], times)
@@ -109,7 +109,7 @@ class DatasetSequences(RecordedSequences):
 
 
 def _collate(items):
-    return torch.stack([torch.as_tensor(frames) for frames, _ in items]), torch.tensor([int(factor) for _, factor in items])
+    return torch.stack([torch.as_tensor(frames) for frames, _ in items]), torch.tensor([int(factor) for _, factor in items], device="cpu")
 
 
 def _checked_labels(factor, count, factors):

@@ -93,8 +93,8 @@ def shares(batch_size, factors, part):
     rank, processes = part
     if batch_size % (factors * processes):
         raise FlowlibError(f"batch size {batch_size} is no multiple of the {factors} factors times {processes} processes")
-    rows = torch.arange(batch_size).unflatten(0, (factors, processes, -1))[:, rank].flatten()
-    return rows, grouped_factors(batch_size, factors)[rows]
+    rows = torch.arange(batch_size, device="cpu").unflatten(0, (factors, processes, -1))[:, rank].flatten()
+    return rows, grouped_factors(batch_size, factors, "cpu")[rows]
 
 
 def check_source(source, config):

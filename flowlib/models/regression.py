@@ -40,7 +40,8 @@ class LinearOperator(VAE):
             frames = sequences.full_batch(indices, factor).frames
             codes = self.encode(frames.flatten(0, 1)).mean.unflatten(0, frames.shape[:2])
             moved = (codes - codes[:, :1]).flatten(1)
-            solved = torch.linalg.lstsq(_with_one(codes[:, 0]), moved, driver="gelsd").solution  # finds the least slope if images are few
+            ends = _with_one(codes[:, 0]).cpu(), moved.cpu()  # only the CPU has the driver that finds the least slope if images are few
+            solved = torch.linalg.lstsq(*ends, driver="gelsd").solution
             self.slope[factor] = solved.unflatten(1, codes.shape[1:]).transpose(0, 1)
         return self
 
