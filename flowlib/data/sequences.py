@@ -61,7 +61,7 @@ class ImageSequences(Source):
     def frames_of(self, indices, factor, times):
         images = self.first_frames(indices)
         labels = torch.full((len(images),), factor, device=self.device)
-        return self.frames(images, labels, times.expand(len(images), -1))
+        return self.frames(images, labels, times.to(self.device).expand(len(images), -1))
 
     def composed(self, indices, times: Int[Tensor, "*B F K"]) -> Float[Tensor, "n F C H W"]:
         """Frames that show every factor at once, in one composed warp: nothing is resampled twice (M18).

@@ -38,7 +38,7 @@ class Source:
         raise NotImplementedError
 
     def frames_of(self, indices, factor, times: Int[Tensor, " F"]) -> Float[Tensor, "n F C H W"]:
-        """The frames at `times` of the sequences at `indices` of the factor with this number (or None: of all, unlabelled)."""
+        """The frames at `times` (on the CPU) of the sequences at `indices` of the factor with this number (or None: of all, unlabelled)."""
         raise NotImplementedError
 
     def draw(self, batch_size, frames_per_step, generator, part):
@@ -55,8 +55,8 @@ class Source:
         steps = self.steps if steps is None else steps
         if steps > self.steps and not self.endless:
             raise FlowlibError(f"steps = {steps}: these sequences end at T = {self.steps}; nothing was recorded beyond")
-        times = torch.arange(steps + 1, device=self.device)
-        frames = self.frames_of(indices, index, times)
+        times = torch.arange(steps + 1, device="cpu")
+        frames, times = self.frames_of(indices, index, times), times.to(self.device)
         labels = torch.full((len(frames),), -1 if index is None else index, device=self.device)
         return Batch(frames, times.expand(len(frames), -1), labels, steps)
 
