@@ -9,10 +9,10 @@ BOOK_FLAGS ?=
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help train book execute test clean
+.PHONY: help train book notebooks execute test colab-check clean
 
 help:            ## show this list
-	@awk '/^[a-z]+:.*## / { name = $$0; sub(/:.*/, "", name); sub(/.*## /, ""); printf "  make %-9s%s\n", name, $$0 }' Makefile
+	@awk '/^[a-z-]+:.*## / { name = $$0; sub(/:.*/, "", name); sub(/.*## /, ""); printf "  make %-13s%s\n", name, $$0 }' Makefile
 
 train: $(READY)  ## train the model on the embedded digits (options in ARGS="…"); goes on where it stopped
 	$(PY) -m flowlib train $(ARGS)
@@ -20,6 +20,9 @@ train: $(READY)  ## train the model on the embedded digits (options in ARGS="…
 book: $(READY)   ## build the site from the committed outputs into _build/html
 	$(VENV)/bin/jupyter-book build . --quiet $(BOOK_FLAGS)
 	@$(PY) book/_tools/check_pages.py
+
+notebooks: book  ## the chapters as plain notebooks for Colab and any Jupyter: each build of the site writes them
+	@echo "plain notebooks: _build/html/notebooks"
 
 execute: $(READY)  ## run every notebook afresh (or those in NOTEBOOKS="…") and keep the outputs
 	$(PY) book/_tools/execute.py $(or $(NOTEBOOKS),--all)
@@ -29,8 +32,11 @@ test: $(READY)   ## run the unit tests, then validate every output of the book
 	$(PY) -m pytest -n $(JOBS) --dist loadfile --ignore=tests/test_site.py
 	$(PY) -m pytest --nbval book/ -n $(JOBS) --dist loadfile
 
+colab-check: notebooks  ## run the plain notebooks as Colab would, in an environment of their own (ARGS="01 08 --limit 600")
+	$(PY) book/_tools/colab_check.py $(ARGS)
+
 clean:           ## remove what the commands wrote, but not the environment
-	rm -rf _build build *.egg-info .pytest_cache
+	rm -rf _build .colab build *.egg-info .pytest_cache
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 $(READY): requirements.txt pyproject.toml

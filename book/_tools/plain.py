@@ -1,6 +1,6 @@
 """Chapters as plain notebooks, for Colab and for any Jupyter: no MyST is left in them, numbers and links are those of the built site.
 
-    python book/_tools/plain.py            write _build/notebooks/NAME.ipynb from every chapter (after `make book`, whose numbers they carry)
+    python book/_tools/plain.py            write _build/html/notebooks/NAME.ipynb from every chapter, as each build of the site does
 """
 
 import re
@@ -14,6 +14,8 @@ import colab_cell
 from notebooks import METADATA, ROOT, chapters, normalise, read, tags, write
 from site_numbers import citations, pages_url, site_numbers
 
+HTML = ROOT / "_build" / "html"
+FOLDER = HTML / "notebooks"
 OPEN = re.compile(r"^\s*(?P<fence>`{3,}|:{3,})\{(?P<name>[\w:-]+)\}[ \t]*(?P<argument>.*?)[ \t]*$")
 OPTION = re.compile(r"^:(?P<name>[\w-]+):[ \t]*(?P<value>.*)$")
 ROLE = re.compile(r"\{(?P<role>[\w:-]+)\}`(?P<text>[^`]*)`")
@@ -33,11 +35,14 @@ class Page:
     def url(self):
         return f"{self.base}/book/{self.name}.html"
 
+    def number(self, label):
+        if label not in self.numbers:
+            raise KeyError(f"{self.name}: nothing on the site has the label {label!r} (is the site older than the chapter? make book)")
+        return self.numbers[label]
+
     def link(self, label, text=None):
         """A link to whatever has the label, with its number as text."""
-        if label not in self.numbers:
-            raise KeyError(f"{self.name}: nothing on the site has the label {label!r}")
-        number = self.numbers[label]
+        number = self.number(label)
         return f"[{text or number.text}]({self.base}/{number.page}#{number.anchor})"
 
 
@@ -68,7 +73,7 @@ def _headline(page):
 def _code(cell, inside, page):
     copy = nbformat.v4.new_code_cell(cell.source, metadata={"tags": [tag for tag in tags(cell) if tag == colab_cell.TAG]})
     if inside is not None:  # Colab hides the code of a form, Jupyter a hidden source; both show it at a click
-        copy.source = f"#@title Solution of {page.numbers[inside].text} (show the code)\n{cell.source}"
+        copy.source = f"#@title Solution of {page.number(inside).text} (show the code)\n{cell.source}"
         copy.metadata |= {"cellView": "form", "jupyter": {"source_hidden": True}}
     return copy
 
@@ -77,7 +82,7 @@ def _caption(cell, page):
     """The caption of a picture that a cell makes, as a cell of its own."""
     figure = cell.metadata.get("mystnb", {}).get("figure", {})
     if "caption" in figure:
-        number = f"*{page.numbers[figure['name']].text}.* " if figure.get("name") in page.numbers else ""
+        number = f"*{page.number(figure['name']).text}.* " if figure.get("name") in page.numbers else ""
         yield nbformat.v4.new_markdown_cell(number + inline(figure["caption"], page).strip())
 
 
@@ -89,7 +94,7 @@ def plain_markdown(source: str, page: Page, inside: str | None = None) -> tuple[
     def flush():
         text = inline("\n".join(pending), page).strip()
         if text:
-            blocks.append(_folded(f"Solution of {page.numbers[inside].text}", text) if inside else text)
+            blocks.append(_folded(f"Solution of {page.number(inside).text}", text) if inside else text)
         pending.clear()
 
     while index < len(lines):
@@ -139,12 +144,12 @@ def _directive(name, argument, options, content, page):
     if name == "exercise":
         return f"{_exercise(argument, options, page)}\n\n{text}"
     if name == "solution":
-        return _folded(f"Solution of {page.numbers[argument].text}", text)
+        return _folded(f"Solution of {page.number(argument).text}", text)
     if name == "prf:proof":
         return _folded("Proof", text)
     if name not in TITLED:
         raise ValueError(f"{page.name}: no plain form for the directive {{{name}}}")
-    title = page.numbers[options["label"]].text if "label" in options else TITLED[name]
+    title = page.number(options["label"]).text if "label" in options else TITLED[name]
     if argument:
         title = f"{title} ({inline(argument, page)})" if title else inline(argument, page)
     if "dropdown" in options.get("class", ""):
@@ -153,12 +158,12 @@ def _directive(name, argument, options, content, page):
 
 
 def _exercise(title, options, page):
-    return f"### {page.numbers[options['label']].text}: {inline(title, page)}" if title else f"### {page.numbers[options['label']].text}"
+    return f"### {page.number(options['label']).text}: {inline(title, page)}" if title else f"### {page.number(options['label']).text}"
 
 
 def _figure(path, options, caption, page):
     """A file's picture by its address on the site, so that the notebook may lie anywhere."""
-    number = page.numbers[options["name"]].text if "name" in options else ""
+    number = page.number(options["name"]).text if "name" in options else ""
     text, _ = plain_markdown(caption, page)
     return f"![{options.get('alt', '')}]({page.base}/_images/{Path(path).name})\n\n*{number}.* {text}".strip()
 
@@ -169,7 +174,7 @@ def _folded(summary, text):
 
 def inline(text: str, page: Page) -> str:
     """Roles, numbered formulas and relative links, outside code."""
-    text = LABELLED.sub(lambda m: f"$${m['formula'].rstrip()} \\tag{{{page.numbers[m['label']].text.strip('()')}}}$$", text)
+    text = LABELLED.sub(lambda m: f"$${m['formula'].rstrip()} \\tag{{{page.number(m['label']).text.strip('()')}}}$$", text)
     parts = CODE.split(ROLE.sub(lambda m: _role(m["role"], m["text"], page), text))
     parts[::2] = [LINK.sub(lambda m: f"]({_absolute(m['target'], page)})", part) for part in parts[::2]]
     return "".join(parts)
@@ -180,7 +185,7 @@ def _role(role, text, page):
     if role.startswith("cite"):
         return ", ".join(f"[{page.cited[key.strip()]}]({page.base}/book/references.html)" for key in target.split(","))
     if role == "doc":
-        return f"[{shown or page.numbers['/' + Path(target).name].text}]({page.base}/book/{Path(target).name}.html)"
+        return f"[{shown or page.number('/' + Path(target).name).text}]({page.base}/book/{Path(target).name}.html)"
     if role in ("eq", "numref", "ref", "prf:ref"):
         return page.link(target, shown)
     raise ValueError(f"{page.name}: no plain form for the role {{{role}}}")
@@ -191,19 +196,24 @@ def _absolute(target, page):
     path, _, anchor = target.partition("#")
     place = f"{page.base}/book/{Path(path).with_suffix('.html').name}" if path else page.url
     if not path and anchor in page.numbers:  # MyST finds a target on any page
-        return f"{page.base}/{page.numbers[anchor].page}#{page.numbers[anchor].anchor}"
+        return f"{page.base}/{page.number(anchor).page}#{page.number(anchor).anchor}"
     return f"{place}#{anchor}" if anchor else place
 
 
-def main(folder: Path = ROOT / "_build" / "notebooks") -> int:
+def write_all(html: Path = HTML) -> Path:
+    """Write the plain notebook of every chapter beside the built pages, whose numbers they carry; their folder."""
+    folder = html / FOLDER.name
     folder.mkdir(parents=True, exist_ok=True)
-    base, numbers, cited = pages_url(), site_numbers(), citations()
+    base, numbers, cited = pages_url(), site_numbers(html), citations()
     for path in chapters():
-        page = Page(path.stem, numbers, cited, base)
         notebook = read(path)
         colab_cell.ensure(notebook, address.address())
-        write(plain_notebook(notebook, page), folder / path.name)
-    print(f"{len(chapters())} notebooks in {folder.relative_to(ROOT)}")
+        write(plain_notebook(notebook, Page(path.stem, numbers, cited, base)), folder / path.name)
+    return folder
+
+
+def main() -> int:
+    print(f"{len(chapters())} notebooks in {write_all().relative_to(ROOT)}")
     return 0
 
 
