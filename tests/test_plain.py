@@ -1,5 +1,6 @@
 """Chapters as plain notebooks: nothing of MyST is left, nothing of the text is lost."""
 
+import importlib.util
 import re
 
 import pytest
@@ -8,6 +9,7 @@ pytest.importorskip("nbformat")
 
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook  # noqa: E402
 
+import address  # noqa: E402
 import colab_cell  # noqa: E402
 import plain  # noqa: E402
 from notebooks import ROOT, chapters, read  # noqa: E402
@@ -32,7 +34,8 @@ LEFT = re.compile(r"\{[\w:-]+\}`|^\s*[`:]{3,}\{|\{\{|^\([\w-]+\)=|\$\$ ?\([\w-]+
         ("{cite:p}`villani,song`", f"[Villani, 2003]({BASE}/book/references.html), [Song et al., 2023]({BASE}/book/references.html)"),
         ("{doc}`01_a` and {doc}`chapter 1 <01_a>`", f"[The first]({BASE}/book/01_a.html) and [chapter 1]({BASE}/book/01_a.html)"),
         ("$$\na = b\n$$ (eq-a)", "$$\na = b \\tag{2.1}$$"),
-        ("[M1](#m1), [below](#part), [one](01_a.md#x)", f"[M1]({BASE}/book/notation.html#m1), [below]({HERE}#part), [one]({BASE}/book/01_a.html#x)"),
+        ("[M1](#m1), [below](#part), [one](01_a.md#x), [it](m1)", f"[M1]({BASE}/book/notation.html#m1), [below]({HERE}#part), [one]({BASE}/book/01_a.html#x), [it]({BASE}/book/notation.html#m1)"),
+        ("(here)=\n## Part\n\n`(no)=`", "## Part\n\n`(no)=`"),
         ("`[a](b)` and [web](https://a.org)", "`[a](b)` and [web](https://a.org)"),
         (":::{note}\nTwo\n\n- lines\n:::", "> **Note**\n>\n> Two\n>\n> - lines"),
         (":::{admonition} Why $x$?\n:class: tip\nSo.\n:::", "> **Why $x$?**\n>\n> So."),
@@ -71,7 +74,7 @@ def test_the_caption_of_a_cells_picture_follows_it():
     assert plain.plain_notebook(notebook, PAGE).cells[-1].source == f"*Fig. 2.1.* Where [(2.1)]({HERE}#equation-eq-a) holds."
 
 
-@pytest.mark.parametrize("source", ["```{mermaid}\nx\n```", "{term}`x`", "{eq}`eq-nowhere`", "```{note}\nnever closed"])
+@pytest.mark.parametrize("source", ["```{mermaid}\nx\n```", "{term}`x`", "{eq}`eq-nowhere`", "[a](nowhere)", "```{note}\nnever closed"])
 def test_what_has_no_plain_form_is_loud(source):
     with pytest.raises((ValueError, KeyError)):
         plain.plain_markdown(source, PAGE)
@@ -81,6 +84,24 @@ def test_names_of_works():
     cited = citations()
     assert cited["villani2003topics"] == "Villani, 2003" and cited["kingma2014auto"] == "Kingma and Welling, 2014"
     assert cited["song2023flow"] == "Song et al., 2023"
+
+
+def buttons(suffix):
+    """What the theme would show on a chapter's page, as the extension leaves it."""
+    spec = importlib.util.spec_from_file_location("plain_notebooks", ROOT / "book" / "_ext" / "plain_notebooks.py")
+    extension = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(extension)
+    download = {"label": "download-source-button", "url": "../_sources/book/02_b"}
+    launch = {"text": "Colab", "url": "https://colab.example/github/o/n/blob/main/book/02_b.ipynb"}
+    context = {"header_buttons": [{"buttons": [download]}, {"buttons": [launch]}], "page_source_suffix": suffix,
+               "pathto": lambda folder, _: f"../{folder}"}  # fmt: skip
+    extension.lead_to_plain(None, "book/02_b", "page.html", context, None)
+    return download["url"], launch["url"]
+
+
+def test_buttons_lead_to_the_plain_notebook_on_chapters_only():
+    assert buttons(".ipynb") == ("../notebooks/02_b.ipynb", "https://colab.example/github/o/n/blob/notebooks/02_b.ipynb")
+    assert buttons(".md") == ("../_sources/book/02_b", "https://colab.example/github/o/n/blob/main/book/02_b.ipynb")
 
 
 SITE = ROOT / "_build" / "html" / "book"
@@ -99,14 +120,14 @@ def test_no_myst_is_left_and_no_word_is_lost(path):
     assert [formula(f) for f in re.findall(r"\$\$(.+?)\$\$", source, re.S)] == [formula(f) for f in re.findall(r"\$\$(.+?)\$\$", text, re.S)]
     code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
     kept = [re.sub(r"^#@title .*\n", "", cell.source) for cell in made.cells if cell.cell_type == "code"]
-    assert kept[0] == code[0] == colab_cell.source("https://github.com/flowlib-book/flowlib-book") and kept == code
+    assert kept[0] == code[0] == colab_cell.source(address.address()) and kept == code
     assert not any(cell.get("outputs") for cell in made.cells)
 
 
 def words(text):
     """The words of a text, without directives, their options, roles' targets and links."""
     text = re.sub(r"^\s*[`:]{3,}.*$|^:[\w-]+:.*$", "", text, flags=re.M)
-    text = re.sub(r"\{[\w:-]+\}`[^`]*`|\]\([^)]*\)|\([\w-]+\)$", "", text, flags=re.M)
+    text = re.sub(r"\{[\w:-]+\}`[^`]*`|\]\([^)]*\)|\([\w-]+\)=?$", "", text, flags=re.M)
     return set(re.findall(r"\w+", text))
 
 

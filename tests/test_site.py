@@ -14,7 +14,10 @@ import pytest
 
 pytest.importorskip("yaml")
 
+import address  # noqa: E402
 import check_pages  # noqa: E402
+import colab_cell  # noqa: E402
+import notebooks  # noqa: E402
 from browser import MISSING, Browser, find_chromium  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -62,6 +65,23 @@ def test_page_links_only_to_what_is_there(page):
     local = [part for part in parts if not part.scheme and not part.netloc]
     missing = {part.path for part in local if part.path and not (folder / unquote(part.path)).exists()}
     assert missing == set()
+
+
+@pytest.mark.parametrize("path", notebooks.chapters(), ids=lambda path: path.stem)
+def test_buttons_of_a_chapter_lead_to_its_plain_notebook(path):
+    links = HREF.findall(read(f"book/{path.stem}"))
+    assert f"../notebooks/{path.name}" in links and f"../_sources/book/{path.name}" not in links
+    repository = address.address().removeprefix("https://github.com/")
+    colab = [link for link in links if link.startswith("https://colab.")]
+    assert colab == [f"https://colab.research.google.com/github/{repository}/blob/notebooks/{path.name}"]
+    plain = notebooks.read(HTML / "notebooks" / path.name)
+    assert plain.cells[0].source == colab_cell.source(address.address())
+    assert [cell.source for cell in notebooks.code_cells(plain) if cell.outputs] == []
+
+
+def test_the_branch_that_colab_opens_is_the_one_that_is_published():
+    workflow = (ROOT / ".github" / "workflows" / "site.yml").read_text(encoding="utf-8")
+    assert "initial-branch notebooks " in workflow and 'GITHUB_REPOSITORY" notebooks' in workflow
 
 
 def test_style_sheets_fetch_nothing_from_elsewhere():

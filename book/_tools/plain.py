@@ -20,6 +20,7 @@ OPEN = re.compile(r"^\s*(?P<fence>`{3,}|:{3,})\{(?P<name>[\w:-]+)\}[ \t]*(?P<arg
 OPTION = re.compile(r"^:(?P<name>[\w-]+):[ \t]*(?P<value>.*)$")
 ROLE = re.compile(r"\{(?P<role>[\w:-]+)\}`(?P<text>[^`]*)`")
 LABELLED = re.compile(r"\$\$(?P<formula>.+?)\$\$[ ]*\((?P<label>[\w-]+)\)", re.S)
+TARGET = re.compile(r"^\([\w-]+\)=[ \t]*\n*", re.M)
 LINK = re.compile(r"(?<!!)\]\((?P<target>(?!https?:|mailto:|attachment:)[^)\s]+)\)")
 CODE = re.compile(r"(^```.*?^```[ \t]*$|`[^`\n]*`)", re.S | re.M)
 TITLED = {"admonition": "", "note": "Note", "tip": "Tip", "warning": "Warning", "prf:theorem": "Theorem", "prf:corollary": "Corollary"}
@@ -173,10 +174,10 @@ def _folded(summary, text):
 
 
 def inline(text: str, page: Page) -> str:
-    """Roles, numbered formulas and relative links, outside code."""
+    """Roles, numbered formulas, targets and relative links, outside code."""
     text = LABELLED.sub(lambda m: f"$${m['formula'].rstrip()} \\tag{{{page.number(m['label']).text.strip('()')}}}$$", text)
     parts = CODE.split(ROLE.sub(lambda m: _role(m["role"], m["text"], page), text))
-    parts[::2] = [LINK.sub(lambda m: f"]({_absolute(m['target'], page)})", part) for part in parts[::2]]
+    parts[::2] = [TARGET.sub("", LINK.sub(lambda m: f"]({_absolute(m['target'], page)})", part)) for part in parts[::2]]
     return "".join(parts)
 
 
@@ -194,9 +195,10 @@ def _role(role, text, page):
 def _absolute(target, page):
     """The address on the site of a link that is relative to a chapter."""
     path, _, anchor = target.partition("#")
-    place = f"{page.base}/book/{Path(path).with_suffix('.html').name}" if path else page.url
-    if not path and anchor in page.numbers:  # MyST finds a target on any page
-        return f"{page.base}/{page.number(anchor).page}#{page.number(anchor).anchor}"
+    label = path or anchor
+    if target.strip("#") == label and label in page.numbers:  # MyST finds a target on any page
+        return f"{page.base}/{page.number(label).page}#{page.number(label).anchor}"
+    place = f"{page.base}/{page.number('/' + Path(path).stem).page}" if path else page.url
     return f"{place}#{anchor}" if anchor else place
 
 
