@@ -36,6 +36,7 @@ LEFT = re.compile(r"\{[\w:-]+\}`|^\s*[`:]{3,}\{|\{\{|^\([\w-]+\)=|\$\$ ?\([\w-]+
         ("$$\na = b\n$$ (eq-a)", "$$\na = b \\tag{2.1}$$"),
         ("[M1](#m1), [below](#part), [one](01_a.md#x), [it](m1)", f"[M1]({BASE}/book/notation.html#m1), [below]({HERE}#part), [one]({BASE}/book/01_a.html#x), [it]({BASE}/book/notation.html#m1)"),
         ("(here)=\n## Part\n\n`(no)=`", "## Part\n\n`(no)=`"),
+        ("$u[a](z)$, $$[a](z)$$ and [M1](m1)", f"$u[a](z)$, $$[a](z)$$ and [M1]({BASE}/book/notation.html#m1)"),
         ("`[a](b)` and [web](https://a.org)", "`[a](b)` and [web](https://a.org)"),
         (":::{note}\nTwo\n\n- lines\n:::", "> **Note**\n>\n> Two\n>\n> - lines"),
         (":::{admonition} Why $x$?\n:class: tip\nSo.\n:::", "> **Why $x$?**\n>\n> So."),
@@ -114,8 +115,10 @@ def test_no_myst_is_left_and_no_word_is_lost(path):
     page = plain.Page(path.stem, site_numbers(), citations(), pages_url())
     made = plain.plain_notebook(notebook, page)
     text = "\n\n".join(cell.source for cell in made.cells if cell.cell_type == "markdown")
-    assert not LEFT.findall(text)
     source = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    assert not LEFT.findall(text)
+    assert [link for part in plain.VERBATIM.split(text)[::2] for link in plain.LINK.findall(part)] == []
+    assert math(text) >= math(source)
     assert words(source) - words(text) == set()
     assert [formula(f) for f in re.findall(r"\$\$(.+?)\$\$", source, re.S)] == [formula(f) for f in re.findall(r"\$\$(.+?)\$\$", text, re.S)]
     code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
@@ -129,6 +132,11 @@ def words(text):
     text = re.sub(r"^\s*[`:]{3,}.*$|^:[\w-]+:.*$", "", text, flags=re.M)
     text = re.sub(r"\{[\w:-]+\}`[^`]*`|\]\([^)]*\)|\([\w-]+\)=?$", "", text, flags=re.M)
     return set(re.findall(r"\w+", text))
+
+
+def math(text):
+    """The formulas within lines."""
+    return set(re.findall(r"(?<![$\\])\$([^$\n]+)\$(?!\$)", text))
 
 
 def formula(text):

@@ -22,7 +22,7 @@ ROLE = re.compile(r"\{(?P<role>[\w:-]+)\}`(?P<text>[^`]*)`")
 LABELLED = re.compile(r"\$\$(?P<formula>.+?)\$\$[ ]*\((?P<label>[\w-]+)\)", re.S)
 TARGET = re.compile(r"^\([\w-]+\)=[ \t]*\n*", re.M)
 LINK = re.compile(r"(?<!!)\]\((?P<target>(?!https?:|mailto:|attachment:)[^)\s]+)\)")
-CODE = re.compile(r"(^```.*?^```[ \t]*$|`[^`\n]*`)", re.S | re.M)
+VERBATIM = re.compile(r"(^```.*?^```[ \t]*$|`[^`\n]*`|\$\$.+?\$\$|(?<!\\)\$(?:[^$\n]|\n(?!\n))+\$)", re.S | re.M)  # code, formulas
 TITLED = {"admonition": "", "note": "Note", "tip": "Tip", "warning": "Warning", "prf:theorem": "Theorem", "prf:corollary": "Corollary"}
 
 
@@ -174,9 +174,9 @@ def _folded(summary, text):
 
 
 def inline(text: str, page: Page) -> str:
-    """Roles, numbered formulas, targets and relative links, outside code."""
+    """Roles, numbered formulas, targets and relative links, outside code and formulas."""
     text = LABELLED.sub(lambda m: f"$${m['formula'].rstrip()} \\tag{{{page.number(m['label']).text.strip('()')}}}$$", text)
-    parts = CODE.split(ROLE.sub(lambda m: _role(m["role"], m["text"], page), text))
+    parts = VERBATIM.split(ROLE.sub(lambda m: _role(m["role"], m["text"], page), text))
     parts[::2] = [TARGET.sub("", LINK.sub(lambda m: f"]({_absolute(m['target'], page)})", part)) for part in parts[::2]]
     return "".join(parts)
 
