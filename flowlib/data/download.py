@@ -1,4 +1,4 @@
-"""Verified, resumable downloads: several mirrors, an MD5 for every file, nothing left half-written."""
+"""Verified, resumable downloads: several mirrors, a checksum for every file, nothing left half-written."""
 
 import hashlib
 import http.client
@@ -11,11 +11,13 @@ from flowlib.errors import FlowlibError
 CHUNK = 1 << 20
 
 
-def fetch(name: str, md5: str, mirrors, folder, timeout: float = 30.0) -> Path:
+def fetch(name: str, checksum: str, mirrors, folder, timeout: float = 30.0) -> Path:
     """The path of `name` in `folder`, downloaded from the first mirror that has it intact.
 
     A file already there is verified, not downloaded again. An interrupted download goes on from its `.part` file. A file whose
-    MD5 differs is thrown away and the next mirror is tried. Raises FlowlibError when no mirror delivers.
+    checksum differs is thrown away and the next mirror is tried. Raises FlowlibError when no mirror delivers.
+
+    checksum : MD5 or SHA-256 in hexadecimal digits, told apart by their number
     """
     folder = Path(folder)
     try:
@@ -25,10 +27,10 @@ def fetch(name: str, md5: str, mirrors, folder, timeout: float = 30.0) -> Path:
             f"{folder} cannot hold downloads ({error.strerror}); set FLOWLIB_CACHE to a writable folder"
         ) from error
     path, part, failures = folder / name, folder / f"{name}.part", []
-    if path.is_file() and file_md5(path) == md5:
+    if path.is_file() and _checksum(path, checksum)[1] == checksum:
         return path
     for mirror in mirrors:
-        failure = _failure(f"{mirror.rstrip('/')}/{name}", part, md5, timeout)
+        failure = _failure(f"{mirror.rstrip('/')}/{name}", part, checksum, timeout)
         if failure is None:
             part.replace(path)
             return path
@@ -39,25 +41,38 @@ def fetch(name: str, md5: str, mirrors, folder, timeout: float = 30.0) -> Path:
     )  # fmt: skip
 
 
-def _failure(url, part, md5, timeout):
+def _failure(url, part, checksum, timeout):
     """Download one file from one mirror into `part`; returns what went wrong, or None."""
     resumed = part.exists()
     try:
         _download(url, part, timeout)
     except (OSError, http.client.HTTPException) as error:
         return str(error)
-    found = file_md5(part)
-    if found == md5:
+    kind, found = _checksum(part, checksum)
+    if found == checksum:
         return None
     part.unlink()
     if resumed:  # the altered bytes may have been there before: begin again
-        return _failure(url, part, md5, timeout)
-    return f"the file's MD5 is {found}, expected {md5}"
+        return _failure(url, part, checksum, timeout)
+    return f"the file's {kind} is {found}, expected {checksum}"
+
+
+def _checksum(path, expected):
+    """(name, value) of a file's checksum of the kind that is expected."""
+    return ("SHA-256", file_sha256(path)) if len(expected) == 64 else ("MD5", file_md5(path))
 
 
 def file_md5(path) -> str:
     """The MD5 of a file, read in chunks."""
-    digest = hashlib.md5()
+    return _digest(path, hashlib.md5())
+
+
+def file_sha256(path) -> str:
+    """The SHA-256 of a file, read in chunks."""
+    return _digest(path, hashlib.sha256())
+
+
+def _digest(path, digest):
     with open(path, "rb") as file:
         while chunk := file.read(CHUNK):
             digest.update(chunk)
