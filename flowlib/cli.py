@@ -21,7 +21,7 @@ flowlib {flowlib.__version__}: flow factorized representation learning.
 commands:
   train           train a model, evaluate it, write checkpoint, metrics and pictures into a folder; --data PATH for your own images
   evaluate RUN    recompute the metrics and the pictures of a run
-  data            verify the embedded digits; --mnist downloads and verifies full MNIST
+  data            verify the embedded digits; --mnist downloads and verifies full MNIST; check NAME PATH verifies and draws another data set
   experiments     list, run NAME, table NAME: methods compared over seeds, results in data/results
 
 Add --help to a command for all of its options.
@@ -61,6 +61,18 @@ class DataOptions:
 
     mnist: bool = False
     """Download the 70 000 digits of MNIST into the cache (resumable) and verify them."""
+
+
+@dataclass(frozen=True)
+class CheckOptions:
+    """Verify a data set (layout, count, order of the labels), and draw one sequence per factor."""
+
+    name: Annotated[Literal["shapes3d", "falcor3d", "isaac3d", "rooms"], tyro.conf.Positional]
+    """The data set. Rooms are made here; without a path, Shapes3D is downloaded."""
+    path: Annotated[Path | None, tyro.conf.Positional] = None
+    """Its file or folder."""
+    picture: Path | None = None
+    """The PNG file to draw; default NAME-factors.png."""
 
 
 def train(options: TrainOptions):
@@ -123,8 +135,13 @@ def _report(trainer, config, folder):
     print(f"\n{format_report(metrics)}\n\ntrained for {trainer.seconds:.0f} s; everything is in {folder}/")
 
 
-def data(options: DataOptions):
+def data(options: DataOptions | CheckOptions):
     """`data`: say what is there and whether it is intact."""
+    if isinstance(options, CheckOptions):
+        from flowlib.data import check
+
+        print(f"{options.name}: intact; its factors, a row each, are in {check(options.name, options.path, options.picture)}")
+        return
     from flowlib.data import load_digits, load_mnist
 
     for split in ("train", "test"):
@@ -169,6 +186,12 @@ def _parse_train(arguments):
     return tyro.cli(TrainOptions, default=default, args=arguments, prog="python -m flowlib train")
 
 
+def _parse_data(arguments):
+    if arguments[:1] == ["check"]:
+        return tyro.cli(CheckOptions, args=arguments[1:], prog="python -m flowlib data check")
+    return tyro.cli(DataOptions, args=arguments, prog="python -m flowlib data")
+
+
 def _given(arguments, option, default=None):
     """The value that follows an option, as `--option value` or `--option=value`."""
     for position, argument in enumerate(arguments):
@@ -190,7 +213,7 @@ COMMANDS = {
     "train": (train, _parse_train),
     "evaluate": (evaluate, lambda args: tyro.cli(EvaluateOptions, args=args, prog="python -m flowlib evaluate")),
     "experiments": (experiments, _parse_experiments),
-    "data": (data, lambda args: tyro.cli(DataOptions, args=args, prog="python -m flowlib data")),
+    "data": (data, _parse_data),
 }
 
 

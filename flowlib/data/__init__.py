@@ -3,8 +3,12 @@
 import torch
 
 from flowlib.data.batch import Batch, grouped_factors
+from flowlib.data.catalogue import is_factorial, load_factorial, open_images
+from flowlib.data.checking import check
 from flowlib.data.digits import data_folder, load_digits
+from flowlib.data.factorial import FactorialSequences
 from flowlib.data.files import load_path, options_of
+from flowlib.data.grid import Grid
 from flowlib.data.mnist import load_mnist
 from flowlib.data.other import photo_patches, sklearn_digits
 from flowlib.data.recorded import DatasetSequences, RecordedSequences
@@ -18,9 +22,9 @@ from flowlib.errors import FlowlibError
 GIVEN = "(given in Python)"  # `config.data` of a model that was trained on a source that is in no file
 
 __all__ = [
-    "Batch", "DatasetSequences", "FACTORS", "ImageSequences", "RecordedSequences", "Sequences", "Source", "TRANSFORMATIONS", "Transformation",
-    "check_source", "colour", "data_folder", "factor_index", "grouped_factors", "load_digits", "load_mnist", "load_sequences", "options_of",
-    "photo_patches", "rotate_hue", "sklearn_digits", "strength", "transform", "transformation",
+    "Batch", "DatasetSequences", "FACTORS", "FactorialSequences", "Grid", "ImageSequences", "RecordedSequences", "Sequences", "Source", "TRANSFORMATIONS", "Transformation",
+    "check", "check_source", "colour", "data_folder", "factor_index", "grouped_factors", "load_digits", "load_mnist", "load_sequences", "open_images",
+    "options_of", "photo_patches", "rotate_hue", "sklearn_digits", "strength", "transform", "transformation",
 ]  # fmt: skip
 
 
@@ -35,6 +39,8 @@ def load_sequences(config, split="train") -> Source:
         raise FlowlibError(f"split {split!r} does not exist: choose train, validation, test, left out or kept")
     if config.data == GIVEN:
         raise FlowlibError("this model's data were given in Python and are in no file: give them again (flowlib.evaluate(model, source))")
+    if is_factorial(config.data):
+        return load_factorial(config, split)
     if config.data not in ("digits", "mnist"):
         return load_path(config, split)
     load = {"digits": load_digits, "mnist": load_mnist}[config.data]

@@ -18,12 +18,14 @@ class Batch:
     factor : (B,) integers in {0 … K−1}, or −1 where nobody knows. Training batches are grouped by factor, with equally many of each,
         so that the K potentials run as one batched matrix product (`flowlib.flows.posterior.group_by_factor`)
     steps : T
+    lengths : (B,) the steps T_b ≤ T of each sequence, where they differ; frames beyond are never asked for, and weigh nothing
     """
 
     frames: Float[Tensor, "B F C H W"]
     times: Int[Tensor, "B F"]
     factor: Int[Tensor, " B"]
     steps: int
+    lengths: Int[Tensor, " B"] | None = None
 
     def __len__(self):
         return len(self.frames)
@@ -32,10 +34,20 @@ class Batch:
     def weights(self):
         """(F,) weights that make a sum over the frames present an unbiased estimate of the sum over all T+1.
 
-        x_0 is always there and counts once; the F − 1 others, drawn uniformly, stand for T frames.
+        x_0 is always there and counts once; the F − 1 others, drawn uniformly, stand for T frames. Where lengths differ, (B, F).
         """
         others = self.frames.shape[1] - 1
+        if self.lengths is not None:
+            each = self.lengths.to(self.frames)[:, None] / max(others, 1)
+            return torch.cat([torch.ones_like(each), each.expand(-1, others)], 1)
         return self.frames.new_tensor([1.0] + [self.steps / max(others, 1)] * others)
+
+    def within(self, values: Tensor, first: int = 0) -> Tensor:
+        """Values (B, T', …) of steps first, first + 1 …, with zeros beyond the length of each sequence."""
+        if self.lengths is None:
+            return values
+        beyond = torch.arange(first, first + values.shape[1], device=values.device) > self.lengths[:, None]
+        return values.masked_fill(beyond.unflatten(1, (-1,) + (1,) * (values.ndim - 2)), 0)
 
     def check(self):
         """Raise FlowlibError unless the frames are finite and in [0, 1]; return the batch."""

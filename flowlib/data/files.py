@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from flowlib.data.catalogue import factorial_options, is_factorial
 from flowlib.data.recorded import RecordedSequences
 from flowlib.data.sequences import ImageSequences, checked_images
 from flowlib.errors import FlowlibError
@@ -19,6 +20,8 @@ def options_of(path, size=None) -> dict:
 
     size : the side that images of a folder are brought to: the largest central square, resized. None: they have one side already
     """
+    if is_factorial(path):
+        return factorial_options(path, size)
     path = Path(path).resolve()
     content = _content(path, size)
     if isinstance(content, torch.Tensor):

@@ -25,10 +25,11 @@ def factor_accuracy(model, sequences: Source, count=None) -> Estimate:
 
 
 def all_factors(sequences: Source, indices) -> Batch:
-    """The full sequences (K·B, T+1, …) of the images at `indices` under every factor, grouped by factor."""
+    """The full sequences (K·B, T+1, …) of the images at `indices` under every factor, grouped by factor; as long as the shortest."""
     batches = [sequences.full_batch(indices, factor) for factor in range(len(sequences.factors))]
-    frames, times, factor = (torch.cat([getattr(b, name) for b in batches]) for name in ("frames", "times", "factor"))
-    return Batch(frames, times, factor, sequences.steps)
+    steps = min(batch.steps for batch in batches)
+    frames, times = (torch.cat([getattr(b, name)[:, : steps + 1] for b in batches]) for name in ("frames", "times"))
+    return Batch(frames, times, torch.cat([b.factor for b in batches]), steps)
 
 
 @torch.no_grad()

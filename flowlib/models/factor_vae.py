@@ -48,7 +48,7 @@ class FactorVAE(VAE):
         """
         posterior = self.encode(batch.frames.flatten(0, 1))
         z = posterior.sample(generator)
-        weights = batch.weights.repeat(len(batch))
+        weights = batch.weights.expand(batch.times.shape).flatten()
         independent = independent_coordinates(z.detach(), weights, generator)
         terms = self._terms(posterior, z, batch)
         terms["tc"] = (self.log_ratio(z) * weights).sum() / len(batch)

@@ -61,7 +61,7 @@ class FlowVAE(LatentModel):
         """The objective's terms when `factor` moves the codes."""
         posterior = self.encode(batch.frames[:, 0])
         z = posterior.sample(generator)
-        trajectory, divergences = self._divergences()(posterior, z, factor, batch.steps, generator)
+        trajectory, divergences = self._divergences()(posterior, z, factor, batch, generator)
         terms = {"reconstruction": self._reconstruction(trajectory.path, batch), **divergences}
         penalty = self.penalty(self.potentials, trajectory, factor)
         terms = {name: value.mean() for name, value in terms.items()}
@@ -82,29 +82,29 @@ class FlowVAE(LatentModel):
         at_times = path.gather(1, batch.times[..., None].expand(-1, -1, path.shape[-1]))
         return -(self.likelihood.log_prob(self.decode(at_times), batch.frames) * batch.weights).sum(1)
 
-    def _marginal_terms(self, posterior, z, factor, steps, generator):
+    def _marginal_terms(self, posterior, z, factor, batch, generator):
         """M13: Σ_t log q_t(z_t) − log N(z_t; 0, (1 + 2 D_k t) I) along the noise-free flow."""
         kind = self.config.log_det
-        trajectory = self.flow(z, factor, steps, hessian=kind in ("exact", "trace"))
+        trajectory = self.flow(z, factor, batch.steps, hessian=kind in ("exact", "trace"))
         if kind == "exact":
             change = trajectory.log_density_change()
         elif kind == "series":
             change = estimated_density_change(self.potentials, trajectory, factor, generator)
         else:
             change = trace_density_change(trajectory) if kind == "trace" else torch.zeros_like(trajectory.path[..., 0])
-        return trajectory, {"kl": self.log_density_ratio(posterior, trajectory, factor, change).sum(1)}
+        return trajectory, {"kl": batch.within(self.log_density_ratio(posterior, trajectory, factor, change)).sum(1)}
 
-    def _path_terms(self, posterior, z, factor, steps, generator):
+    def _path_terms(self, posterior, z, factor, batch, generator):
         """M14: KL[q(z_0|x_0) ‖ N(0, I)] and the kinetic action Σ_t ‖∇u‖² / (4 D_k) along the noisy chain."""
         diffusion = self.diffusion(factor)
         scale = (2 * diffusion).sqrt()
-        trajectory = self.flow(z, factor, steps, noise_scale=scale, generator=generator)
-        action = trajectory.velocity.square().sum((1, 2)) / (4 * diffusion)
+        trajectory = self.flow(z, factor, batch.steps, noise_scale=scale, generator=generator)
+        action = batch.within(trajectory.velocity, first=1).square().sum((1, 2)) / (4 * diffusion)
         return trajectory, {"kl": posterior.kl(), "action": action}
 
-    def _start_terms(self, posterior, z, factor, steps, generator):
+    def _start_terms(self, posterior, z, factor, batch, generator):
         """No prior flow: the prior is whatever the noise-free flow makes of N(0, I), so only z_0 has a divergence."""
-        return self.flow(z, factor, steps), {"kl": posterior.kl()}
+        return self.flow(z, factor, batch.steps), {"kl": posterior.kl()}
 
     def frame_log_weights(self, batch: Batch, generator=None) -> Float[Tensor, "B frames"]:
         """One draw of log w for every frame of complete sequences (M17)."""

@@ -45,7 +45,7 @@ class SlowVAE(VAE):
         z = posterior.sample(generator)
         reconstruction = self._terms(posterior, z, batch)["reconstruction"]
         kl = posterior.kl().unflatten(0, batch.times.shape)[:, 0].mean()
-        transition = (self._transitions(posterior, batch.times) * batch.weights[1:]).sum(1).mean()
+        transition = (self._transitions(posterior, batch.times) * batch.weights[..., 1:]).sum(1).mean()
         loss = reconstruction + kl + self.gamma * transition
         return {"loss": loss, "reconstruction": reconstruction, "kl": kl, "transition": transition}
 

@@ -44,7 +44,9 @@ class VAE(LatentModel):
         for factor in range(len(sequences.factors)):
             frames = sequences.full_batch(indices, factor).frames
             codes = self.encode(frames.flatten(0, 1)).mean.unflatten(0, frames.shape[:2])
-            self.displacement[factor] = (codes - codes[:, :1]).mean(0)
+            found = (codes - codes[:, :1]).mean(0)
+            self.displacement[factor, : len(found)] = found
+            self.displacement[factor, len(found) :] = found[-1]  # beyond a shorter factor's own length: where it ended
         return self
 
     def objective(self, batch: Batch, generator=None) -> dict[str, Tensor]:

@@ -20,8 +20,14 @@ def decoded_flows(model, sequences, index, steps=None):
         batch = sequences.full_batch([index], factor, steps)
         true.append(batch.frames[0])
         decoded.append(predict(model, moved_path(model, batch))[0])
-    true, decoded = torch.stack(true), torch.stack(decoded)
+    true, decoded = _stacked(true), _stacked(decoded)
     return (true, decoded) if true.shape[2] in (1, 3) else (true.mean(2, keepdim=True), decoded.mean(2, keepdim=True))
+
+
+def _stacked(sequences):
+    """Sequences (T_k + 1, …) as (K, T + 1, …); shorter ones stay at their last frame."""
+    longest = max(map(len, sequences))
+    return torch.stack([frames[torch.arange(longest, device=frames.device).clamp(max=len(frames) - 1)] for frames in sequences])
 
 
 @torch.no_grad()

@@ -1,0 +1,58 @@
+"""The full factorial data sets by name, and what a run's configuration says of them: `rooms`, `shapes3d`, `falcor3d:PATH` …"""
+
+from pathlib import Path
+
+from flowlib.data.factorial import FactorialSequences, parted
+from flowlib.data.falcor3d import SOURCE as FALCOR3D
+from flowlib.data.falcor3d import Falcor3D
+from flowlib.data.isaac3d import SOURCE as ISAAC3D
+from flowlib.data.isaac3d import Isaac3D
+from flowlib.data.scenes import Rooms
+from flowlib.data.shapes3d import Shapes3D
+from flowlib.errors import FlowlibError
+
+DATA_SETS = {"shapes3d": Shapes3D, "falcor3d": Falcor3D, "isaac3d": Isaac3D, "rooms": Rooms}
+BY_HAND = {"falcor3d": FALCOR3D, "isaac3d": ISAAC3D}
+TEST_IMAGES = 2000  # begin the sequences of the held-out part, where nothing else is asked for
+
+
+def is_factorial(data) -> bool:
+    """Does `config.data` name one of these: NAME, or NAME:PATH?"""
+    return str(data).partition(":")[0] in DATA_SETS
+
+
+def open_images(name: str, path=None, size: int | None = None):
+    """A full factorial data set by name: shapes3d (downloaded where no path is given), falcor3d, isaac3d, or rooms (made here).
+
+    size : the side that images of falcor3d and isaac3d are brought to (None: their own)
+    """
+    if name not in DATA_SETS:
+        raise FlowlibError(f"unknown data set {name!r}: choose one of {', '.join(DATA_SETS)}")
+    if path is None and name in BY_HAND:
+        raise FlowlibError(f"{name} needs the path of its folder, as {name}:PATH. {BY_HAND[name]}")
+    if name == "rooms" and path is not None:
+        raise FlowlibError("rooms are made here and have no path: leave it out")
+    if name in BY_HAND:
+        return DATA_SETS[name](path, size)
+    return DATA_SETS[name]() if path is None else DATA_SETS[name](path)
+
+
+def factorial_options(data, size: int | None = None) -> dict:
+    """What such a data set says of a run's configuration; the horizon is the length of its longest factor."""
+    name, _, path = str(data).partition(":")
+    images = open_images(name, path or None, size)
+    source = FactorialSequences(images)
+    return {
+        "data": f"{name}:{Path(path).resolve()}" if path else name, "channels": source.channels, "size": source.size,
+        "factors": source.factors, "horizon": source.steps, "held_out": min(0.2, TEST_IMAGES / len(images)),
+    }  # fmt: skip
+
+
+def load_factorial(config, split: str) -> FactorialSequences:
+    """The sequences of one part ("train", "validation", "test") of the data set that a configuration names."""
+    if split in ("left out", "kept"):
+        raise FlowlibError(f"split {split!r} is of digits: choose train, validation or test")
+    name, _, path = config.data.partition(":")
+    images = open_images(name, path or None, config.size)
+    members = parted(len(images), config.held_out, config.validation, split)[: config.images or None]
+    return FactorialSequences(images, config.factors, config.horizon, members)

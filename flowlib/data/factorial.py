@@ -1,0 +1,121 @@
+"""Sequences over a full factorial data set: one factor moves, one value a step, and nothing else does."""
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from flowlib.data.batch import Batch
+from flowlib.data.sequences import as_floats
+from flowlib.data.source import Source, shares
+from flowlib.errors import FlowlibError
+
+
+class FactorialSequences(Source):
+    """Sequences along the factors of images that exist in every combination of factor values.
+
+    images : the data set (`Shapes3D`, `Falcor3D`, `Isaac3D`, `Rooms`): its `grid`, `channels`, `size`, and `read(numbers)` → bytes
+    factors : names of the K factors that move; None: all with more than one value
+    steps : T, the most steps of a sequence; None: of the longest factor. Factor k moves T_k = min(T, size − 1) steps (`lengths`)
+    members : numbers of the images that sequences begin at, in their order (`parted`); None: all
+
+    A factor that is not cyclic begins at a value from which T_k steps are left; sequences of a training batch have different lengths, which
+    `Batch.weights` takes into account. With T_k = T for all factors, `composed` works too: every factor is moved at once.
+    """
+
+    def __init__(self, images, factors=None, steps: int | None = None, members=None):
+        grid = self._grid = images.grid
+        names = tuple(grid.names) if factors is None else tuple(factors)
+        self._images = images
+        self.factors = tuple(name for name in names if factors is not None or grid.longest(name) > 0)
+        if not self.factors or len(set(self.factors)) < len(self.factors):
+            raise FlowlibError(f"factors = {self.factors}: name one or more different ones of {', '.join(grid.names)}")
+        longest = [grid.longest(name) for name in self.factors]
+        self.steps = max(longest) if steps is None else steps
+        if not 1 <= self.steps <= max(longest) or min(longest) < 1:
+            raise FlowlibError(f"steps = {self.steps}: these factors have {min(longest)} … {max(longest)} steps; give 1 … {max(longest)}")
+        self.lengths = tuple(min(self.steps, one) for one in longest)
+        self.channels, self.size = images.channels, images.size
+        self.composable = min(self.lengths) == self.steps
+        self._members = np.arange(len(grid)) if members is None else np.asarray(members, dtype=np.int64)
+        grid.digits(self._members)
+
+    def __len__(self):
+        return len(self._members)
+
+    def first_frames(self, indices=slice(None)) -> Float[Tensor, "n C H W"]:
+        """The images that sequences begin at, before a factor is set to where it has room."""
+        return self._get(self._members[_array(indices)][:, None])[:, 0]
+
+    def frames_of(self, indices, factor, times):
+        return self._get(self.numbers(self._members[_array(indices)], factor, times.numpy()))
+
+    def numbers(self, begin: Int[np.ndarray, " n"], factor: int, times) -> Int[np.ndarray, "n F"]:
+        """Which images are the frames at `times` of the sequences of one factor that begin at these images."""
+        return self._grid.moved(self._with_room(begin, [factor]), self.factors[factor], times)
+
+    def full_batch(self, indices, factor, steps=None) -> Batch:
+        """All frames x_0 … x_{T_k} of the sequences at `indices` of one factor: each factor has its own length."""
+        length = self.lengths[self._number(factor)]
+        if steps is not None and steps > length:
+            raise FlowlibError(f"steps = {steps}: sequences of {self.factors[self._number(factor)]} end at T = {length}")
+        return super().full_batch(indices, factor, length if steps is None else steps)
+
+    def training_batch(self, batch_size, frames_per_step, generator, part=(0, 1)) -> Batch:
+        if frames_per_step > min(self.lengths):
+            raise FlowlibError(f"{frames_per_step} frames per step: sequences of the shortest factor have {min(self.lengths)}; take fewer frames")
+        frames, times, factor = self.draw(batch_size, frames_per_step, generator, part)
+        lengths = torch.tensor(self.lengths, device=factor.device)[factor]
+        return Batch(frames, times, factor, self.steps, None if self.composable else lengths)
+
+    def draw(self, batch_size, frames_per_step, generator, part):
+        rows, factor = shares(batch_size, len(self.factors), part)
+        drawn = torch.rand(batch_size, generator=generator, device=generator.device).cpu()[rows]
+        order = torch.rand(batch_size, self.steps, generator=generator, device=generator.device).cpu()[rows]
+        lengths = torch.tensor(self.lengths, device="cpu")[factor]
+        beyond = torch.arange(self.steps, device="cpu") >= lengths[:, None]  # these times come last, and are not among the first few
+        times = 1 + order.masked_fill(beyond, 2.0).argsort(1)[:, :frames_per_step]
+        times = torch.cat([torch.zeros_like(times[:, :1]), times], 1)
+        begin = self._members[(drawn.double() * len(self)).long().numpy()]
+        numbers = [self.numbers(begin[row : row + 1], k, times[row].numpy()) for row, k in enumerate(factor.tolist())]
+        return self._get(np.concatenate(numbers)), times.to(self.device), factor.to(self.device)
+
+    def composed(self, indices, times: Int[Tensor, "*B F K"]) -> Float[Tensor, "n F C H W"]:
+        """Images that show every factor at once, factor k at its step times[f, k] (M18)."""
+        if not self.composable:
+            raise FlowlibError(f"factors of {self.lengths} steps cannot all be moved {self.steps} steps: choose steps = {min(self.lengths)}")
+        if times.shape[-1] != len(self.factors):
+            raise FlowlibError(f"times {tuple(times.shape)}: the last axis holds a step for each of {self.factors}")
+        numbers = self._with_room(self._members[_array(indices)], range(len(self.factors)))
+        steps = times.cpu().expand(len(numbers), -1, -1).numpy()
+        numbers = np.repeat(numbers[:, None], steps.shape[1], 1)
+        for k, name in enumerate(self.factors):
+            numbers = self._grid.moved(numbers.reshape(-1), name, steps[..., k].reshape(-1, 1)).reshape(numbers.shape)
+        return self._get(numbers)
+
+    def _with_room(self, numbers, factors):
+        """The images with these factors at values from which a whole sequence is left."""
+        digits = self._grid.digits(numbers)
+        for k in factors:
+            digits[..., self._grid.number(self.factors[k])] %= self._grid.starts(self.factors[k], self.lengths[k])
+        return self._grid.indices(digits)
+
+    def _get(self, numbers):
+        """Frames of images given by number (n, F), on the device."""
+        return as_floats(self._images.read(numbers.reshape(-1)).to(self.device)).unflatten(0, numbers.shape)
+
+
+def parted(count: int, held_out: float, validation: int, split: str):
+    """Numbers of the images at which sequences of one part begin: always the same ones, chosen at random.
+
+    Parts differ in where sequences begin. Single frames may be in several: any two images are joined by moves of single factors.
+    """
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(0)).numpy()
+    held = max(1, round(held_out * count))
+    if count - held - validation < 1:
+        raise FlowlibError(f"{count} images cannot be parted into training, {validation} for validation and {held} held out")
+    return {"train": order[: count - held - validation], "validation": order[count - held - validation : count - held], "test": order[-held:]}[split]
+
+
+def _array(indices):
+    return indices.cpu().numpy() if isinstance(indices, Tensor) else indices

@@ -1,0 +1,5 @@
+"""Scenes made on the spot: rendered by NumPy, the same bytes on every machine."""
+
+from flowlib.data.scenes.rooms import GRID, Rooms
+
+__all__ = ["GRID", "Rooms"]

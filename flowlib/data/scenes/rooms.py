@@ -1,0 +1,91 @@
+"""Rooms: 480 000 images of an object in a room, of the kind of Shapes3D, composed when they are asked for."""
+
+import functools
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+
+from flowlib.data.grid import Grid
+from flowlib.data.scenes.render import SIDE, render
+from flowlib.data.scenes.solids import SHAPES
+from flowlib.data.scenes.store import ORIENTATIONS, SCALES, geometries
+from flowlib.errors import FlowlibError
+
+GRID = Grid(
+    ("floor_hue", "wall_hue", "object_hue", "scale", "shape", "orientation"), (10, 10, 10, 8, 4, 15),
+    cyclic=("floor_hue", "wall_hue", "object_hue"),
+)  # fmt: skip
+COLOURS = ((0.55, 0.93), (0.38, 1.0), (0.86, 1.0))  # saturation and brightness of floor, wall and object
+CHUNK = 64  # images composed at a time, so that they stay in the processor's cache
+
+
+class Rooms:
+    """The images by number, as `Shapes3D` has them, or at any values in between.
+
+    folder : where the rendered geometries are kept (None: in the cache); made on the first use, in under a minute
+    """
+
+    grid, channels, size = GRID, 3, SIDE
+
+    def __init__(self, folder=None):
+        self._geometries = geometries(folder)
+
+    def __len__(self):
+        return len(GRID)
+
+    def read(self, indices) -> UInt8[Tensor, "n 3 64 64"]:
+        """The images with these numbers, in their order."""
+        digits = GRID.digits(np.asarray(indices, dtype=np.int64))
+        return self._composed(_colours(digits[:, :3] / 10), self._geometries[np.asarray(indices) % len(self._geometries)])
+
+    def at(self, values: Float[np.ndarray, "n 6"]) -> UInt8[Tensor, "n 3 64 64"]:
+        """Images at any values of the factors.
+
+        values : hues of floor, wall and object in turns (any number: they go around), scale 0.75 … 1.25, shape 0 … 3 (whole), orientation
+            −30 … 30 degrees. Scales and orientations between those of the grid are rendered, about 50 ms each, and remembered.
+        """
+        values = np.asarray(values, dtype=np.float64)
+        if values.ndim != 2 or values.shape[1] != 6 or not np.isfinite(values).all():
+            raise FlowlibError(f"values of shape {values.shape}: give finite numbers (n, 6), one for each of {', '.join(GRID.names)}")
+        for place, low, high in ((3, SCALES[0], SCALES[-1]), (4, 0, len(SHAPES) - 1), (5, ORIENTATIONS[0], ORIENTATIONS[-1])):
+            if len(values) and not low - 1e-9 <= values[:, place].min() <= values[:, place].max() <= high + 1e-9:
+                raise FlowlibError(f"{GRID.names[place]} {values[:, place].min():g} … {values[:, place].max():g}: give {low:g} … {high:g}")
+        if (values[:, 4] % 1).any():
+            raise FlowlibError(f"shapes {values[:, 4]}: give whole numbers, of {', '.join(SHAPES)}")
+        weights = [self._geometry(*row) for row in values[:, 3:].tolist()]
+        return self._composed(_colours(values[:, :3]), np.stack(weights) if weights else self._geometries[:0])
+
+    def _geometry(self, scale, shape, degrees):
+        """Weights from the store where the values are on the grid, else rendered."""
+        step, turn = (scale - SCALES[0]) * 14, (degrees - ORIENTATIONS[0]) * 7 / 30
+        if abs(step - round(step)) < 1e-6 and abs(turn - round(turn)) < 1e-6:
+            return self._geometries[(round(step) * len(SHAPES) + int(shape)) * len(ORIENTATIONS) + round(turn)]
+        return _between(SHAPES[int(shape)], scale, degrees)
+
+    def _composed(self, colours: Int[np.ndarray, "n 3 3"], weights: UInt8[np.ndarray, "n 4 64 64"]) -> UInt8[Tensor, "n 3 64 64"]:
+        """Σ of the regions' colours by their weights, plus white; whole numbers throughout."""
+        images = np.empty((len(weights), 3, SIDE, SIDE), np.uint8)
+        for first in range(0, len(weights), CHUNK):
+            rows = slice(first, first + CHUNK)
+            weight, colour = weights[rows].astype(np.int32), colours[rows].astype(np.int32)[..., None, None]
+            for channel in range(3):
+                total = weight[:, 3] * 255 + 127
+                for region in range(3):
+                    total += weight[:, region] * colour[:, region, channel]
+                images[rows, channel] = np.minimum(total // 255, 255)
+        return torch.from_numpy(images)
+
+
+@functools.lru_cache(maxsize=4096)
+def _between(shape, scale, degrees):
+    return render(shape, scale, degrees)
+
+
+def _colours(hues: Float[np.ndarray, "n 3"]) -> Int[np.ndarray, "n 3 3"]:
+    """Red, green and blue, 0 … 255, of the hues of floor, wall and object (HSV, in turns)."""
+    sixths = (hues % 1.0)[..., None] * 6.0
+    shares = np.clip(np.abs((sixths + np.array([0.0, 4.0, 2.0])) % 6.0 - 3.0) - 1.0, 0.0, 1.0)
+    saturation, brightness = (np.array(column)[:, None] for column in zip(*COLOURS))
+    return np.floor(255.0 * brightness * (1.0 - saturation * (1.0 - shares)) + 0.5).astype(np.int64)
