@@ -204,3 +204,12 @@ def idx(array):
     """The bytes of a gzipped IDX file, by the format's definition."""
     sizes = b"".join(size.to_bytes(4, "big") for size in array.shape)
     return gzip.compress(bytes([0, 0, 8, array.ndim]) + sizes + array.tobytes())
+
+
+def test_sha256_is_told_from_md5_by_its_length(tmp_path, mirrors):
+    altered, good = mirrors(Mirror({NAME: ALTERED}), Mirror({NAME: CONTENT}))
+    sha256 = hashlib.sha256(CONTENT).hexdigest()
+    assert fetch(NAME, sha256, [altered.url, good.url], tmp_path).read_bytes() == CONTENT
+    assert good.ranges == [None]
+    with pytest.raises(FlowlibError, match=f"SHA-256 is {hashlib.sha256(ALTERED).hexdigest()}, expected {sha256}"):
+        fetch(NAME, sha256, [altered.url], tmp_path / "other")

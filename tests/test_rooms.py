@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from flowlib.data.factorial import FactorialSequences
-from flowlib.data.scenes import GRID, Rooms, rooms, store
+from flowlib.data.scenes import GRID, MOVES, Rooms, RoomSequences, rooms, store
 from flowlib.data.scenes.render import SIDE, render, sine_cosine
 from flowlib.data.scenes.solids import FAR, SHAPES, Solid, entry, normal
 from flowlib.errors import FlowlibError
@@ -194,3 +194,48 @@ class TestRooms:
         assert source.lengths == (9, 9, 9, 7, 3, 14) and source.steps == 14
         batch = source.training_batch(12, 2, generator).check()
         assert batch.frames.shape == (12, 3, 3, 64, 64) and batch.lengths.tolist() == [9] * 6 + [7, 7, 3, 3, 14, 14]
+
+
+class TestRoomSequences:
+    """Any number of steps; what a frame shows is compared with the room at the values it should have."""
+
+    def source(self, made, **options):
+        return RoomSequences(**{"count": 6, "steps": 2, "rooms": made} | options)
+
+    def test_equal_steps_of_one_factor(self, made):
+        source = self.source(made, steps=5)
+        for k, (name, full) in enumerate(MOVES.items()):
+            batch = source.full_batch([3], name).check()
+            assert batch.steps == 5 and torch.equal(batch.frames[:, 0], source.first_frames([3]))
+            for t in (1, 5):
+                values = source._values[[3]].copy()
+                values[0, GRID.number(name)] += full * t / 5
+                assert torch.equal(batch.frames[0, t], made.at(values)[0] / 255)
+
+    def test_training_batches(self, made, generator):
+        batch = self.source(made).training_batch(10, 1, generator)
+        assert batch.frames.shape == (10, 2, 3, 64, 64) and batch.lengths is None and len(batch.weights) == 2
+        assert ((batch.frames[:, 1] - batch.frames[:, 0]).abs().sum((1, 2, 3)) > 0).all()
+        source = self.source(made, factors=("wall_hue", "scale"))
+        batch = source.training_batch(2, 2, generator)
+        whole = source.full_batch(list(range(6)), "scale").frames  # (6, 3, …): all frames of all rooms
+        (row,) = [r for r in range(6) if torch.equal(whole[r, 0], batch.frames[1, 0])]
+        assert torch.equal(whole[row][batch.times[1]], batch.frames[1])
+
+    def test_composed(self, made):
+        source = self.source(made, factors=("object_hue", "orientation"))
+        values = source._values[[0]] + [0, 0, 0.25, 0, 0, 30.0]
+        assert torch.equal(source.composed([0], torch.tensor([[1, 2]]))[0, 0], made.at(values)[0] / 255)
+
+    def test_rooms_differ_and_are_the_same_again(self, made):
+        assert np.array_equal(self.source(made)._values, self.source(made)._values)
+        assert not np.array_equal(self.source(made)._values, self.source(made, seed=1)._values)
+        values = self.source(made, count=500)._values
+        assert values[:, 3].max() <= 1.0 + 1e-9 and values[:, 5].max() <= 1e-9 and set(values[:, 4]) == {0, 1, 2, 3}
+
+    def test_what_cannot_be_is_refused(self, made):
+        for options, message in (({"factors": ("shape",)}, "different ones of floor_hue"), ({"steps": 0}, "1 or more"), ({"count": 0}, "1 or more")):
+            with pytest.raises(FlowlibError, match=message):
+                self.source(made, **options)
+        with pytest.raises(FlowlibError, match="a step 0 … 2"):
+            self.source(made).composed([0], torch.full((1, 5), 3))

@@ -7,7 +7,7 @@ from flowlib.data.falcor3d import SOURCE as FALCOR3D
 from flowlib.data.falcor3d import Falcor3D
 from flowlib.data.isaac3d import SOURCE as ISAAC3D
 from flowlib.data.isaac3d import Isaac3D
-from flowlib.data.scenes import Rooms
+from flowlib.data.scenes.rooms import Rooms
 from flowlib.data.shapes3d import Shapes3D
 from flowlib.errors import FlowlibError
 

@@ -54,12 +54,9 @@ class FactorialSequences(Source):
         """Which images are the frames at `times` of the sequences of one factor that begin at these images."""
         return self._grid.moved(self._with_room(begin, [factor]), self.factors[factor], times)
 
-    def full_batch(self, indices, factor, steps=None) -> Batch:
-        """All frames x_0 … x_{T_k} of the sequences at `indices` of one factor: each factor has its own length."""
-        length = self.lengths[self._number(factor)]
-        if steps is not None and steps > length:
-            raise FlowlibError(f"steps = {steps}: sequences of {self.factors[self._number(factor)]} end at T = {length}")
-        return super().full_batch(indices, factor, length if steps is None else steps)
+    def length(self, factor) -> int:
+        """T_k."""
+        return self.lengths[self._number(factor)]
 
     def training_batch(self, batch_size, frames_per_step, generator, part=(0, 1)) -> Batch:
         if frames_per_step > min(self.lengths):

@@ -49,12 +49,16 @@ class Source:
         """Frames that show every factor at once, factor k at its step times[f, k] (M18). Optional."""
         raise FlowlibError(f"{type(self).__name__} cannot compose factors: only transformations of images can (data.ImageSequences)")
 
+    def length(self, factor) -> int:
+        """The steps of the sequences of one factor: T, where all are alike."""
+        return self.steps
+
     def full_batch(self, indices, factor, steps=None) -> Batch:
         """All frames x_0 … x_T (or x_steps) of the sequences at `indices` of one factor, given by name or number."""
         index = self._number(factor)
-        steps = self.steps if steps is None else steps
-        if steps > self.steps and not self.endless:
-            raise FlowlibError(f"steps = {steps}: these sequences end at T = {self.steps}; nothing was recorded beyond")
+        steps = self.length(factor) if steps is None else steps
+        if steps > self.length(factor) and not self.endless:
+            raise FlowlibError(f"steps = {steps}: these sequences end at T = {self.length(factor)}; nothing was recorded beyond")
         times = torch.arange(steps + 1, device="cpu")
         frames, times = self.frames_of(indices, index, times), times.to(self.device)
         labels = torch.full((len(frames),), -1 if index is None else index, device=self.device)

@@ -45,7 +45,7 @@ def flow_geometry(model, sequences: Source, factor, count=200) -> FlowGeometry:
     indices = list(range(min(count, len(sequences))))
     batch = sequences.full_batch(indices, factor, steps=0)
     z = model.encode(batch.frames[:, 0]).mean
-    trajectory = model.flow(z, batch.factor, sequences.steps, hessian=True)
+    trajectory = model.flow(z, batch.factor, sequences.length(factor), hessian=True)
     return FlowGeometry(
         smallest_eigenvalue(trajectory.hessian),
         trajectory.residual,

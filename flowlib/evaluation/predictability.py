@@ -50,7 +50,7 @@ def generated_pairs(model, sequences: Source, pairs, seed=0):
     for k in range(len(sequences.factors)):  # one factor at a time: the flows then run as one product
         for chunk in (factor == k).nonzero()[:, 0].split(equivariance.CHUNK):
             z = model.encode(sequences.first_frames(indices[chunk])).mean
-            decoded = predict(model, model.transport(z, k, sequences.steps)[:, [0, -1]])
+            decoded = predict(model, model.transport(z, k, sequences.length(k))[:, [0, -1]])
             for pair, images in zip(chunk.tolist(), decoded):
                 ends[pair] = images
     starts, ends = torch.stack(ends).unbind(1)

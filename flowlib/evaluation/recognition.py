@@ -40,11 +40,12 @@ def continuation_error(model, sequences: Source, factor, seen=4, count=None) -> 
     factor : the true one, by name or number;  count : the first images (None: all)
     Raises FlowlibError unless 1 ≤ seen < T: something must move, and something be left to predict.
     """
-    if not 1 <= seen < sequences.steps:
-        raise FlowlibError(f"seen = {seen}: show 1 … {sequences.steps - 1} of the {sequences.steps} steps")
+    steps = sequences.length(factor)
+    if not 1 <= seen < steps:
+        raise FlowlibError(f"seen = {seen}: show 1 … {steps - 1} of the {steps} steps")
 
     def error(chunk):
-        path = moved_path(model, sequences.full_batch(chunk, factor, seen), sequences.steps)
+        path = moved_path(model, sequences.full_batch(chunk, factor, seen), steps)
         frames = sequences.full_batch(chunk, factor).frames
         return frame_errors(frames[:, seen + 1 :], predict(model, path[:, seen + 1 :])).sum(1)
 

@@ -1,5 +1,6 @@
 """Scenes made on the spot: rendered by NumPy, the same bytes on every machine."""
 
+from flowlib.data.scenes.moving import MOVES, RoomSequences
 from flowlib.data.scenes.rooms import GRID, Rooms
 
-__all__ = ["GRID", "Rooms"]
+__all__ = ["GRID", "MOVES", "RoomSequences", "Rooms"]
