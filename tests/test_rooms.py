@@ -77,16 +77,18 @@ class TestPictures:
 
     def test_anti_aliased_and_soft(self):
         floor, _, thing, _ = render("sphere", 1.0, 0.0).astype(int)
-        edge = thing[36]
-        assert ((edge > 0) & (edge < edge.max() // 3)).sum() >= 1
-        row = floor[45]  # through the shadow to its right: many levels, no step
-        assert len(np.unique(row[36:60])) > 10
+        left = thing[36, :32]
+        first = np.flatnonzero(left)[0]
+        assert 0 < left[first] < 0.8 * left[first + 1]  # a pixel that the ball covers in part
+        row = floor[45, 33:56]  # through the shadow to its right: many levels, no step
+        assert row.max() - row.min() > 80 and abs(np.diff(row)).max() < 30
 
     def test_a_contact_shadow(self):
-        """On the side of the lamp, the floor is darker at the object than away from it."""
+        """On the side of the lamp, where no shadow falls, the floor is darkest at the object, and lightens away from it."""
         floor, _, thing, _ = render("cylinder", 1.0, 0.0).astype(int)
         bottom = np.flatnonzero(thing[:, 31])[-1]
-        assert floor[bottom + 2, 31] < 0.92 * floor[-1, 31]
+        below = floor[bottom + 1 :, 31]
+        assert (np.diff(below) >= 0).all() and below[-1] - below[0] > 5
 
     def test_scale_and_orientation(self):
         sizes = [(render("cube", scale, 0.0)[2] > 0).sum() for scale in (0.75, 1.0, 1.25)]

@@ -48,7 +48,7 @@ class Grid:
 
     def indices(self, digits: Int[ndarray, "*B K"]) -> Int[ndarray, "*B"]:
         """The numbers of the images with these values."""
-        return np.ravel_multi_index(tuple(np.moveaxis(np.asarray(digits), -1, 0)), self.sizes)
+        return np.asarray(np.ravel_multi_index(tuple(np.moveaxis(np.asarray(digits), -1, 0)), self.sizes))
 
     def longest(self, factor) -> int:
         """How many steps of one value a sequence can take before a frame returns, or the values end."""

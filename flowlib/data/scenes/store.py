@@ -20,8 +20,8 @@ SHAPE = (len(SCALES) * len(SHAPES) * len(ORIENTATIONS), len(LAYERS), SIDE, SIDE)
 SHA256 = "44d675b86d1ee173110d6cde99ea28d179571a28bae0fddbe16580f506fd5573"
 
 
-def geometries(folder=None) -> UInt8[np.ndarray, "480 4 64 64"]:
-    """The weights of all geometries, numbered by scale, shape and orientation, the last fastest.
+def geometries(folder=None) -> UInt8[np.ndarray, "..."]:
+    """The weights of all geometries (480, 4, 64, 64), numbered by scale, shape and orientation, the last fastest.
 
     folder : of the cache. Raises FlowlibError where it cannot be written, and where this machine computes other bytes.
     """
