@@ -15,8 +15,7 @@ class Config:
 
     # data
     data: str = "digits"
-    """digits, the 10 000 embedded in the repository; mnist, all 70 000; rooms or shapes3d; or a path: a folder of images, an .npz or .h5 of
-    sequences; falcor3d:PATH, isaac3d:PATH, shapes3d:PATH."""
+    """digits, embedded; mnist; rooms; shapes3d; falcor3d:PATH; isaac3d:PATH; or a path: a folder of images, an .npz or .h5 of sequences."""
     channels: int = 3
     """C of the images; read from the data at a path."""
     size: int = 28

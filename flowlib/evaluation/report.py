@@ -52,7 +52,8 @@ def _likelihoods(model, sequences, seed):
     results = {}
     for name, estimate in (("frame", partial(log_likelihood, frame_log_weights)), ("sequence", sequence_log_likelihood)):
         found = [estimate(model, batch, SAMPLES, generator) for batch in batches]
-        values = torch.cat([one.value.flatten(1) if one.value.ndim > 1 else one.value[:, None] for one in found], 1)  # an image's factors and frames are no independent trials
+        # an image's factors and frames are no independent trials
+        values = torch.cat([one.value.reshape(len(one.value), -1) for one in found], 1)
         results |= _flat({name: Estimate.of(values.mean(1))})
         results[f"{name}_effective_samples"] = torch.cat([one.effective_samples.flatten() for one in found]).mean().item()
     return results | {"samples": SAMPLES}

@@ -17,7 +17,7 @@ from flowlib.files import write_file
 SCALES = tuple(0.75 + step / 14 for step in range(8))  # 0.75 … 1.25
 ORIENTATIONS = tuple(-30.0 + 30.0 * step / 7 for step in range(15))  # −30 … 30 degrees
 SHAPE = (len(SCALES) * len(SHAPES) * len(ORIENTATIONS), len(LAYERS), SIDE, SIDE)
-SHA256 = "44d675b86d1ee173110d6cde99ea28d179571a28bae0fddbe16580f506fd5573"
+SHA256 = "c54107ebb82c0f48cec6048e1dcfdffd78df996ca4c3a9eeb9838202bff070fe"
 
 
 def geometries(folder=None) -> UInt8[np.ndarray, "..."]:
