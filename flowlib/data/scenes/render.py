@@ -16,7 +16,7 @@ LAYERS = ("floor", "wall", "object", "white")
 WALL, SKIRTING = 4.2, 0.26  # two walls at x = −WALL and z = −WALL with white skirting boards
 CAMERA = (8.4, 3.3, 0.92, 0.285)  # distance along the floor, height, height looked at, half the view's width at distance 1
 LIGHT, LIGHT_SIDE = (1.2, 8.0, 5.0), 2.6  # the middle of a square lamp, and its side
-AMBIENT, DIRECT, GLOSS = 0.40, 0.72, 0.40
+AMBIENT, DIRECT, OBJECT, GLOSS = 0.40, 0.60, 0.72, 0.40  # light from all sides; from the lamp, on the room and on the object; its gleam
 
 
 def render(shape: str, scale: float, degrees: float) -> UInt8[np.ndarray, "4 64 64"]:
@@ -87,7 +87,7 @@ def _shaded(solid, ground, lamp):
     """The light that floor and walls return, with a soft shadow of the object and dark where it touches the floor."""
     x, y, z = ground["point"]
     which = ground["which"]
-    ambient = AMBIENT * (1.0 - 0.85 * _occlusion(solid, x, y, z, which)) * _corners(x, y, z, which)
+    ambient = AMBIENT * (1.0 - 0.95 * _occlusion(solid, x, y, z, which)) * _corners(x, y, z, which)
     direct = 0.0
     for place in lamp:
         to = (place[0] - x, place[1] - y, place[2] - z)
@@ -128,7 +128,7 @@ def _object(solid, origin, rays, t):
     gleam = np.maximum((facing[0] * half[0] + facing[1] * half[1] + facing[2] * half[2]) / norm, 0.0)
     for _ in range(5):  # to the power of 32
         gleam = gleam * gleam
-    return ambient + 0.88 * cosine, GLOSS * gleam
+    return ambient + OBJECT * cosine, GLOSS * gleam
 
 
 def _pixels(layer):
