@@ -9,7 +9,7 @@ BOOK_FLAGS ?=
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help train book notebooks execute test colab-check clean
+.PHONY: help train book notebooks execute test colab-check assignments clean
 
 help:            ## show this list
 	@awk '/^[a-z-]+:.*## / { name = $$0; sub(/:.*/, "", name); sub(/.*## /, ""); printf "  make %-13s%s\n", name, $$0 }' Makefile
@@ -34,6 +34,9 @@ test: $(READY)   ## run the unit tests, then validate every output of the book
 
 colab-check: notebooks  ## run the plain notebooks as Colab would, in an environment of their own (ARGS="01 08 --limit 600")
 	$(PY) book/_tools/colab_check.py $(ARGS)
+
+assignments: $(READY)  ## build the assignments for students, and with solutions, into _build/assignments
+	$(PY) -m flowlib.teaching build
 
 clean:           ## remove what the commands wrote, but not the environment
 	rm -rf _build .colab build *.egg-info .pytest_cache

@@ -1,0 +1,159 @@
+"""Build the notebooks that students get, and grade a folder of what they hand in; offline, through nbgrader."""
+
+import contextlib
+import csv
+import io
+import os
+import resource
+import shutil
+import sys
+import warnings
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+import nbformat
+
+from flowlib.errors import FlowlibError
+from flowlib.files import write_text
+from flowlib.teaching.sources import FOLDER, grade_id, notebook, sources
+
+BUILT = Path("_build/assignments")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One task of one submission. `points` is None where a person has to grade, or where the submission cannot be graded."""
+
+    student: str
+    assignment: str
+    task: str
+    points: float | None
+    maximum: float
+    note: str = ""
+
+
+def build(out=BUILT, folder=FOLDER, seconds=60) -> list[Path]:
+    """Write OUT/instructor/NAME/NAME.ipynb and, without solutions and hidden tests, OUT/release/NAME/NAME.ipynb; returns the latter."""
+    out, released = Path(out).resolve(), []
+    for name, path in sources(folder).items():
+        target = out / "instructor" / name / f"{name}.ipynb"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_text(target, nbformat.writes(notebook(path)))
+        _done(_course(out, seconds).generate_assignment(name), name)
+        released.append(out / "release" / name / f"{name}.ipynb")
+        leaked = [word for word in ("BEGIN SOLUTION", "HIDDEN TESTS", "END SOLUTION") if word in released[-1].read_text()]
+        if leaked:
+            raise FlowlibError(f"{released[-1]} still holds {leaked}: close each region in {path}")
+    if not released:
+        raise FlowlibError(f"{folder} holds no assignment: a source is called NUMBER_NAME.py")
+    return released
+
+
+def grade(submissions, out=BUILT, folder=FOLDER, seconds=60, gigabytes=8) -> list[Row]:
+    """Grade SUBMISSIONS/STUDENT/NAME.ipynb, which stay as they are; writes OUT/points.csv and OUT/feedback/STUDENT/NAME/NAME.html.
+
+    seconds : what one cell may take;  gigabytes : address space of the notebook's process. What goes beyond fails alone.
+    Points that a person gave through nbgrader's own pages (`nbgrader formgrader` in OUT) are kept.
+    """
+    found = [path for path in sorted(Path(submissions).glob("*/*.ipynb")) if path.stem in sources(folder)]
+    if not found:
+        raise FlowlibError(f"{submissions} holds no submission: one is STUDENT/NAME.ipynb, NAME one of {', '.join(sources(folder))}")
+    out = Path(out).resolve()
+    build(out, folder, seconds)
+    rows = []
+    for path in found:
+        rows += _graded(path, out, seconds, gigabytes)
+        print(f"{path.parent.name}: {path.stem}: {_total(rows, path)}", flush=True)
+    table = io.StringIO()
+    writer = csv.writer(table)
+    writer.writerows([[field.name for field in fields(Row)], *map(astuple, rows)])
+    write_text(out / "points.csv", table.getvalue())
+    return rows
+
+
+def completed(handed_in, released):
+    """A submission with the released cells that it lacks put back where they were. Returns (notebook, names of those cells)."""
+    cells, missing, before = list(handed_in.cells), [], None
+    for cell in released.cells:
+        name = grade_id(cell)
+        if name is None:
+            continue
+        if name not in map(grade_id, cells):
+            place = 0 if before is None else [grade_id(other) for other in cells].index(before) + 1
+            cells.insert(place, cell)
+            missing.append(name)
+        before = name
+    handed_in.cells = cells
+    return handed_in, missing
+
+
+def _graded(path, out, seconds, gigabytes):
+    """The rows of one submission; whatever is wrong with it becomes a note."""
+    student, name = path.parent.name, path.stem
+    released = nbformat.read(out / "instructor" / name / f"{name}.ipynb", 4)
+    copy = out / "submitted" / student / name / path.name
+    for old in (copy.parent, out / "autograded" / student / name, out / "feedback" / student / name):
+        shutil.rmtree(old, ignore_errors=True)
+    copy.parent.mkdir(parents=True)
+    try:
+        repaired, missing = completed(nbformat.read(path, 4), nbformat.read(out / "release" / name / f"{name}.ipynb", 4))
+        write_text(copy, nbformat.writes(repaired))
+        api = _course(out, seconds)
+        with _limited(gigabytes), warnings.catch_warnings(action="ignore"):  # SQLAlchemy speaks to nbgrader, not to us
+            _done(api.autograde(name, student), name)
+        _done(api.generate_feedback(name, student), name)
+    except Exception as error:  # a broken file, a kernel that died: reported, and the others go on
+        return [Row(student, name, task, None, float(most), f"not graded: {error}") for task, most in _tasks(released).items()]
+    with api.gradebook as book:
+        grades = {grade.name: grade for grade in book.find_submission_notebook(name, name, student).grades}
+        return [_row(student, name, grade, grade.name in missing) for grade in map(grades.get, _tasks(released))]
+
+
+def _row(student, name, grade, restored):
+    by_hand = grade.auto_score is None and grade.manual_score is None
+    note = "to be graded by hand" if by_hand else "its cell was missing and was put back" if restored else ""
+    return Row(student, name, grade.name, None if by_hand else grade.score, grade.max_score, note)
+
+
+def _tasks(released):
+    data = [cell.metadata["nbgrader"] for cell in released.cells if grade_id(cell)]
+    return {cell["grade_id"]: cell["points"] for cell in data if cell["grade"]}
+
+
+def _total(rows, path):
+    own = [row for row in rows if (row.student, row.assignment) == (path.parent.name, path.stem)]
+    notes = sorted({row.note for row in own if row.note})
+    text = f"{sum(row.points or 0 for row in own):g} of {sum(row.maximum for row in own):g} points"
+    return "; ".join([text, *notes])
+
+
+def _course(out, seconds):
+    try:
+        from nbgrader.apps import NbGraderAPI
+        from traitlets.config import Config
+    except ImportError:
+        raise FlowlibError("nbgrader is not installed: pip install 'nbgrader>=0.9' (instructors only; students need none)") from None
+    commands = str(Path(sys.executable).parent)
+    if commands not in os.environ["PATH"].split(os.pathsep):  # nbgrader calls alembic by its name
+        os.environ["PATH"] = os.pathsep.join([commands, os.environ["PATH"]])
+    config = Config()
+    config.CourseDirectory.root, config.CourseDirectory.source_directory = str(out), "instructor"
+    config.Execute.timeout = seconds
+    return NbGraderAPI(config=config)
+
+
+def _done(result, name):
+    if not result["success"]:
+        lines = [line for line in (result.get("log") or result.get("error") or "").splitlines() if line.strip()]
+        raise FlowlibError(f"nbgrader could not finish {name}: {next(iter(reversed(lines)), 'it does not say why')}")
+
+
+@contextlib.contextmanager
+def _limited(gigabytes):
+    """Processes started inside get no more address space than this."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (int(gigabytes * 2**30), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))

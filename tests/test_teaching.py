@@ -1,0 +1,194 @@
+"""The classroom: notebooks are generated from sources, and a folder of submissions becomes points and feedback, whatever is in it."""
+
+import csv
+import json
+
+import nbformat
+import pytest
+from assignments import HIDDEN  # noqa: F401  (the runner's own import must work without nbgrader)
+
+from flowlib import teaching
+from flowlib.errors import FlowlibError
+from flowlib.teaching import NotYet, close, generator, graded, submission
+from flowlib.teaching.classroom import build, completed, grade
+from flowlib.teaching.sources import grade_id, notebook, points, sources
+
+SOURCE = '''# %% [markdown]
+# # Small
+
+# %% answer="double"
+def double(x):
+    ### BEGIN SOLUTION
+    return 2 * x
+    ### END SOLUTION
+
+# %% test="double" points=3
+# Checks twice two; when graded, other numbers.
+from flowlib.teaching import graded
+
+@graded("double", double=double)
+def _(double):
+    yield double(2) == 4, "Twice two is not this."
+### BEGIN HIDDEN TESTS
+@graded("double", double=double)
+def _(double):
+    yield double(7) == 14, "It fails for another number."
+### END HIDDEN TESTS
+
+# %%
+half = None
+
+# %% answer="half"
+### BEGIN SOLUTION
+half = 3
+### END SOLUTION
+
+# %% test="half" points=2
+# Checks half of six; when graded, again.
+from flowlib.teaching import graded
+
+@graded("half", half=half)
+def _(half):
+    yield half < 6, "Half is less."
+### BEGIN HIDDEN TESTS
+@graded("half", half=half)
+def _(half):
+    yield half == 3, "Half of six is not this."
+### END HIDDEN TESTS
+
+# %% [markdown] manual="words" points=4
+# ### BEGIN SOLUTION
+# The secret words.
+# ### END SOLUTION
+'''
+
+
+def test_a_test_says_what_is_missing_wrong_or_right(capsys):
+    def conditions(answer):
+        yield answer > 1, "It is more than one."
+
+    def unfinished(x):
+        raise NotImplementedError
+
+    with pytest.raises(NotYet, match="^a is not answered"):
+        graded("a", answer=None)(conditions)
+    with pytest.raises(NotYet, match="^a is not answered"):
+        graded("a", answer=unfinished)(lambda answer: iter([(answer(1), "")]))
+    with pytest.raises(NotYet, match="^It is more than one.$"):
+        graded("b", answer=1)(conditions)
+    with pytest.raises(NotYet, match="cannot be tested .TypeError"):
+        graded("d", answer="x")(conditions)
+    graded("c", answer=2)(conditions)
+    submission({"a": 1, "b": 1, "c": 2, "e": 3})
+    said = capsys.readouterr().out
+    assert "c: right." in said and "Still open: a, b, e." in said and "its test has not been run" in said
+    submission({"c": 2})
+    assert "Everything is answered" in capsys.readouterr().out
+
+
+def test_everyone_has_own_numbers():
+    import torch
+
+    first, again, other, task = (torch.rand(4, generator=generator(*who)) for who in [("ann", "a"), (" Ann", "a"), ("bob", "a"), ("ann", "b")])
+    assert close(first, again, 0) and not close(first, other, 0.01) and not close(first, task, 0.01)
+
+
+@pytest.mark.parametrize("name", sources())
+def test_sources_are_whole(name):
+    made = notebook(sources()[name])
+    tests = [cell for cell in made.cells if grade_id(cell) in points(made.cells)]
+    assert made.cells[0].source.startswith("# Assignment") and "colab" in made.cells[1].metadata.tags
+    assert all(cell.source.startswith("# Checks ") for cell in tests), "every test says in its first line what it checks"
+    told = sum(data["points"] for cell in made.cells if (data := cell.metadata.get("nbgrader")) and data["grade"])
+    assert f"{told} points" in made.cells[0].source
+    nbformat.validate(made)
+
+
+@pytest.mark.parametrize("lost", ["    ### END SOLUTION\n", "### BEGIN HIDDEN TESTS\n", " points=3", "# Checks twice"])
+def test_a_source_that_cannot_grade_is_refused(tmp_path, lost):
+    (tmp_path / "1_small.py").write_text(SOURCE.replace(lost, "", 1))
+    with pytest.raises(FlowlibError, match="double"):
+        notebook(tmp_path / "1_small.py")
+
+
+def test_cells_that_were_deleted_are_put_back(tmp_path):
+    (tmp_path / "1_small.py").write_text(SOURCE)
+    released, handed_in = notebook(tmp_path / "1_small.py"), notebook(tmp_path / "1_small.py")
+    handed_in.cells = [cell for cell in handed_in.cells if grade_id(cell) not in ("double", "answer-half")]
+    whole, missing = completed(handed_in, released)
+    assert missing == ["double", "answer-half"]
+    assert [grade_id(cell) for cell in whole.cells if grade_id(cell)] == [grade_id(cell) for cell in released.cells if grade_id(cell)]
+
+
+def answered(released, path, double="return 2 * x", half="half = 3", first=None, without=(), test=None):
+    """A submission: the release with these answers."""
+    book = nbformat.read(released, 4)
+    for cell in book.cells:
+        if grade_id(cell) == "answer-double":
+            cell.source = f"def double(x):\n    {double}"
+        elif grade_id(cell) == "answer-half":
+            cell.source = half
+        elif grade_id(cell) == "double" and test:
+            cell.source = test
+    book.cells = [cell for cell in book.cells if grade_id(cell) not in without]
+    if first:
+        book.cells.insert(0, nbformat.v4.new_code_cell(first))
+    path.parent.mkdir(parents=True)
+    nbformat.write(book, path)
+
+
+def test_whatever_is_handed_in_is_graded_or_reported(tmp_path):
+    pytest.importorskip("nbgrader")
+    folder, out, hand_in = tmp_path / "sources", tmp_path / "out", tmp_path / "submissions"
+    folder.mkdir()
+    (folder / "1_small.py").write_text(SOURCE)
+    (released,) = build(out, folder)
+    text = released.read_text()
+    assert "return 2 * x" not in text and "half = 3" not in text and "double(7)" not in text and "secret" not in text
+    cases = {
+        "right": ({}, (3, 2)),
+        "hard-coded": ({"double": "return 4"}, (0, 2)),
+        "edited-test": ({"double": "return 5", "test": "double(2) == 5"}, (0, 2)),
+        "deleted-tests": ({"double": "return 5", "without": ("double", "half", "submission")}, (0, 2)),
+        "for-ever": ({"double": "while True: pass"}, (0, 2)),
+        "greedy": ({"double": "return len(bytearray(10**12))"}, (0, 2)),
+        "raises": ({"half": "raise RuntimeError", "first": "import not_there"}, (3, 0)),
+    }
+    for student, (answers, _) in cases.items():
+        answered(released, hand_in / student / "1_small.ipynb", **answers)
+    (hand_in / "broken").mkdir()
+    (hand_in / "broken" / "1_small.ipynb").write_text('{"cells": [')
+    before = {path: path.read_bytes() for path in hand_in.glob("*/*")}
+    rows = grade(hand_in, out, folder, seconds=4)
+    found = {student: {row.task: row for row in rows if row.student == student} for student in [*cases, "broken"]}
+    for student, (_, wanted) in cases.items():
+        assert (found[student]["double"].points, found[student]["half"].points) == wanted, student
+    assert all(row.points is None and row.note.startswith("not graded") for row in found["broken"].values())
+    assert found["deleted-tests"]["half"].note == "its cell was missing and was put back"
+    assert found["right"]["words"].points in (0, None)
+    assert {path: path.read_bytes() for path in hand_in.glob("*/*")} == before
+    feedback = (out / "feedback" / "hard-coded" / "1_small" / "1_small.html").read_text()
+    assert "It fails for another number." in feedback
+    with open(out / "points.csv") as file:
+        assert len(list(csv.DictReader(file))) == len(rows) == 3 * 8
+
+
+def test_solutions_get_full_marks_and_releases_none(tmp_path):
+    pytest.importorskip("nbgrader")
+    out = tmp_path / "out"
+    for released in build(out):
+        name = released.stem
+        for student, path in (("solution", out / "instructor" / name / released.name), ("untouched", released)):
+            (tmp_path / "in" / student).mkdir(parents=True, exist_ok=True)
+            (tmp_path / "in" / student / released.name).write_text(path.read_text())
+        assert json.loads(released.read_text())["metadata"]["kernelspec"]["name"] == "python3"
+    automatic = {name: points(notebook(path).cells) for name, path in sources().items()}
+    for row in grade(tmp_path / "in", out):
+        if row.task in automatic[row.assignment]:
+            assert row.points == (row.maximum if row.student == "solution" else 0), row
+
+
+def test_wrong_folders_are_named(tmp_path):
+    with pytest.raises(FlowlibError, match="holds no submission"):
+        grade(tmp_path, tmp_path / "out")
+    assert teaching.__doc__
