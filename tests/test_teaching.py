@@ -146,31 +146,28 @@ def test_whatever_is_handed_in_is_graded_or_reported(tmp_path):
     text = released.read_text()
     assert "return 2 * x" not in text and "half = 3" not in text and "double(7)" not in text and "secret" not in text
     cases = {
-        "right": ({}, (3, 2)),
         "hard-coded": ({"double": "return 4"}, (0, 2)),
-        "edited-test": ({"double": "return 5", "test": "double(2) == 5"}, (0, 2)),
-        "deleted-tests": ({"double": "return 5", "without": ("double", "half", "submission")}, (0, 2)),
+        "tampered": ({"double": "return 5", "test": "double(2) == 5", "without": ("half", "submission")}, (0, 2)),
         "for-ever": ({"double": "while True: pass"}, (0, 2)),
-        "greedy": ({"double": "return len(bytearray(10**12))"}, (0, 2)),
-        "raises": ({"half": "raise RuntimeError", "first": "import not_there"}, (3, 0)),
+        "greedy": ({"half": "half = bytearray(10**12)", "first": "import not_there"}, (3, 0)),
     }
     for student, (answers, _) in cases.items():
         answered(released, hand_in / student / "1_small.ipynb", **answers)
     (hand_in / "broken").mkdir()
     (hand_in / "broken" / "1_small.ipynb").write_text('{"cells": [')
     before = {path: path.read_bytes() for path in hand_in.glob("*/*")}
-    rows = grade(hand_in, out, folder, seconds=4)
+    rows = grade(hand_in, out, folder, seconds=20)
     found = {student: {row.task: row for row in rows if row.student == student} for student in [*cases, "broken"]}
     for student, (_, wanted) in cases.items():
         assert (found[student]["double"].points, found[student]["half"].points) == wanted, student
     assert all(row.points is None and row.note.startswith("not graded") for row in found["broken"].values())
-    assert found["deleted-tests"]["half"].note == "its cell was missing and was put back"
-    assert found["right"]["words"].points in (0, None)
+    assert found["tampered"]["half"].note == "its cell was missing and was put back"
+    assert found["greedy"]["words"].points in (0, None)
     assert {path: path.read_bytes() for path in hand_in.glob("*/*")} == before
     feedback = (out / "feedback" / "hard-coded" / "1_small" / "1_small.html").read_text()
     assert "It fails for another number." in feedback
     with open(out / "points.csv") as file:
-        assert len(list(csv.DictReader(file))) == len(rows) == 3 * 8
+        assert len(list(csv.DictReader(file))) == len(rows) == 3 * 5
 
 
 def test_solutions_get_full_marks_and_releases_none(tmp_path):

@@ -138,7 +138,8 @@ def _course(out, seconds):
         os.environ["PATH"] = os.pathsep.join([commands, os.environ["PATH"]])
     config = Config()
     config.CourseDirectory.root, config.CourseDirectory.source_directory = str(out), "instructor"
-    config.Execute.timeout = seconds
+    config.Execute.timeout, config.Execute.iopub_timeout = seconds, 30
+    config.Execute.raise_on_iopub_timeout = False  # a cell that was stopped late costs itself, not the notebook
     return NbGraderAPI(config=config)
 
 
