@@ -93,7 +93,8 @@ def _needed(notebook, found, wrong, right):
         exercise.check: [*exercise.solution, *wrong.get(exercise.label, []), right.get(exercise.label, "")]
         for exercise in found if exercise.check is not None
     }  # fmt: skip
-    sources = ["\n".join([*answers.get(index, []), cell.source]) for index, cell in cells]
+    # the check stands first: what it reads comes from the exercise's own empty answer, which the other answers bind again
+    sources = ["\n".join([cell.source, *answers.get(index, [])]) for index, cell in cells]
     kept = needed_cells(sources, [place for place, (index, _) in enumerate(cells) if index in answers])
     return [cells[place] for place in kept]
 
