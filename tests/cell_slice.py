@@ -12,7 +12,10 @@ def needed_cells(sources: list[str], targets: list[int]) -> list[int]:
         kept, wanted = [], set(late)
         for index in reversed(range(len(trees))):
             tree = trees[index]
-            if index in targets or changed(tree) & wanted or sets_state(tree):
+            if index in targets:  # one answer may bind what another one, or none, leaves as it was
+                kept.append(index)
+                wanted |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} | late
+            elif changed(tree) & wanted or sets_state(tree):
                 kept.append(index)
                 wanted = wanted - bound_first(tree) | read(tree) | late
         found = {name for index in kept for name in read_in_functions(trees[index])}

@@ -19,7 +19,7 @@ BOOK = Path(__file__).resolve().parents[1] / "book"
 START = re.compile(r"^[`:]{3,}\{(?P<kind>exercise|solution)(?:-start)?\}(?P<argument>[^\n]*)\n(?P<options>(?:^:.*\n)*)", re.M)
 END = re.compile(r"^[`:]{3,}\{(?:exercise|solution)-end\}", re.M)
 LABEL = re.compile(r"^:label:\s*(\S+)", re.M)
-SECONDS = 120
+SECONDS = 600
 
 
 @dataclass

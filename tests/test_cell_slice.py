@@ -24,5 +24,10 @@ def test_cells_that_draw_are_left_out():
     assert kept("a = 1", "viz.curve(a)", "plt.plot(a)", "print(a)", "a") == [0, 4]
 
 
+def test_what_a_target_binds_itself_is_kept_too():
+    """An answer's cell: x stays empty for the reader who gives none."""
+    assert kept("x = None", "x = 1\nprint(x)") == [0, 1]
+
+
 def test_global_state_is_kept():
     assert kept("import torch", "torch.set_default_dtype(torch.float64)", "torch.manual_seed(0)", "1") == [0, 1, 2, 3]

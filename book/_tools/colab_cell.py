@@ -6,11 +6,13 @@ from notebooks import code_cells, tags
 
 TAG = "colab"
 SOURCE = """\
+import os
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: waiting threads sleep and leave the cores to others
 try:
     import flowlib
 except ImportError:  # in Colab: fetch the book's code and what it needs (never another torch or numpy)
     !test -d {name} || git clone -q --depth 1 {address}
-    import os, sys
+    import sys
     sys.path.insert(0, os.path.abspath("{name}"))
     import flowlib.colab
     flowlib.colab.setup()"""
