@@ -140,6 +140,12 @@ def test_cells_run_in_an_empty_folder_with_the_kernel_given(tmp_path, monkeypatc
     assert problems == ["cell 1: AssertionError: no flow"]
 
 
+def test_the_line_that_says_most():
+    late = colab_check.CellTimeoutError("A cell timed out.\n----\nf()\n----")
+    assert colab_check.reason(late) == "A cell timed out."
+    assert colab_check.reason(colab_check.DeadKernelError("Traceback\n\x1b[31mKernel died\x1b[0m")) == "Kernel died"
+
+
 def test_too_long_is_a_failure(monkeypatch):
     async def nothing(*_):
         return []

@@ -90,8 +90,14 @@ async def _cells(client, environment) -> list[str]:
             try:
                 await client.async_execute_cell(cell, index)
             except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-                return [f"cell {index}: {COLOUR.sub('', str(error)).strip().splitlines()[-1]}"]
+                return [f"cell {index}: {reason(error)}"]
     return []
+
+
+def reason(error) -> str:
+    """The line of an error that says most: the first of a cell that took too long, else the last."""
+    lines = COLOUR.sub("", str(error)).strip().splitlines()
+    return lines[0] if isinstance(error, CellTimeoutError) else lines[-1]
 
 
 def check(made, committed, name, environment, limit, installed) -> Result:
