@@ -42,7 +42,7 @@ class Config:
     # model
     model: str = "flow"
     """The model's name, as its module registers it: flow, flow-inferred, vae and others."""
-    options: dict[str, float] = field(default_factory=dict, hash=False)
+    options: dict[str, float | bool | str] = field(default_factory=dict, hash=False)
     """The model's own options, for instance beta 4 for the model vae."""
     latent_dim: int = 32
     """d, the size of a latent code."""
@@ -107,8 +107,8 @@ def _validate(config):
         raise FlowlibError(f"factors = {config.factors!r}: name one or more different transformations")
     if not isinstance(config.left_out, tuple) or not set(config.left_out) < set(range(10)):
         raise FlowlibError(f"left_out = {config.left_out!r}: name digits from 0 to 9, not all of them")
-    if not isinstance(config.options, dict) or not all(_is_finite(value) for value in config.options.values()):
-        raise FlowlibError(f"options = {config.options!r}: give finite numbers by name, such as beta 4")
+    if not isinstance(config.options, dict) or not all(_is_plain(value) for value in config.options.values()):
+        raise FlowlibError(f"options = {config.options!r}: give finite numbers, words or truth values by name, such as beta 4")
     if config.velocity == "free" and (config.hj_penalty != "none" or _needs_hessian(config)):
         raise FlowlibError("velocity = 'free' has no potential: use it with hj_penalty none and the path objective")
     for name in ("validation", "images"):
@@ -134,8 +134,8 @@ def _needs_hessian(config):
     return config.prior != "none" and config.objective == "marginal"
 
 
-def _is_finite(value):
-    return type(value) in (int, float) and abs(value) < float("inf")
+def _is_plain(value):
+    return type(value) in (bool, str) or type(value) in (int, float) and abs(value) < float("inf")
 
 
 def _check_option(name, kind, value):

@@ -10,8 +10,8 @@ from torch.distributions import MultivariateNormal
 import linear_gaussian as lg
 from flowlib.config import Config
 from flowlib.errors import FlowlibError
-from flowlib.flows import DiffusionPrior, PotentialBank, estimated_density_change, group_by_factor, run_flow
-from flowlib.models import HJPenalty
+from flowlib.flows import Derivatives, DiffusionPrior, PotentialBank, Trajectory, estimated_density_change, group_by_factor, run_flow
+from flowlib.models import HJPenalty, driven_residual
 from flowlib.transport import Gaussian, GaussianPotential, gaussian_map, gaussian_w2
 
 
@@ -32,8 +32,6 @@ class OptimalBank:
         self.potential = potential
 
     def __call__(self, z, t, factor=None, hessian=False):
-        from flowlib.flows import Derivatives
-
         u, flat = self.potential, z[0]
         curvature = u.hessian(flat, t)[None] if hessian else None
         return Derivatives(u(flat, t)[None], u.gradient(flat, t)[None], u.time_derivative(flat, t)[None], curvature)
@@ -110,6 +108,17 @@ def test_estimated_density_change_is_unbiased(double, generator):
     assert exact.abs().max() > 20 * error.max()
 
 
+def test_a_mixture_has_its_own_hessian_and_needs_a_weight_of_every_potential(double, generator):
+    made, z, weights = bank(), torch.randn(2, 4, generator=generator), torch.rand(2, 3, generator=generator)
+    mixed = run_flow(made.double(), z, weights, 1, hessian=True)
+    expected = sum(weights[:, k, None, None] * run_flow(made, z, k, 1, hessian=True).hessian[:, 0] for k in range(3))
+    assert torch.allclose(mixed.hessian[:, 0], expected)
+    with pytest.raises(FlowlibError, match=r"mixture of shape \(2, 2\): give a weight for each of 2 samples and 3 factors"):
+        run_flow(made, z, weights[:, :2], 1)
+    with pytest.raises(FlowlibError, match="one factor for each sample"):
+        estimated_density_change(made, mixed, weights)
+
+
 @pytest.mark.parametrize("steps, factor", [(-1, 0), (2, 3), (2, -1)])
 def test_impossible_flows_are_refused(steps, factor):
     with pytest.raises(FlowlibError, match="steps = -1|does not exist"):
@@ -175,8 +184,15 @@ class TestPenalty:
     def test_a_free_force_leaves_only_the_positive_residual(self):
         """(r + f²)² with f free: zero for r ≤ 0, r² for r > 0, so the inequality alone constrains nothing (M12)."""
         residual = torch.tensor([-2.0, -0.5, 0.7])
-        force = residual.clamp(max=0).neg().sqrt()
-        assert torch.allclose((residual + force**2).square(), torch.tensor([0.0, 0.0, 0.49]))
+        path = torch.arange(4.0)[None, :, None]  # step t begins at z = t − 1, so a force of z can be chosen freely at each
+
+        class Force(PotentialBank):
+            def forward(self, z, t, factor=None):
+                value = residual.clamp(max=0).neg().sqrt()[z[..., 0].long()]
+                return Derivatives(value, torch.zeros_like(z), torch.zeros_like(value), None)
+
+        flow = Trajectory(path, torch.zeros(1, 3, 1), residual[None])
+        assert driven_residual(Force(1, 1, 1), flow, 0).item() == pytest.approx(0.49 / 3)
 
     def test_on_the_optimal_potential_the_papers_start_term_is_w2_not_zero(self, double, generator):
         source = Gaussian(torch.zeros(2), torch.eye(2))
@@ -187,10 +203,21 @@ class TestPenalty:
 
 
 def test_a_fold_makes_the_marginal_objective_exceed_the_truth(double, generator):
-    """Exact case 6: z ↦ 3 sin 3z is not injective, so log q − log|det| is too small and the 'ELBO' beats log p."""
-    z = torch.randn(200_000, generator=generator)
-    folded = 3 * torch.sin(3 * z)
-    log_q = -0.5 * z**2 - 0.5 * math.log(2 * math.pi) - (9 * torch.cos(3 * z)).abs().log()
+    """z ↦ 3 sin 3z is not injective: log q − log|det| counts one of the places that arrive, so the 'ELBO' beats log p."""
+
+    class Fold:
+        """u(z) = −cos 3z − z²/2, whose step is z + ∇u = 3 sin 3z."""
+
+        factors = 1
+
+        def __call__(self, z, t, factor=None, hessian=False):
+            nothing = torch.zeros_like(z[..., 0])
+            return Derivatives(nothing, 3 * torch.sin(3 * z) - z, nothing, (9 * torch.cos(3 * z) - 1)[..., None])
+
+    z = torch.randn(200_000, 1, generator=generator)
+    flow = run_flow(Fold(), z, 0, 1, hessian=True)
+    log_q = -0.5 * z[:, 0] ** 2 - 0.5 * math.log(2 * math.pi) + flow.log_density_change()[:, 1]
+    folded = flow.path[:, 1, 0]
     bins = torch.histogram(folded, bins=60, range=(-2.9, 2.9), density=True)
     centre = 0.5 * (bins.bin_edges[29] + bins.bin_edges[30])
     near = (folded - centre).abs() < 0.05

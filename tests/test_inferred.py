@@ -10,9 +10,9 @@ from torch.func import jacrev
 
 from flowlib.data import Batch
 from flowlib.errors import FlowlibError
-from flowlib.flows import PotentialBank, VelocityBank, run_flow, run_mixed_flow
+from flowlib.flows import PotentialBank, VelocityBank, run_flow
 from flowlib.models import FlowVAE, build_model
-from flowlib.models.recogniser import Recogniser, straight_through_sample
+from flowlib.models.recogniser import FactorClassifier, straight_through_sample
 from tiny import CONFIG, sequences
 
 INFERRED = dataclasses.replace(CONFIG, model="flow-inferred")
@@ -39,21 +39,21 @@ class TestMixedFlow:
 
     def test_one_hot_rows_are_labels(self, double, generator):
         z, labels = torch.randn(5, 4, generator=generator), torch.tensor([2, 0, 1, 1, 0])
-        mixed = run_mixed_flow(self.bank(), z, torch.eye(3)[labels], 4, first=2)
+        mixed = run_flow(self.bank(), z, torch.eye(3)[labels], 4, first=2)
         labelled = run_flow(self.bank(), z, labels, 4, first=2)
         for name in ("path", "velocity", "residual"):
             assert torch.allclose(getattr(mixed, name), getattr(labelled, name), atol=1e-12), name
 
     def test_noise_has_its_scale(self, double, generator):
         z, scale = torch.zeros(4, 4), torch.tensor([0.0, 1.0, 2.0, 3.0])
-        flow = run_mixed_flow(self.bank(), z, torch.zeros(4, 3), 2, noise_scale=scale, generator=generator)
+        flow = run_flow(self.bank(), z, torch.zeros(4, 3), 2, noise_scale=scale, generator=generator)
         assert torch.allclose(flow.path.diff(dim=1), scale[:, None, None] * flow.noise)
 
     def test_weights_receive_the_gradient_of_every_potential(self, double, generator):
         """One step: ∂(a·z_1)/∂y_k = a·∇u^k(z_0), also where y_k = 0."""
         bank, z, a = self.bank(), torch.randn(1, 4, generator=generator), torch.randn(4, generator=generator)
         weights = torch.tensor([[0.0, 1.0, 0.0]], requires_grad=True)
-        (run_mixed_flow(bank, z, weights, 1).path[0, 1] @ a).backward()
+        (run_flow(bank, z, weights, 1).path[0, 1] @ a).backward()
         expected = [bank(z[None], 1, [k]).gradient[0, 0] @ a for k in range(3)]
         assert torch.allclose(weights.grad[0], torch.stack(expected))
 
@@ -64,7 +64,7 @@ class TestMixedFlow:
         def u(point, t, y):
             return bank(point.expand(3, 1, 4), t).value[:, 0] @ y
 
-        flow, t = run_mixed_flow(bank, z, weights, 1, first=3), torch.tensor(3.0)
+        flow, t = run_flow(bank, z, weights, 1, first=3), torch.tensor(3.0)
         for n in range(2):
             rate, slope = jacrev(u, 1)(z[n], t, weights[n]), jacrev(u)(z[n], t, weights[n])
             assert flow.residual[n, 0].item() == pytest.approx((rate + 0.5 * slope @ slope).item())
@@ -115,8 +115,8 @@ class TestObjective:
         model = built()
         model.prior.log_diffusion.data = torch.tensor([-3.0, -1.0, -2.0])
         labels = torch.ones(6, dtype=torch.long)
-        mixed = model.bound(batch(), torch.eye(3)[labels], torch.Generator().manual_seed(3))
-        told = model.bound(batch(), labels, torch.Generator().manual_seed(3))
+        mixed = model.loss_terms(batch(), torch.eye(3)[labels], torch.Generator().manual_seed(3))
+        told = model.loss_terms(batch(), labels, torch.Generator().manual_seed(3))
         assert mixed["action"].item() == pytest.approx(told["action"].item())
         assert mixed["reconstruction"].item() == pytest.approx(told["reconstruction"].item())
 
@@ -233,7 +233,7 @@ class Sums(nn.Module):
 
 def test_the_recogniser_by_hand():
     """`slow` times the mean over the pairs (x_0, x_t): ½ ((2, 4) + (2, 8)) / 2 of images of 16 pixels."""
-    made = Recogniser("mlp", 1, 4, 2, 1, slow=0.5)
+    made = FactorClassifier("mlp", 1, 4, 2, 1, slow=0.5)
     made.pair_encoder = Sums()
     frames = torch.tensor([1.0, 2.0, 4.0]).reshape(1, 3, 1, 1, 1).expand(-1, -1, 1, 4, 4) / 8
     found = made(Batch(frames, torch.tensor([[0, 1, 2]]), torch.tensor([0]), 2))

@@ -51,7 +51,7 @@ def test_slope_zero_is_the_mean_displacement():
     fitted, plain = model(), VAE(SMALL)
     plain.displacement.normal_(generator=torch.Generator().manual_seed(2))
     plain.displacement[:, 0] = 0
-    fitted.slope[:, :, -1] = plain.displacement
+    fitted.displacement.copy_(plain.displacement)
     z, factor = torch.randn(3, 4), torch.tensor([0, 1, 2])
     for steps, first in ((8, 1), (2, 3), (12, 1), (3, 10)):
         assert torch.allclose(fitted.transport(z, factor, steps, first), plain.transport(z, factor, steps, first), atol=1e-5)
@@ -59,10 +59,20 @@ def test_slope_zero_is_the_mean_displacement():
 
 def test_a_later_start_applies_the_difference_of_two_regressions():
     fitted = model()
-    fitted.slope[0] = torch.arange(9.0)[:, None, None] * torch.eye(5, 4)  # z_t = (1 + t) z_0
+    fitted.slope[0] = torch.arange(9.0)[:, None, None] * torch.eye(4)  # z_t = (1 + t) z_0
     z = torch.tensor([[1.0, 2, 3, 4]])
     assert torch.allclose(fitted.transport(z, 0, 2, first=4)[0], torch.outer(torch.tensor([1.0, 2, 3]), z[0]))
     assert torch.allclose(fitted.transport(z, 0, 10)[0, -1], 11 * z[0])
+
+
+def test_older_weights_hold_the_constant_as_the_last_row(sequences):
+    fitted = model().calibrate(sequences)
+    weights = fitted.state_dict()
+    weights["slope"] = torch.cat([weights["slope"], weights["displacement"][:, :, None]], 2)
+    weights["displacement"] = torch.zeros_like(weights["displacement"])
+    old = model()
+    old.load_state_dict(weights)
+    assert torch.equal(old.slope, fitted.slope) and torch.equal(old.displacement, fitted.displacement) and weights["slope"].shape[2] == 5
 
 
 def test_the_model_underneath_keeps_its_options():

@@ -160,7 +160,7 @@ def test_capsules_shorter_than_a_sequence_are_refused():
     assert small(27, horizon=8).capsule == 9
 
 
-@pytest.mark.parametrize("option", [{"window": 2}, {"window": 5}, {"window": 0}, {"window": 1.5}, {"mu": math.inf}])
+@pytest.mark.parametrize("option", [{"window": 2}, {"window": 5}, {"window": 0}, {"mu": math.inf}])
 def test_impossible_options_are_refused(option):
     with pytest.raises(FlowlibError, match=next(iter(option))):
         TVAE(Config(latent_dim=9, horizon=2, width=2), **option)

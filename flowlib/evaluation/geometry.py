@@ -7,6 +7,7 @@ import torch
 from flowlib.data import Source
 from flowlib.errors import FlowlibError
 from flowlib.flows import smallest_eigenvalue
+from flowlib.models.protocol import has_potentials
 from flowlib.transport import straightness
 
 
@@ -27,11 +28,6 @@ class FlowGeometry:
             "half_speed_squared": 0.5 * self.speed.square().mean().item(),
             "straightness": self.straightness.mean().item(),
         }
-
-
-def has_potentials(model) -> bool:
-    """Whether a model's flow follows gradients; a free velocity has no potential, and a Jacobian that is not symmetric."""
-    return hasattr(model, "flow") and model.config.velocity == "gradient"
 
 
 @torch.no_grad()

@@ -10,6 +10,7 @@ from torch import Tensor
 from flowlib.data import Batch
 from flowlib.errors import FlowlibError
 from flowlib.models.importance import kernel_log_weight, standard_normal_log_prob  # noqa: F401
+from flowlib.models.protocol import weighs_sequences
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def log_likelihood(log_weights, model, batch: Batch, samples=100, generator=None
 
 def sequence_log_likelihood(model, batch: Batch, samples=100, generator=None) -> LogLikelihood:
     """log p̂ (B,) of whole sequences; a model whose frames are independent has no sequence weights: its frames are summed."""
-    if hasattr(model, "sequence_log_weights"):
+    if weighs_sequences(model):
         return log_likelihood(sequence_log_weights, model, batch, samples, generator)
     frames = log_likelihood(frame_log_weights, model, batch, samples, generator)
     return LogLikelihood(frames.value.sum(1), frames.effective_samples.mean(1))

@@ -7,8 +7,9 @@ import torch
 from flowlib.data import Source
 from flowlib.devices import seeded
 from flowlib.evaluation.equivariance import Estimate, decoder_limit, equivariance_error, no_motion
-from flowlib.evaluation.geometry import flow_geometry, has_potentials
+from flowlib.evaluation.geometry import flow_geometry
 from flowlib.evaluation.likelihood import frame_log_weights, log_likelihood, sequence_log_likelihood
+from flowlib.models.protocol import has_potentials
 
 SAMPLES = 100  # M, importance samples per likelihood
 SEQUENCES = 50  # sequences per factor whose likelihood is estimated

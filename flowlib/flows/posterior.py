@@ -32,29 +32,37 @@ class Trajectory:
 
 
 def run_flow(bank, z, factor, steps, first=1, hessian=False, noise_scale=None, generator=None) -> Trajectory:
-    """Let latents flow along the potentials of their factors for `steps` unit steps, time labels first, first+1, ….
+    """Let latents flow along the fields of their factors for `steps` unit steps, time labels first, first+1, ….
 
-    z : (B, d);  factor : one index for all, or (B,) labels
+    bank : a `PotentialBank`, or a `VelocityBank`, whose field need not be a gradient;  z : (B, d)
+    factor : one index for all, (B,) labels, or weights y (B, K) of a mixture, which flows along Σ_k y_k u^k (M15): all K are then
+        evaluated at every point, so that gradients reach y, also where y_k = 0
     noise_scale : None, or the standard deviation √(2 D_k) of the kernel's noise, () or (B,)
+    Raises FlowlibError for negative steps (`flowlib.flows.backward` undoes steps) and for factors that are not there.
     """
     if steps < 0:
         raise FlowlibError(f"steps = {steps}: a flow runs forward; give 0 or more steps")
-    here, index, back = group_by_factor(z, factor, bank.factors)
+    spread, index, back = _arrangement(z, factor, bank.factors)
     scale = None if noise_scale is None else torch.as_tensor(noise_scale).expand(len(z))[:, None]
     path, records, noises = [z], [], []
     for t in range(first, first + steps):
-        record = bank(here, t, index, hessian=hessian)
-        here = here + record.gradient
+        record = bank(spread(path[-1]), t, index, hessian=hessian)
+        records.append((back(record.gradient), back(record.time), back(record.hessian) if hessian else None))
+        here = path[-1] + records[-1][0]
         if scale is not None:
             noises.append(torch.randn(z.shape, generator=generator, dtype=z.dtype, device=z.device))
-            here = here + (scale * noises[-1]).reshape(here.shape)
-        path.append(back(here))
-        records.append(record)
-    return _collect(path, records, noises, back, hessian)
+            here = here + scale * noises[-1]
+        path.append(here)
+    return _collect(path, records, noises, hessian)
 
 
 def estimated_density_change(bank, trajectory, factor, generator=None, terms=8, first=1):
-    """`Trajectory.log_density_change` for large d: the power series with one random probe (needs ‖H‖ < 1), (B, S+1)."""
+    """`Trajectory.log_density_change` for large d: the power series with one random probe (needs ‖H‖ < 1), (B, S+1).
+
+    factor : an index or labels; of a mixture, FlowlibError is raised, since log-determinants do not mix linearly.
+    """
+    if is_mixture(factor):
+        raise FlowlibError("the series needs one factor for each sample: give labels, or use the exact Trajectory.log_density_change")
     starts = trajectory.path[:, :-1]
     here, index, back = group_by_factor(starts, factor, bank.factors)
     points = here.flatten(1, 2)  # (G, N·S, d): all steps of all samples in one call
@@ -74,42 +82,58 @@ def _accumulate(log_dets):
     return -torch.cat([log_dets.new_zeros(len(log_dets), 1), log_dets.cumsum(1)], 1)
 
 
-def _collect(path, records, noises, back, hessian):
+def _collect(path, records, noises, hessian):
     z = path[0]
     if not records:
         none = z.new_zeros(len(z), 0, z.shape[1])
         return Trajectory(z[:, None], none, none[..., 0], none, none[..., None].expand(-1, -1, -1, z.shape[1]))
-    gradient = torch.stack([back(r.gradient) for r in records], 1)
-    time = torch.stack([back(r.time) for r in records], 1)
+    velocity, time, curvature = zip(*records)
+    velocity = torch.stack(velocity, 1)
     return Trajectory(
         path=torch.stack(path, 1),
-        velocity=gradient,
-        residual=hamilton_jacobi_residual(time, gradient),
+        velocity=velocity,
+        residual=hamilton_jacobi_residual(torch.stack(time, 1), velocity),
         noise=torch.stack(noises, 1) if noises else None,
-        hessian=torch.stack([back(r.hessian) for r in records], 1) if hessian else None,
+        hessian=torch.stack(curvature, 1) if hessian else None,
     )
 
 
+def is_mixture(factor) -> bool:
+    """Whether `factor` holds the weights (B, K) of a mixture, rather than one index or (B,) labels."""
+    return isinstance(factor, Tensor) and factor.ndim == 2
+
+
 def group_by_factor(z, factor, factors):
-    """Arrange (B, d) latents as (G, N, d) so that group g moves by potential index[g].
+    """Arrange (B, …) latents as (G, N, …) so that group g moves by potential index[g]; returns (grouped, index, back to (B, …)).
 
     One factor for all: G = 1. A training batch (equally many of each factor, in order): G = K and no gather.
-    Anything else: G = B, each sample with its own copy of the weights. Returns (grouped, index, back to (B, …)).
+    A mixture (B, K): G = K, every sample in every group, and the way back adds up the groups with the sample's weights.
+    Anything else: G = B, each sample with its own copy of the weights.
     """
+    spread, index, back = _arrangement(z, factor, factors)
+    return spread(z), index, back
+
+
+def _arrangement(z, factor, factors):
+    """(from (B, …) to groups (G, N, …), index, back)."""
     def back(x):
         return x.reshape(len(z), *x.shape[2:])
 
     if isinstance(factor, int):
         _check(factor, factor, factors)
-        return z[None], [factor], back
+        return lambda x: x[None], [factor], back
+    if is_mixture(factor):
+        if factor.shape != (len(z), factors):
+            raise FlowlibError(f"mixture of shape {tuple(factor.shape)}: give a weight for each of {len(z)} samples and {factors} factors")
+        return lambda x: x.expand(factors, *x.shape), None, lambda x: torch.einsum("kb...,bk->b...", x, factor)
     low, high = int(factor.min()), int(factor.max())
     _check(low, high, factors)
     if low == high:
-        return z[None], [low], back
+        return lambda x: x[None], [low], back
     size, rest = divmod(len(z), factors)
     if not rest and torch.equal(factor, grouped_factors(len(z), factors, factor.device)):
-        return z.reshape(factors, size, *z.shape[1:]), None, back
-    return z[:, None], factor, back
+        return lambda x: x.reshape(factors, size, *x.shape[1:]), None, back
+    return lambda x: x[:, None], factor, back
 
 
 def _check(low, high, factors):

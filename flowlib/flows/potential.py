@@ -36,22 +36,42 @@ def time_features(t, frequencies):
     return torch.cat([sin, cos], -1), torch.cat([frequencies * cos, -frequencies * sin], -1)
 
 
-class PotentialBank(nn.Module):
-    """K independent potentials whose weights are stacked, (K, …), and evaluated as batched matrix products.
+class TanhBank(nn.Module):
+    """The hidden layers a_1 … a_L of K independent tanh networks, their weights stacked, (K, …): batched matrix products.
 
     factors K, latent dimension d, hidden `width`, `depth` ≥ 1 hidden layers, `horizon` T: the slowest time feature has period 4 T, so
-    that time is seen without ambiguity over 2 T steps. `bounded` adds the output tanh of the paper's code, u ← tanh u.
+    that time is seen without ambiguity over 2 T steps. What is read from a_L is left to `PotentialBank` and `VelocityBank`.
     """
 
-    def __init__(self, factors, dim, width, depth=2, horizon=8, bounded=False, time_frequencies=4):
+    def __init__(self, factors, dim, width, depth=2, horizon=8, time_frequencies=4):
         super().__init__()
-        self.factors, self.dim, self.bounded = factors, dim, bounded
+        self.factors, self.dim = factors, dim
         omega = 2 * math.pi / (4 * horizon) * 2.0 ** torch.arange(time_frequencies)
         self.register_buffer("frequencies", omega)
         sizes = [dim] + [width] * depth
         self.weights = nn.ParameterList(uniform(factors, n, m) for m, n in zip(sizes, sizes[1:]))
         self.biases = nn.ParameterList(nn.Parameter(torch.zeros(factors, width)) for _ in range(depth))
         self.time_weight = nn.Parameter(uniform(factors, width, 2 * time_frequencies).data)
+
+    def _layers(self, z, t, factor):
+        """The weights in use (G, …), the activations a_1 … a_L, and c_1'(t), (G, 1 or N, width)."""
+        pick = (lambda p: p) if factor is None else (lambda p: p[factor])
+        weights = [pick(w) for w in self.weights]
+        t = torch.as_tensor(t, dtype=z.dtype, device=z.device).reshape(-1)
+        features, rates = time_features(t, self.frequencies)  # (1 or N, 2F)
+        from_time = pick(self.time_weight).mT  # (G, 2F, width)
+        layers = [torch.tanh(z @ weights[0].mT + (pick(self.biases[0])[:, None] + features @ from_time))]
+        for weight, bias in zip(weights[1:], self.biases[1:]):
+            layers.append(torch.tanh(torch.baddbmm(pick(bias)[:, None], layers[-1], weight.mT)))
+        return weights, layers, rates @ from_time
+
+
+class PotentialBank(TanhBank):
+    """K independent potentials u = w·a_L + b on the layers of a `TanhBank`; `bounded` adds the output tanh of the paper's code, u ← tanh u."""
+
+    def __init__(self, factors, dim, width, depth=2, horizon=8, bounded=False, time_frequencies=4):
+        super().__init__(factors, dim, width, depth, horizon, time_frequencies)
+        self.bounded = bounded
         self.head = nn.Parameter(torch.randn(factors, width) * 0.1 / math.sqrt(width))
         self.offset = nn.Parameter(torch.zeros(factors))
 
@@ -106,18 +126,6 @@ class PotentialBank(nn.Module):
         weight = self.time_weight if factor is None else self.time_weight[factor]
         return (-self.frequencies.square().repeat(2) * features) @ weight.mT
 
-    def _layers(self, z, t, factor):
-        """The weights in use (G, …), the activations a_1 … a_L, and c_1'(t), (G, 1 or N, width)."""
-        pick = (lambda p: p) if factor is None else (lambda p: p[factor])
-        weights = [pick(w) for w in self.weights]
-        t = torch.as_tensor(t, dtype=z.dtype, device=z.device).reshape(-1)
-        features, rates = time_features(t, self.frequencies)  # (1 or N, 2F)
-        from_time = pick(self.time_weight).mT  # (G, 2F, width)
-        layers = [torch.tanh(z @ weights[0].mT + (pick(self.biases[0])[:, None] + features @ from_time))]
-        for weight, bias in zip(weights[1:], self.biases[1:]):
-            layers.append(torch.tanh(torch.baddbmm(pick(bias)[:, None], layers[-1], weight.mT)))
-        return weights, layers, rates @ from_time
-
 
 def _backward(weights, layers, head):
     """a'_l and g_l = ∂u/∂h_l of every layer."""
@@ -150,31 +158,29 @@ def _hessian_vector(weights, layers, slopes, g, vectors):
     return back
 
 
-def _hessian(weights, layers, slopes, g):
-    """Σ_l P_lᵀ diag(−2 a_l ⊙ g_l) P_l with P_1 = W_1 and P_{l+1} = W_{l+1} diag(a'_l) P_l, (G, N, d, d).
+def _layer_jacobians(weights, slopes):
+    """P_1ᵀ … P_Lᵀ with P_1 = W_1 and P_{l+1} = W_{l+1} diag(a'_l) P_l, each (G, N or 1, d, width).
 
-    P is kept transposed, (G, N, d, width), so that a layer is one large matrix product over all points.
+    Transposed, a layer is one large matrix product over all points.
     """
     jacobian = weights[0].mT[:, None]
-    total = 0
-    for index, (a, gl) in enumerate(zip(layers, g)):
-        if index:
-            scaled = jacobian * slopes[index - 1][:, :, None]
-            jacobian = (scaled.flatten(1, 2) @ weights[index].mT).reshape(scaled.shape)
-        total = total + (jacobian * (-2 * a * gl)[:, :, None]) @ jacobian.mT
-    return total
+    yield jacobian
+    for weight, slope in zip(weights[1:], slopes):
+        scaled = jacobian * slope[:, :, None]
+        jacobian = (scaled.flatten(1, 2) @ weight.mT).reshape(scaled.shape)
+        yield jacobian
+
+
+def _hessian(weights, layers, slopes, g):
+    """H = Σ_l P_lᵀ diag(s_l) P_l, s_l = −2 a_l ⊙ g_l, (G, N, d, d)."""
+    parts = zip(_layer_jacobians(weights, slopes), layers, g)
+    return sum((jacobian * (-2 * a * gl)[:, :, None]) @ jacobian.mT for jacobian, a, gl in parts)
 
 
 def _laplacian(weights, layers, slopes, g):
     """tr H = Σ_l s_l · (row norms of P_l)², without forming H."""
-    jacobian = weights[0].mT[:, None]
-    total = 0
-    for index, (a, gl) in enumerate(zip(layers, g)):
-        if index:
-            scaled = jacobian * slopes[index - 1][:, :, None]
-            jacobian = (scaled.flatten(1, 2) @ weights[index].mT).reshape(scaled.shape)
-        total = total + (-2 * a * gl * jacobian.square().sum(-2)).sum(-1)
-    return total
+    parts = zip(_layer_jacobians(weights, slopes), layers, g)
+    return sum((-2 * a * gl * jacobian.square().sum(-2)).sum(-1) for jacobian, a, gl in parts)
 
 
 def uniform(factors, rows, columns):

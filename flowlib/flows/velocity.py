@@ -3,19 +3,19 @@
 import torch
 from torch import nn
 
-from flowlib.flows.potential import Derivatives, PotentialBank, uniform
+from flowlib.flows.potential import Derivatives, TanhBank, uniform
 
 
-class VelocityBank(PotentialBank):
-    """The networks of a `PotentialBank`, with d outputs instead of one: v = V a_L + b, no gradient of anything.
+class VelocityBank(TanhBank):
+    """v = V a_L + b on the layers of a `TanhBank`: d outputs, no gradient of anything.
 
-    It takes the bank's place in `run_flow`. There is no potential: `value` and `time` are NaN, `gradient` is v, and
+    It takes a `PotentialBank`'s place in `run_flow`. There is no potential: `value` and `time` are NaN, `gradient` is v, and
     `hessian` is the Jacobian ∂v/∂z, which is not symmetric (M11 holds for it all the same).
     """
 
     def __init__(self, factors, dim, width, depth=2, horizon=8):
         super().__init__(factors, dim, width, depth, horizon)
-        del self.head, self.offset
+        torch.randn(factors, width)  # drawn and not used: a seed keeps the weights with which results were measured
         self.out = nn.Parameter(uniform(factors, dim, width).data * 0.1)
         self.bias = nn.Parameter(torch.zeros(factors, dim))
 

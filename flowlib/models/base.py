@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from flowlib.config import Config
 from flowlib.data import Batch
+from flowlib.models.contract import checked_transport
 from flowlib.models.likelihood import build_likelihood
 from flowlib.models.networks import build_networks
 from flowlib.models.protocol import Posterior
@@ -14,15 +15,24 @@ class LatentModel(nn.Module):
     """q(z|x) and p(x|z) of images (channels, size, size); how a latent moves is left to the models.
 
     config : encoder, decoder, latent size and likelihood are read from it, and the images' shape where it is not given
+    encoder, decoder : None, or networks of your own: images (B, C, H, W) → (mean, log σ), (B, d) each; codes (B, d) → (B, C, H, W), as
+        the likelihood reads it. Their shapes are checked. A checkpoint holds their weights, not their code: to load it, pass them again
+    uses : the choices of the configuration (`flowlib.models.contract.CHOICES`) that a class reads; `build_model` refuses the others
     version : raised when training changes in a way that its first steps do not show, so that older results are measured again
     """
 
+    uses = ()
     version = 1
 
-    def __init__(self, config: Config, channels=None, size=None):
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if "transport" in vars(cls):
+            cls.transport = checked_transport(cls.transport)
+
+    def __init__(self, config: Config, channels=None, size=None, encoder=None, decoder=None):
         super().__init__()
         self.config, self.channels, self.size = config, channels or config.channels, size or config.size
-        self.encoder, self.decoder = build_networks(config.network, self.channels, self.size, config.latent_dim, config.width)
+        self.encoder, self.decoder = build_networks(config.network, self.channels, self.size, config.latent_dim, config.width, encoder, decoder)
         self.likelihood = build_likelihood(config.likelihood, config.noise_std)
 
     def encode(self, images: Float[Tensor, "B C H W"]) -> Posterior:
@@ -36,6 +46,10 @@ class LatentModel(nn.Module):
     def infer_factor(self, batch: Batch) -> Int[Tensor, " B"]:
         """Which factor moves each sequence: here it is given."""
         return batch.factor
+
+    def idle_parameters(self):
+        """Names of trainable parameters that the objective leaves alone on purpose; the trainer takes any other for a mistake."""
+        return ()
 
     def calibrate(self, sequences):
         """Measure on the training set, after training, what the model needs beyond its weights: here nothing."""

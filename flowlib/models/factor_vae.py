@@ -30,8 +30,8 @@ class FactorVAE(VAE):
     config : encoder, decoder, latent size and likelihood are read from it;  gamma : γ ≥ 0
     """
 
-    def __init__(self, config: Config, channels=None, size=None, gamma=10.0):
-        super().__init__(config, channels, size)
+    def __init__(self, config: Config, channels=None, size=None, gamma=10.0, **networks):
+        super().__init__(config, channels, size, **networks)
         if not 0 <= gamma < float("inf"):
             raise FlowlibError(f"gamma = {gamma}: give a finite weight ≥ 0 of the total correlation (try 10)")
         self.gamma = gamma

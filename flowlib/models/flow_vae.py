@@ -13,9 +13,13 @@ from flowlib.flows import (
     VelocityBank,
     estimated_density_change,
     run_flow,
+    stops,
     trace_density_change,
+    travel,
 )
+from flowlib.errors import FlowlibError
 from flowlib.models.base import LatentModel
+from flowlib.models.contract import CHOICES
 from flowlib.models.hj_penalty import HJPenalty
 from flowlib.models.importance import marginal_log_weights, noisy_chain_log_weights, shared_flow_log_weights
 from flowlib.models.registry import register
@@ -25,11 +29,25 @@ from flowlib.models.registry import register
 class FlowVAE(LatentModel):
     """Transforming an image means letting its code flow: z_t = z_{t−1} + ∇u^k(z_{t−1}, t).
 
-    config : see `flowlib.config.Config`;  channels, size : of the images
+    A code moves in one place, `flow`: objective, likelihoods and `transport` all call it. A subclass that overrides `transport` alone
+    would train the motion that it had before, and is refused with a FlowlibError where it is defined.
+
+    config : see `flowlib.config.Config`;  channels, size : of the images;  networks : own `encoder`, `decoder` (`LatentModel`)
     """
 
-    def __init__(self, config: Config, channels=None, size=None):
-        super().__init__(config, channels, size)
+    uses = CHOICES
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        place = {name: next(i for i, one in enumerate(cls.__mro__) if name in vars(one)) for name in ("transport", "flow", "objective")}
+        if place["transport"] < min(place["flow"], place["objective"]):
+            raise FlowlibError(
+                f"{cls.__name__} overrides transport, which the objective of a FlowVAE never calls, so its motion would not be learned: "
+                "override flow, whose path transport returns (or objective too)"
+            )
+
+    def __init__(self, config: Config, channels=None, size=None, **networks):
+        super().__init__(config, channels, size, **networks)
         factors, shape = len(config.factors), (config.potential_width, config.potential_depth, config.horizon)
         if config.velocity == "free":
             self.potentials = VelocityBank(factors, config.latent_dim, *shape)
@@ -38,12 +56,36 @@ class FlowVAE(LatentModel):
         self.prior = DiffusionPrior(factors, config.diffusion, config.learn_diffusion)
         self.penalty = HJPenalty(config.hj_penalty, factors, config.latent_dim, config)
 
-    def transport(self, z: Float[Tensor, "B d"], factor, steps: int, first: int = 1) -> Float[Tensor, "B frames d"]:
-        """The noise-free posterior flow, z_0 … z_steps (M10)."""
-        return self.flow(z, factor, steps, first).path
+    @property
+    def follows_gradients(self):
+        """Whether the flow has potentials."""
+        return self.config.velocity == "gradient"
+
+    def idle_parameters(self):
+        """A constant added to a potential moves nothing, and without a prior flow its diffusion has no use."""
+        constant = [] if self.config.bounded_potential else ["potentials.offset"]
+        return constant + (["prior.log_diffusion"] if self.config.prior == "none" else [])
+
+    def transport(self, z: Float[Tensor, "B d"], factor, steps, first=1) -> Float[Tensor, "B frames d"]:
+        """The noise-free posterior flow, z_0 … z_steps (M10), also backward and by part of a step (`flowlib.flows.backward`).
+
+        steps : 2.5 gives z_0, z_1, z_2 and z_2.5, which is halfway on the straight line from z_2 to z_3. −2.5 takes z for z_2.5 and gives
+            z, z_2, z_1, z_0, so that transport(transport(z, k, n)[:, -1], k, -n)[:, -1] is z, to rounding, for every n.
+        first : label of the first step, so z stands at time first − 1; 1.5 is in the middle of step 1
+        No gradient flows back through undone steps. Raises FlowlibError where a step cannot be undone (`flows.undo`).
+        """
+        times = stops(steps, first)
+        if steps >= 0 and all(isinstance(time, int) for time in times):
+            return self.flow(z, factor, len(times) - 1, times[0] + 1).path
+
+        def step(here, t, hessian):
+            moved = self.flow(here, factor, 1, t, hessian=hessian)
+            return moved.velocity[:, 0], moved.hessian[:, 0] if hessian else None
+
+        return travel(step, z, times)
 
     def flow(self, z: Float[Tensor, "B d"], factor, steps: int, first: int = 1, **options) -> Trajectory:
-        """The flow with its velocities and residuals, and Hessians or noise where asked for (`run_flow`)."""
+        """The flow with its velocities and residuals, and Hessians or noise where asked for (`run_flow`): the method to override."""
         return run_flow(self.potentials, z, factor, steps, first, **options)
 
     def log_density_ratio(self, posterior, trajectory: Trajectory, factor, change) -> Float[Tensor, "B frames"]:
@@ -55,9 +97,9 @@ class FlowVAE(LatentModel):
 
     def objective(self, batch: Batch, generator=None) -> dict[str, Tensor]:
         """−(M13 or M14) plus the Hamilton–Jacobi penalty, averaged over the batch, with its terms."""
-        return self.bound(batch, batch.factor, generator)
+        return self.loss_terms(batch, batch.factor, generator)
 
-    def bound(self, batch: Batch, factor, generator=None) -> dict[str, Tensor]:
+    def loss_terms(self, batch: Batch, factor, generator=None) -> dict[str, Tensor]:
         """The objective's terms when `factor` moves the codes."""
         posterior = self.encode(batch.frames[:, 0])
         z = posterior.sample(generator)

@@ -9,9 +9,10 @@ from torch import Tensor
 from flowlib.config import Config
 from flowlib.data import Batch
 from flowlib.errors import FlowlibError
-from flowlib.flows import run_mixed_flow
+from flowlib.flows import is_mixture
+from flowlib.models.contract import CHOICES
 from flowlib.models.flow_vae import FlowVAE
-from flowlib.models.recogniser import Recogniser, straight_through_sample
+from flowlib.models.recogniser import FactorClassifier, straight_through_sample
 from flowlib.models.registry import register
 
 
@@ -25,20 +26,22 @@ class InferredFlowVAE(FlowVAE):
     Three remedies against collapse, one potential serving several transformations and others none; what each of them does is
     measured by the experiments `collapse` and `shrinking`:
     balance : weight of KL[mean of q(k|x̄) over the batch ‖ 1/K], which asks that all potentials be used
-    slow : see `Recogniser`; a small one gives the potentials time to become different
+    slow : see `FactorClassifier`; a small one gives the potentials time to become different
     shrink : weight of E‖logits‖²: where one potential is certain, no other is ever tried, and neither y nor the balance has a gradient
     warm_up : share of training in which the temperature falls from 1 to `cold`
     """
 
-    def __init__(self, config: Config, channels=None, size=None, balance=100.0, cold=0.3, warm_up=0.5, slow=0.1, shrink=0.3):
-        super().__init__(config, channels, size)
+    uses = tuple(name for name in CHOICES if name != "log_det")
+
+    def __init__(self, config: Config, channels=None, size=None, balance=100.0, cold=0.3, warm_up=0.5, slow=0.1, shrink=0.3, **networks):
+        super().__init__(config, channels, size, **networks)
         if config.objective != "path" or config.hj_penalty == "paper" or config.prior == "none":
             raise FlowlibError("model = 'flow-inferred' mixes potentials: use the path objective with its prior, and hj_penalty zero or none")
         if not (0 < cold <= 1 and 0 < warm_up <= 1 and slow > 0 and min(balance, shrink) >= 0):
             given = f"cold = {cold}, warm_up = {warm_up}, slow = {slow}, balance = {balance}, shrink = {shrink}"
             raise FlowlibError(f"{given}: give 0 < cold, warm_up ≤ 1, slow > 0, balance and shrink ≥ 0")
         self.shrink, self.balance, self.cold, self.warm_up = shrink, balance, cold, warm_up
-        self.recogniser = Recogniser(config.network, self.channels, self.size, len(config.factors), config.width, slow)
+        self.recogniser = FactorClassifier(config.network, self.channels, self.size, len(config.factors), config.width, slow)
         self.register_buffer("iteration", torch.zeros((), dtype=torch.int64))
         self.register_buffer("order", torch.arange(len(config.factors)))
 
@@ -50,14 +53,14 @@ class InferredFlowVAE(FlowVAE):
 
     def flow(self, z: Float[Tensor, "B d"], factor, steps: int, first: int = 1, **options):
         """The flow of factors given by number or label, or of a mixture y (B, K) of the potentials."""
-        if _is_mixture(factor):
-            return run_mixed_flow(self.potentials, z, factor, steps, first, **options)
+        if is_mixture(factor):
+            return super().flow(z, factor, steps, first, **options)
         own = self.order[factor]
         return super().flow(z, int(own) if own.ndim == 0 else own, steps, first, **options)
 
     def diffusion(self, factor):
         """D of the factors' own potentials, or Σ_k y_k D_k."""
-        if _is_mixture(factor):
+        if is_mixture(factor):
             return factor @ self.prior.log_diffusion.exp()
         return self.prior.diffusion(self.order[factor])
 
@@ -71,7 +74,7 @@ class InferredFlowVAE(FlowVAE):
         mixture = straight_through_sample(logits, self.temperature, generator)
         if self.training:
             self.iteration += 1
-        terms = self.bound(batch, mixture, generator)
+        terms = self.loss_terms(batch, mixture, generator)
         log_q = logits.log_softmax(-1)
         terms["kl_k"] = _to_uniform(log_q).mean()
         terms["balance"] = _to_uniform(log_q.logsumexp(0) - math.log(len(batch)))
@@ -118,10 +121,6 @@ class InferredFlowVAE(FlowVAE):
         factor = torch.multinomial(probability, 1, generator=generator)[:, 0]
         chosen = probability.gather(1, factor[:, None])[:, 0]
         return Batch(batch.frames, batch.times, factor, batch.steps), -math.log(len(self.order)) - chosen.log()
-
-
-def _is_mixture(factor):
-    return isinstance(factor, Tensor) and factor.is_floating_point()
 
 
 def _to_uniform(log_probability):

@@ -1,5 +1,7 @@
 """Encoders and decoders, the same for every model. Images (B, C, H, W) in [0, 1]; decoders return logits."""
 
+import copy
+
 import torch
 from torch import nn
 
@@ -87,12 +89,34 @@ class MLPDecoder(Network):
 NETWORKS = {"conv": (ConvEncoder, ConvDecoder), "mlp": (MLPEncoder, MLPDecoder)}
 
 
-def build_networks(kind, channels, size, latent_dim, width):
-    """(encoder, decoder) of the named kind; raises for a kind that is not there."""
+def build_networks(kind, channels, size, latent_dim, width, encoder=None, decoder=None):
+    """(encoder, decoder) of the named kind, or the ones given; raises for a kind that is not there, and for shapes that do not fit."""
     if kind not in NETWORKS:
         raise FlowlibError(f"network = {kind!r}: choose one of {', '.join(NETWORKS)}")
-    encoder, decoder = NETWORKS[kind]
-    return encoder(channels, size, latent_dim, width), decoder(channels, size, latent_dim, width)
+    images, codes, shape = torch.zeros(2, channels, size, size), torch.zeros(2, latent_dim), (channels, size, latent_dim, width)
+    if encoder is not None:
+        _check(encoder, "encoder", images, [tuple(codes.shape)] * 2, "mean and log σ")
+    if decoder is not None:
+        _check(decoder, "decoder", codes, [tuple(images.shape)], "the parameters of p(x|z)")
+    encoder = NETWORKS[kind][0](*shape) if encoder is None else encoder
+    return encoder, NETWORKS[kind][1](*shape) if decoder is None else decoder
+
+
+@torch.no_grad()
+def _check(network, name, example, wanted, what):
+    """Raise unless a network that was passed in returns tensors of the shapes wanted; a copy is asked, so that nothing in it changes."""
+    if not isinstance(network, nn.Module):
+        raise FlowlibError(f"{name} is a {type(network).__name__}: give a torch.nn.Module")
+    remedy = f"give {what}, {' and '.join(map(str, wanted))}"
+    first = next(network.parameters(), example)
+    try:
+        found = copy.deepcopy(network).eval()(example.to(first))
+    except (RuntimeError, ValueError, TypeError) as error:
+        raise FlowlibError(f"{name} cannot take {tuple(example.shape)} ({str(error).splitlines()[0]}): {remedy}") from error
+    found = found if isinstance(found, (tuple, list)) else [found]
+    shapes = [tuple(getattr(one, "shape", ())) for one in found]
+    if shapes != wanted:
+        raise FlowlibError(f"{name} returns {shapes} for {tuple(example.shape)}: {remedy}")
 
 
 def _stages(size, width):

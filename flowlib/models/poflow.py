@@ -8,6 +8,7 @@ from torch import nn
 from flowlib.config import Config
 from flowlib.errors import FlowlibError
 from flowlib.flows import group_by_factor
+from flowlib.models.contract import check_choices
 from flowlib.models.flow_vae import FlowVAE
 from flowlib.models.registry import register
 
@@ -24,11 +25,14 @@ class PoFlow(FlowVAE):
     wave_weight : weight of the penalty, in place of the configuration's hj_weight;  speed : initial c of every factor, learned
     """
 
-    def __init__(self, config: Config, channels=None, size=None, wave_weight=1e4, speed=1.0):
+    uses = ()
+
+    def __init__(self, config: Config, channels=None, size=None, wave_weight=1e4, speed=1.0, **networks):
+        check_choices(PoFlow, dataclasses.replace(config, model="poflow"))
         if wave_weight < 0 or not speed > 0:
             raise FlowlibError(f"wave_weight = {wave_weight}, speed = {speed}: give wave_weight ≥ 0 and speed > 0")
         own = dataclasses.replace(config, prior="none", hj_penalty="none", hj_weight=wave_weight)
-        super().__init__(own, channels, size)
+        super().__init__(own, channels, size, **networks)
         self.penalty = WavePenalty(len(config.factors), speed)
 
 

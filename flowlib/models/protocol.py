@@ -36,9 +36,12 @@ LOG_2PI = 1.8378770664093453
 
 
 class Model(Protocol):
-    """What a model can do. `factor` is one index for all samples or (B,) labels; latents are (B, d).
+    """What a model owes the rest. `factor` is one index for all samples or (B,) labels; latents are (B, d).
 
     `likelihood` : an object of `flowlib.models.likelihood`, which reads what `decode` returns.
+    The constructor is called as (config, channels, size, **options): own options are keyword parameters with defaults, and their
+    annotations (float, int, bool, str or a Literal of choices) say what is accepted. `flowlib.models.contract` checks all of this.
+    What some models have besides is in `Optional`.
     """
 
     likelihood: object
@@ -49,8 +52,13 @@ class Model(Protocol):
     def decode(self, z: Tensor) -> Tensor:
         """The parameters (…, C, H, W) of p(x|z) for latents (…, d): logits or means, as `likelihood` reads them."""
 
-    def transport(self, z: Tensor, factor, steps: int, first: int = 1) -> Tensor:
-        """z_0 … z_steps, (B, steps+1, d): the one place where a latent moves. `first` labels the first step's time."""
+    def transport(self, z: Tensor, factor, steps, first=1) -> Tensor:
+        """The codes at the times of `flowlib.flows.stops(steps, first)`, (B, times, d): the one place where a latent moves after training.
+
+        For a whole number of steps these are z_0 … z_steps, (B, steps + 1, d); `first` labels the first step's time.
+        Negative steps undo: transport(·, −n, first) begins where transport(·, n, first) ends, and goes back to where that began.
+        Where a model knows no way back, or no part of a step, it raises FlowlibError.
+        """
 
     def infer_factor(self, batch: Batch) -> Tensor:
         """Which factor moves each sequence (B,): `batch.factor` where it is given."""
@@ -59,10 +67,36 @@ class Model(Protocol):
         """Measure on the training set, after training, what the model needs beyond its weights; returns the model."""
 
     def frame_log_weights(self, batch: Batch, generator=None) -> Tensor:
-        """One draw of the importance weights log w of every frame (B, frames) (M17).
-
-        Models of whole sequences have `sequence_log_weights` (B,) besides; without it a sequence is the sum of its frames.
-        """
+        """One draw of the importance weights log w of every frame (B, frames) (M17)."""
 
     def objective(self, batch: Batch, generator=None) -> dict[str, Tensor]:
-        """Named scalars in nats per sequence; "loss" is what the trainer minimises."""
+        """Named scalars in nats per sequence; "loss" is what the trainer minimises, and depends on every trainable parameter."""
+
+
+class Optional(Protocol):
+    """What a model may have besides. Ask by `has_potentials` and `weighs_sequences`, never for a class."""
+
+    follows_gradients: bool
+    """Whether `flow` exists and follows gradients of potentials; a free velocity's Jacobian is not symmetric."""
+
+    def flow(self, z: Tensor, factor, steps: int, first: int = 1, hessian=False, noise_scale=None, generator=None):
+        """The motion as a `flowlib.flows.Trajectory`, differentiable, in training and after it; `transport` returns its path alone.
+
+        Whoever wants another motion of a `FlowVAE` overrides this: objective, likelihoods, geometry and `transport` all call it.
+        """
+
+    def sequence_log_weights(self, batch: Batch, generator=None) -> Tensor:
+        """One draw of log w of whole sequences (B,) (M17); without it a sequence is the sum of its independent frames."""
+
+    def recognise(self, batch: Batch) -> Tensor:
+        """q(k|x̄) (B, K), where k is inferred."""
+
+
+def has_potentials(model) -> bool:
+    """Whether a model's `flow` follows gradients."""
+    return bool(getattr(model, "follows_gradients", False))
+
+
+def weighs_sequences(model) -> bool:
+    """Whether a model has `sequence_log_weights`."""
+    return hasattr(model, "sequence_log_weights")

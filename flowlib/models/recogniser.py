@@ -8,7 +8,7 @@ from flowlib.data import Batch
 from flowlib.models.networks import build_networks
 
 
-class Recogniser(nn.Module):
+class FactorClassifier(nn.Module):
     """logits of q(k|x̄) = `slow` times the mean over the later frames of h(x_0, x_t), h one encoder on the two images together.
 
     A mean takes any number of frames in any order: it is trained on the few that a batch holds, and reads whole sequences.

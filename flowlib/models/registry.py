@@ -1,40 +1,51 @@
 """The models by name. A module of this folder adds its own with `@register("name")`; nothing else has to change."""
 
-import inspect
-
 from flowlib.errors import FlowlibError
+from flowlib.models.contract import check_choices, check_class, own_parameters, typed
 
 MODELS = {}
 
 
 def register(name):
-    """A class decorator: `build_model` finds the class under this name from then on."""
+    """A class decorator: `build_model` finds the class under this name from then on.
+
+    Raises FlowlibError for a class without the methods of `flowlib.models.protocol.Model`, or with another constructor.
+    """
 
     def add(model):
+        check_class(model)
         MODELS[name] = model
         return model
 
     return add
 
 
-def own_options(name) -> dict[str, float]:
-    """A model's own options with their defaults: what its constructor takes after (config, channels, size)."""
+def model_class(name):
+    """The class registered under a name; raises FlowlibError, listing those that are there."""
     if name not in MODELS:
         raise FlowlibError(f"model = {name!r}: choose one of {', '.join(sorted(MODELS))}")
-    parameters = list(inspect.signature(MODELS[name]).parameters.values())[3:]
-    return {parameter.name: parameter.default for parameter in parameters}
+    return MODELS[name]
 
 
-def build_model(config, channels=None, size=None):
+def own_options(name) -> dict:
+    """A model's own options with their defaults: what its constructor takes after (config, channels, size)."""
+    return {option: parameter.default for option, parameter in own_parameters(model_class(name)).items()}
+
+
+def build_model(config, channels=None, size=None, **networks):
     """The model that a configuration describes, with freshly drawn weights (torch's global seed).
 
     channels, size : of the images, in place of the configuration's
-
-    Raises FlowlibError for a model that is not there, and for options that the model does not have.
+    networks : an `encoder` and a `decoder` of your own (`flowlib.models.base.LatentModel`)
+    Raises FlowlibError for a model that is not there, for options that the model does not have or that are of another type, and for
+    choices of the configuration that the model does not read (`uses`), unless they stand at their defaults.
     """
-    known = own_options(config.model)
+    model = model_class(config.model)
+    known = own_parameters(model)
     unknown = sorted(set(config.options) - set(known))
     if unknown:
         listed = ", ".join(known) or "none"
         raise FlowlibError(f"options {unknown} are not of the model {config.model!r}: its own are {listed}")
-    return MODELS[config.model](config, channels or config.channels, size or config.size, **config.options)
+    check_choices(model, config)
+    options = {name: typed(known[name], value) for name, value in config.options.items()}
+    return model(config, channels or config.channels, size or config.size, **options, **networks)

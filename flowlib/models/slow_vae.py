@@ -31,8 +31,8 @@ class SlowVAE(VAE):
     config : encoder, decoder, latent size and likelihood are read from it;  rate : λ > 0;  gamma : γ ≥ 0
     """
 
-    def __init__(self, config: Config, channels=None, size=None, rate=6.0, gamma=1.0):
-        super().__init__(config, channels, size)
+    def __init__(self, config: Config, channels=None, size=None, rate=6.0, gamma=1.0, **networks):
+        super().__init__(config, channels, size, **networks)
         if not 0 < rate < float("inf"):
             raise FlowlibError(f"rate = {rate}: give a finite Laplace rate > 0 (try 6)")
         if not 0 <= gamma < float("inf"):

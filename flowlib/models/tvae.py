@@ -37,8 +37,8 @@ class TVAE(LatentModel):
     window : odd number of neighbours in W
     """
 
-    def __init__(self, config: Config, channels=None, size=None, mu=-30.0, window=3.0):
-        super().__init__(config, channels, size)
+    def __init__(self, config: Config, channels=None, size=None, mu=-30.0, window: int = 3, **networks):
+        super().__init__(config, channels, size, **networks)
         factors, self.capsule = len(config.factors), config.latent_dim // len(config.factors)
         if self.capsule <= config.horizon:
             raise FlowlibError(
@@ -52,7 +52,7 @@ class TVAE(LatentModel):
         half = max(1, config.width // 2)
         self.scale_encoder = build_networks(config.network, self.channels, self.size, config.latent_dim, half)[0]
         self.mu = nn.Parameter(torch.tensor(float(mu)))
-        neighbours = (config.horizon + 1) * _neighbours(config.latent_dim, factors, self.capsule, int(window))
+        neighbours = (config.horizon + 1) * _neighbours(config.latent_dim, factors, self.capsule, window)
         self.register_buffer("neighbours", neighbours, persistent=False)
 
     def roll(
@@ -65,11 +65,16 @@ class TVAE(LatentModel):
         inside = places // self.capsule == factor[:, None, None]
         return values.gather(-1, torch.where(inside, rolled, places))
 
-    def transport(self, z: Float[Tensor, "B d"], factor, steps: int, first: int = 1) -> Float[Tensor, "B frames d"]:
-        """The factor's capsule rolled by 0 … steps places, whatever `first`: the operator does not depend on time."""
+    def transport(self, z: Float[Tensor, "B d"], factor, steps, first=1) -> Float[Tensor, "B frames d"]:
+        """The factor's capsule rolled by 0 … steps places, backward for negative steps; whatever `first`: the operator does not depend on time.
+
+        Raises FlowlibError for parts of a step: a capsule rolls by whole places.
+        """
+        if steps != int(steps) or first != int(first):
+            raise FlowlibError(f"steps = {steps}, first = {first}: a capsule rolls by whole places; give whole numbers")
         labels = torch.as_tensor(factor, device=z.device).expand(len(z))
-        shifts = torch.arange(steps + 1, device=z.device).expand(len(z), -1)
-        return self.roll(z[:, None].expand(-1, steps + 1, -1), labels, shifts)
+        shifts = torch.arange(abs(int(steps)) + 1, device=z.device) * (1 if steps > 0 else -1)
+        return self.roll(z[:, None].expand(-1, len(shifts), -1), labels, shifts.expand(len(z), -1))
 
     def encode(self, images: Float[Tensor, "B C H W"]) -> Posterior:
         """t of single images, as a Gaussian: z moves and v keeps its posterior mean W (μ_u² + σ_u²), so that

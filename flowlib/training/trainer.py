@@ -15,6 +15,7 @@ from flowlib.config import Config
 from flowlib.data import Source, check_source
 from flowlib.devices import device_of, is_out_of_memory, seeded
 from flowlib.errors import FlowlibError
+from flowlib.models.contract import check_gradients, check_terms
 from flowlib.training import checkpoint as checkpoints
 from flowlib.training import distributed
 
@@ -111,11 +112,14 @@ class Trainer:
         batch = self.sequences.training_batch(config.batch, config.frames_per_step, generator, self.part)
         with distributed.same_noise(len(config.factors)):
             terms = self.model.objective(batch, generator)
+        check_terms(self.model, terms)
         self.optimizer.zero_grad()
         loss, terms = terms["loss"], {name: value.detach().clone() for name, value in terms.items()}
         distributed.average(list(terms.values()))
         self._check_finite("loss terms are", terms)
         loss.backward()
+        if not self.optimizer.state:  # the first step
+            check_gradients(self.model)
         distributed.average([parameter.grad for parameter in self.model.parameters() if parameter.grad is not None])
         return terms
 

@@ -1,0 +1,236 @@
+"""A model that breaks its contract fails where it is written, or at its first step, with a message that says what to do."""
+
+import dataclasses
+from typing import Literal
+
+import pytest
+import torch
+from torch import nn
+
+from flowlib.config import Config, preset
+from flowlib.errors import FlowlibError
+from flowlib.models import MODELS, VAE, FlowVAE, InferredFlowVAE, LatentModel, build_model, has_potentials, own_options, register, weighs_sequences
+from flowlib.models.contract import check_terms
+from flowlib.training import Trainer, new_model
+from tiny import CONFIG, OPTIONS, sequences
+
+
+class TestTransport:
+    @pytest.mark.parametrize("base", [FlowVAE, InferredFlowVAE, MODELS["poflow"]])
+    def test_overriding_transport_alone_is_refused(self, base):
+        with pytest.raises(FlowlibError, match="Motion overrides transport, .*override flow"):
+            type("Motion", (base,), {"transport": lambda self, z, factor, steps, first=1: None})
+
+    def test_also_when_it_comes_from_a_mixin(self):
+        class Mixin:
+            def transport(self, z, factor, steps, first=1):
+                return z[:, None]
+
+        with pytest.raises(FlowlibError, match="override flow"):
+            type("Motion", (Mixin, FlowVAE), {})
+
+    def test_with_its_own_flow_or_objective_it_is_not(self):
+        for name in ("flow", "objective"):
+            type("Motion", (FlowVAE,), {"transport": FlowVAE.transport, name: getattr(FlowVAE, name)})
+
+    def test_an_overridden_flow_moves_codes_everywhere(self):
+        class Slower(FlowVAE):
+            def flow(self, z, factor, steps, first=1, **options):
+                flow = super().flow(z, factor, steps, first, **options)
+                path = z[:, None] + 0.5 * (flow.path - z[:, None])
+                return dataclasses.replace(flow, path=path, velocity=0.5 * flow.velocity)
+
+        torch.manual_seed(0)
+        config = dataclasses.replace(CONFIG, objective="marginal", log_det="none")
+        slower = Slower(config)
+        plain = FlowVAE(config)
+        plain.load_state_dict(slower.state_dict())
+        slower.potentials.head.data.normal_()
+        plain.potentials.head.data.copy_(slower.potentials.head.data)
+        z = torch.randn(2, 2)
+        assert torch.allclose(slower.transport(z, 0, 2), z[:, None] + 0.5 * (plain.transport(z, 0, 2) - z[:, None]))
+        batch = sequences().training_batch(6, 1, torch.Generator().manual_seed(0))
+        losses = [one.objective(batch, torch.Generator().manual_seed(0))["kl"].item() for one in (slower, plain)]
+        assert losses[0] != losses[1]
+
+    @pytest.mark.parametrize("wrong", [lambda z, steps: z, lambda z, steps: z[:, None].expand(-1, steps, -1), lambda z, steps: None])
+    def test_a_wrong_shape_is_named_at_the_first_call(self, wrong):
+        class Wrong(VAE):
+            def transport(self, z, factor, steps, first=1):
+                return wrong(z, steps)
+
+        model = Wrong(CONFIG)
+        with pytest.raises(FlowlibError, match=r"Wrong.transport returned .* for 3 steps: give \(5, 4, 2\), z first"):
+            model.transport(torch.zeros(5, 2), 0, 3)
+
+
+class TestClass:
+    def test_missing_methods_are_named(self):
+        with pytest.raises(FlowlibError, match="Half lacks transport, frame_log_weights, objective"):
+            register("half")(type("Half", (LatentModel,), {}))
+        assert "half" not in MODELS
+
+    def test_another_constructor(self):
+        class Odd(VAE):
+            def __init__(self, width, config):
+                super().__init__(config)
+
+        with pytest.raises(FlowlibError, match=r"Odd\(width, config, …\): the constructor begins with config, channels, size"):
+            register("odd")(Odd)
+
+    def test_an_option_without_a_default(self):
+        class Bare(VAE):
+            def __init__(self, config, channels=None, size=None, *, price):
+                super().__init__(config, channels, size)
+
+        with pytest.raises(FlowlibError, match="give its own option price a default"):
+            register("bare")(Bare)
+
+
+def trainer(model):
+    return Trainer(model, sequences(), CONFIG)
+
+
+class TestFirstStep:
+    def test_parameters_that_the_loss_forgets_are_named(self):
+        class Forgetful(VAE):
+            def __init__(self, config):
+                super().__init__(config)
+                self.drift = nn.Parameter(torch.ones(2))
+
+        with pytest.raises(FlowlibError, match="loss of Forgetful does not depend on drift: .*requires_grad_"):
+            trainer(Forgetful(CONFIG)).train_step()
+        frozen = Forgetful(CONFIG)
+        frozen.drift.requires_grad_(False)
+        trainer(frozen).train_step()
+
+    @pytest.mark.parametrize("name", sorted(MODELS))
+    def test_every_model_learns_with_all_that_it_has(self, name):
+        config = dataclasses.replace(CONFIG, model=name, latent_dim=9)
+        Trainer(new_model(config), sequences(), config).train_step()
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"prior": "none"}, {"hj_penalty": "none"}, {"hj_penalty": "paper"}, {"velocity": "free", "hj_penalty": "none"}, {"bounded_potential": True},
+            {"objective": "marginal", "log_det": "series"}, {"objective": "marginal", "log_det": "none"}, {"prior": "none", "hj_penalty": "none"},
+        ],
+    )  # fmt: skip
+    def test_every_kind_of_flow_does(self, changes):
+        config = dataclasses.replace(CONFIG, **changes)
+        Trainer(new_model(config), sequences(), config).train_step()
+
+    @pytest.mark.parametrize(
+        "terms, message",
+        [
+            (torch.ones(()), "returned a Tensor"), ({"elbo": torch.ones(())}, "a dict of 'elbo': .*among them 'loss'"),
+            ({"loss": torch.ones(6, requires_grad=True)}, r"'loss' is of shape \(6,\); give a scalar"),
+            ({"loss": torch.ones((), requires_grad=True), "kl": 3.0}, "'kl' is a float"), ({"loss": torch.ones(())}, "depends on no parameter"),
+        ],
+    )  # fmt: skip
+    def test_terms_that_nothing_can_be_learned_from(self, terms, message, monkeypatch):
+        model = VAE(CONFIG)
+        with pytest.raises(FlowlibError, match=message):
+            check_terms(model, terms)
+        monkeypatch.setattr(model, "objective", lambda batch, generator: terms)
+        with pytest.raises(FlowlibError, match=message):
+            trainer(model).train_step()
+
+
+class TestOptions:
+    @pytest.fixture(autouse=True)
+    def typed_model(self, monkeypatch):
+        class Typed(VAE):
+            def __init__(self, config, channels=None, size=None, kind: Literal["soft", "hard"] = "soft", count: int = 2, share=0.5, shared=False, **networks):
+                super().__init__(config, channels, size, **networks)
+                self.found = kind, count, share, shared
+
+        monkeypatch.setitem(MODELS, "typed", register("typed")(Typed))
+
+    def build(self, **options):
+        return build_model(Config(**OPTIONS, model="typed", options=options))
+
+    def test_types_and_choices_reach_the_model(self):
+        assert own_options("typed") == {"kind": "soft", "count": 2, "share": 0.5, "shared": False}
+        assert self.build(kind="hard", count=3.0, share=1, shared=True).found == ("hard", 3, 1, True)
+        assert type(self.build(count=3.0).found[1]) is int
+
+    @pytest.mark.parametrize(
+        "options, message",
+        [
+            ({"kind": "firm"}, r"kind = 'firm': choose one of soft, hard \(default 'soft'\)"), ({"count": 2.5}, "count = 2.5: give a whole number"),
+            ({"share": "much"}, "share = 'much': give a number"), ({"share": True}, "share = True: give a number"),
+            ({"shared": 1.0}, "shared = 1.0: give a value of type bool"), ({"color": 1.0}, "its own are kind, count, share, shared"),
+        ],
+    )  # fmt: skip
+    def test_others_are_refused_by_name(self, options, message):
+        with pytest.raises(FlowlibError, match=message):
+            self.build(**options)
+
+    @pytest.mark.parametrize(
+        "model, changes",
+        [
+            ("vae", {"log_det": "trace"}), ("slow-vae", {"objective": "marginal"}), ("poflow", {"hj_weight": 1.0}), ("tvae", {"diffusion": 0.1}),
+            ("poflow", {"velocity": "free", "hj_penalty": "none"}), ("poflow", {"bounded_potential": True}), ("flow-inferred", {"log_det": "none"}),
+        ],
+    )  # fmt: skip
+    def test_choices_that_would_do_nothing_are_refused(self, model, changes):
+        default, name = Config(), next(iter(changes))
+        with pytest.raises(FlowlibError, match=f"{name} = {changes[name]!r}.*the model '{model}' has no use for this; leave {name} {getattr(default, name)}"):
+            build_model(Config(**OPTIONS | {"latent_dim": 9}, model=model, **changes))
+        build_model(Config(**OPTIONS | {"latent_dim": 9}, model=model))  # potential_width, a size of what is not there harms nobody
+
+    def test_poflow_without_build_model_too(self):
+        with pytest.raises(FlowlibError, match="velocity = 'free'"):
+            MODELS["poflow"](Config(**OPTIONS, velocity="free", hj_penalty="none"))
+
+    def test_the_papers_preset_is_for_the_flow(self):
+        with pytest.raises(FlowlibError, match="objective = 'marginal', log_det = 'series'"):
+            build_model(dataclasses.replace(preset("paper-mnist"), model="vae"))
+
+
+class Encoder(nn.Module):
+    def __init__(self, outputs):
+        super().__init__()
+        self.layer, self.norm = nn.Linear(3 * 10 * 10, outputs), nn.BatchNorm1d(outputs)
+
+    def forward(self, images):
+        return self.norm(self.layer(images.flatten(1))).chunk(2, 1)
+
+
+class TestOwnNetworks:
+    def decoder(self, pixels=300):
+        return nn.Sequential(nn.Linear(4, pixels), nn.Unflatten(1, (3, 10, -1)))
+
+    @pytest.mark.parametrize("name", sorted(MODELS.keys() - {"tvae", "flow-inferred"}))
+    def test_any_model_takes_them(self, name):
+        """10 × 10 images, which the built-in convolutions refuse."""
+        encoder, decoder = Encoder(8), self.decoder()
+        model = build_model(Config(latent_dim=4, model=name, width=2), 3, 10, encoder=encoder, decoder=decoder)
+        assert model.encoder is encoder and model.decoder is decoder
+        assert encoder.training and encoder.norm.num_batches_tracked == 0  # looked at, not touched
+        assert model.decode(model.eval().encode(torch.rand(5, 3, 10, 10)).mean).shape == (5, 3, 10, 10)
+
+    def test_one_alone(self):
+        decoder = nn.Sequential(nn.Linear(2, 3 * 28 * 28), nn.Unflatten(1, (3, 28, 28)))
+        model = FlowVAE(CONFIG, decoder=decoder)
+        assert model.decoder is decoder and model.encode(torch.rand(1, 3, 28, 28)).mean.shape == (1, 2)
+
+    @pytest.mark.parametrize(
+        "networks, message",
+        [
+            ({"encoder": Encoder(6)}, r"encoder returns \[\(2, 3\), \(2, 3\)\] for \(2, 3, 10, 10\): give mean and log σ, \(2, 4\) and \(2, 4\)"),
+            ({"encoder": nn.Flatten()}, r"encoder returns \[\(2, 300\)\]"), ({"encoder": nn.Linear(3, 3)}, r"encoder cannot take \(2, 3, 10, 10\)"),
+            ({"encoder": lambda images: images}, "encoder is a function: give a torch.nn.Module"),
+            ({"encoder": Encoder(8), "decoder": nn.Linear(4, 300)}, r"decoder returns \[\(2, 300\)\] for \(2, 4\): give the parameters of p\(x\|z\), \(2, 3, 10, 10\)"),
+        ],
+    )  # fmt: skip
+    def test_shapes_are_checked_when_the_model_is_made(self, networks, message):
+        with pytest.raises(FlowlibError, match=message):
+            VAE(Config(latent_dim=4, width=2), 3, 10, **networks)
+
+
+def test_what_is_optional_is_asked_for_in_one_place():
+    free = dataclasses.replace(CONFIG, velocity="free", hj_penalty="none")
+    assert has_potentials(FlowVAE(CONFIG)) and not has_potentials(FlowVAE(free)) and not has_potentials(VAE(CONFIG)) and not has_potentials(object())
+    assert weighs_sequences(FlowVAE(CONFIG)) and not weighs_sequences(VAE(CONFIG))
