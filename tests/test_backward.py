@@ -77,7 +77,7 @@ def test_a_linear_field_in_closed_form(generator):
 def linear(size, generator):
     """The steps of dz/dt = A z with a symmetric A, each of a small duration."""
     a = torch.randn(3, 3, generator=generator)
-    a = a + a.mT
+    a = 0.3 * (a + a.mT)
     return a, lambda z, t, hessian: (size * z @ a.T, size * a.expand(len(z), -1, -1))
 
 

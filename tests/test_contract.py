@@ -145,7 +145,7 @@ class TestOptions:
                 super().__init__(config, channels, size, **networks)
                 self.found = kind, count, share, shared
 
-        monkeypatch.setitem(MODELS, "typed", register("typed")(Typed))
+        monkeypatch.setitem(MODELS, "typed", Typed)
 
     def build(self, **options):
         return build_model(Config(**OPTIONS, model="typed", options=options))
@@ -204,7 +204,7 @@ class TestOwnNetworks:
 
     @pytest.mark.parametrize("name", sorted(MODELS.keys() - {"tvae", "flow-inferred"}))
     def test_any_model_takes_them(self, name):
-        """10 × 10 images, which the built-in convolutions refuse."""
+        """Images of 10 × 10 pixels."""
         encoder, decoder = Encoder(8), self.decoder()
         model = build_model(Config(latent_dim=4, model=name, width=2), 3, 10, encoder=encoder, decoder=decoder)
         assert model.encoder is encoder and model.decoder is decoder
