@@ -82,14 +82,14 @@ def linear(size, generator):
 
 
 def test_small_steps_backward_follow_the_differential_equation(generator):
-    """An autonomous linear potential, against torchdiffeq run from time 1 to 0; the error is of first order in the step."""
+    """An autonomous linear potential, against torchdiffeq run from time 1 to 0; the error is of first order in a step."""
     errors = []
-    for count in (200, 400):
+    for count in (40, 80):
         a, step = linear(1 / count, torch.Generator().manual_seed(1))
         z = torch.tensor([[1.0, -0.5, 0.3], [0.2, 0.4, -1.0]])
         exact = odeint(lambda t, x: x @ a.T, z, torch.tensor([1.0, 0.0]), rtol=1e-10, atol=1e-12)[-1]
         errors.append((travel(step, z, stops(-count))[:, -1] - exact).norm().item())
-    assert errors[1] < 0.05 and errors[0] / errors[1] == pytest.approx(2, rel=0.1)
+    assert errors[1] < 0.2 and errors[0] / errors[1] == pytest.approx(2, rel=0.1)
 
 
 def test_newton_goes_on_where_the_fixed_point_does_not_contract():
