@@ -1,4 +1,4 @@
-# tests/test_site.py looks at a built site, so it runs after `make book`, as .ci/run does.
+# tests/test_site*.py look at a built site, so they run after `make book`, as .ci/run does.
 # Each target sets up the environment .venv by itself, once, and again when the pins change.
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -9,7 +9,7 @@ BOOK_FLAGS ?=
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help train book notebooks execute test colab-check assignments clean
+.PHONY: help train book notebooks pdf execute test colab-check assignments clean
 
 help:            ## show this list
 	@awk '/^[a-z-]+:.*## / { name = $$0; sub(/:.*/, "", name); sub(/.*## /, ""); printf "  make %-13s%s\n", name, $$0 }' Makefile
@@ -24,12 +24,16 @@ book: $(READY)   ## build the site from the committed outputs into _build/html
 notebooks: book  ## the chapters as plain notebooks for Colab and any Jupyter: each build of the site writes them
 	@echo "plain notebooks: _build/html/notebooks"
 
+pdf: $(READY)    ## print the built site as one PDF, _build/flowlib-book.pdf (needs Chromium and its driver)
+	@test -f _build/html/index.html || $(MAKE) book
+	$(PY) book/_tools/pdf.py
+
 execute: $(READY)  ## run every notebook afresh (or those in NOTEBOOKS="…") and keep the outputs
 	$(PY) book/_tools/execute.py $(or $(NOTEBOOKS),--all)
 
 test: export OMP_NUM_THREADS ?= 1# JOBS processes share the cores already
 test: $(READY)   ## run the unit tests, then validate every output of the book
-	$(PY) -m pytest -n $(JOBS) --dist loadfile --ignore=tests/test_site.py
+	$(PY) -m pytest -n $(JOBS) --dist loadfile --ignore-glob='tests/test_site*.py'
 	$(PY) -m pytest --nbval book/ -n $(JOBS) --dist loadfile
 
 colab-check: notebooks  ## run the plain notebooks as Colab would, in an environment of their own (ARGS="01 08 --limit 600")

@@ -3,36 +3,29 @@
 Builds nothing: run `make book` first. Without Chromium the browser's part is skipped.
 """
 
-import functools
-import http.server
 import re
-import threading
-from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
 
-pytest.importorskip("yaml")
+from built import HTML, PAGES, ROOT, WIDTHS, browser, needs_browser, needs_site, read, served, visit  # noqa: F401
 
+<<<<<<< HEAD
 import address  # noqa: E402
 import check_pages  # noqa: E402
 import colab_cell  # noqa: E402
 import notebooks  # noqa: E402
 from browser import MISSING, Browser, find_chromium  # noqa: E402
+=======
+import check_pages
+>>>>>>> 9dd0d59 (The site says what it is: sitemap, descriptions, a picture for links, a page for wrong addresses; boxes that scroll, questions that remember, the book as PDF)
 
-ROOT = Path(__file__).resolve().parents[1]
-HTML = ROOT / "_build" / "html"
-PAGES = check_pages.toc_pages(ROOT)
-WIDTHS = {"desktop": (1280, 900), "phone": (390, 844)}
+pytestmark = needs_site
 FETCHED = re.compile(r"""<(?:script|img|iframe|source|video|audio|embed)\b[^>]*?\bsrc=["']([^"']+)"""
                      r"""|<link\b(?![^>]*\brel=["'](?:canonical|search|next|prev|author|license)\b)"""
                      r"""[^>]*?\bhref=["']([^"']+)""")
 IN_CSS = re.compile(r"""(?:url\(\s*|@import\s+)["']?((?:https?:)?//[^"')]+)""")
 HREF = re.compile(r"""<a\b[^>]*?\bhref=["']([^"']+)""")
-
-BUILT = (HTML / "index.html").is_file()
-pytestmark = pytest.mark.skipif(not BUILT, reason="the site is not built: make book")
-needs_browser = pytest.mark.skipif(find_chromium() is None, reason=MISSING)
 
 
 def fetched(html: str) -> list[str]:
@@ -42,10 +35,6 @@ def fetched(html: str) -> list[str]:
 
 def foreign(addresses) -> list[str]:
     return [address for address in addresses if urlsplit(address).netloc]
-
-
-def read(page: str) -> str:
-    return (HTML / f"{page}.html").read_text(encoding="utf-8")
 
 
 def test_every_page_is_there_with_content():
@@ -101,35 +90,9 @@ def test_foreign_addresses_are_recognised(tag, expected):
     assert len(foreign(fetched(tag))) == expected
 
 
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture(scope="module")
-def served():
-    """The site's address over http."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=HTML))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with Browser() as opened:
-        yield opened
-
-
 @pytest.fixture(params=["http", "file"])
 def base(request):
     return request.getfixturevalue("served") if request.param == "http" else HTML.as_uri()
-
-
-def visit(browser, address: str, width: str = "desktop", dark: bool = False) -> None:
-    browser.resize(*WIDTHS[width], dark)
-    browser.open(address)
-    browser.evaluate("window.MathJax && MathJax.startup ? MathJax.startup.promise.then(() => true) : true")
 
 
 @needs_browser

@@ -90,8 +90,12 @@ class Browser:
         """Press keys one after the other, such as ``Tab``, ``ArrowRight`` or ``Space`` (names of Selenium's Keys, or letters)."""
         from selenium.webdriver import ActionChains, Keys
 
-        names = {"ArrowRight": Keys.ARROW_RIGHT, "ArrowLeft": Keys.ARROW_LEFT, "Tab": Keys.TAB, "Space": Keys.SPACE, "End": Keys.END}
+        names = {"ArrowRight": Keys.ARROW_RIGHT, "ArrowLeft": Keys.ARROW_LEFT, "Tab": Keys.TAB, "Space": Keys.SPACE, "End": Keys.END, "Enter": Keys.ENTER}
         ActionChains(self._driver).send_keys(*(names.get(key, key) for key in keys)).perform()
+
+    def command(self, name: str, parameters: dict):
+        """The answer of the browser to a command of its DevTools protocol, such as ``Page.printToPDF``."""
+        return self._driver.execute_cdp_cmd(name, parameters)
 
     def screenshot(self, path: Path) -> None:
         """Write what the window shows as PNG."""
