@@ -109,7 +109,7 @@ def test_questions_remember_their_answers_and_forget_them(browser, chapter):
     browser.evaluate(ANSWER.format(0, "right"))
     assert browser.evaluate(STATUS).endswith(f"2 of {of} answered, 2 right.")
     chapter("book/intro")
-    assert browser.evaluate(STATUS) == f"Questions that you have answered: chapter 2, 2 of {of}."
+    assert browser.evaluate(STATUS).startswith("Questions that you have answered: 2. ") and browser.evaluate(STATUS).endswith(f", 2 of {of}.")
     assert browser.evaluate(MARKS) == ["✓" if of == 2 else f"2/{of}"]
     browser.evaluate("document.querySelector('.quiz-forget').click()")
     assert browser.evaluate(MARKS) == [] and browser.evaluate("localStorage.getItem('flowlib-book.answers')") is None

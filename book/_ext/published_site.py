@@ -4,6 +4,7 @@ The site's address derives from the repository's in _config.yml. Nothing here ma
 """
 
 import html
+import re
 import sys
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from site_numbers import pages_url  # noqa: E402
 
 PREVIEW, PREVIEW_SIZE = "_static/preview.png", (1200, 630)  # the size that services show links with
 SHORTEST, LONGEST = 60, 200  # characters of a description
-BOILERPLATE = {"exercise-content", "solution-content"}  # the same id in every exercise: no anchor leads there
+BOILERPLATE = {"exercise-content", "solution-content", "proof", "proof-content"}  # in every exercise, in every proof: no anchor leads there
 
 
 def description(doctree) -> str:
@@ -31,7 +32,7 @@ def description(doctree) -> str:
 def describe(app, pagename, templatename, context, doctree) -> None:
     if doctree is None:
         return
-    title = html.unescape(nodes.Text(context["title"]).astext())
+    title = html.unescape(re.sub(r"<[^>]+>|\\[()]", "", context["title"]))  # tags, and the marks of formulas
     site, about = app.config.project or app.config.html_title, description(doctree) or app.config.html_title
     facts = {"og:title": title, "og:type": "article", "og:site_name": site, "og:description": about,
              "og:url": context["pageurl"], "og:image": f"{app.config.html_baseurl}{PREVIEW}",
@@ -44,8 +45,13 @@ def describe(app, pagename, templatename, context, doctree) -> None:
 
 
 def one_id_each(app, doctree, docname) -> None:
-    for section in doctree.findall(nodes.section):
-        section["ids"] = [name for name in section["ids"] if name not in BOILERPLATE]
+    for node in doctree.findall(nodes.Element):
+        node["ids"] = [name for name in node["ids"] if name not in BOILERPLATE]
+
+
+def list_works(app, pagename, templatename, context, doctree) -> None:
+    """The list of works cited holds list items; docutils gives them a role that has been withdrawn."""
+    context["body"] = context.get("body", "").replace('role="doc-biblioentry"', 'role="listitem"')
 
 
 def set_address(app, config) -> None:
@@ -80,6 +86,7 @@ def setup(app):
     app.connect("config-inited", set_address)
     app.connect("doctree-resolved", one_id_each)
     app.connect("html-page-context", describe)
+    app.connect("html-page-context", list_works)
     app.connect("build-finished", publish)
     for script in ("scrolling.js", "answers.js"):
         app.add_js_file(script, loading_method="defer")

@@ -23,7 +23,7 @@
   const links = () => [...document.querySelectorAll(".bd-links a.reference.internal")];
   const overview = () => links().flatMap(link => {
     const [answered, , of] = score(kept[nameOf(link.href)] || {});
-    return answered ? [`chapter ${link.firstChild.textContent.trim()}, ${answered} of ${of}`] : [];
+    return answered ? [`${link.firstChild.textContent.trim()}, ${answered} of ${of}`] : [];
   }).join("; ");
   const line = make("p", "", "quiz-progress");
   const status = make("span", "", "");
