@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from built import HTML, PAGES, WIDTHS, browser, needs_browser, needs_site, visit  # noqa: F401
+from built import HTML, PAGES, WIDTHS, browser, needs_browser, needs_site, served, visit  # noqa: F401
 
 pytestmark = [needs_site, needs_browser]
 
