@@ -9,7 +9,7 @@ BOOK_FLAGS ?=
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help train book notebooks pdf execute test colab-check assignments clean
+.PHONY: help train book notebooks pdf execute test colab-check assignments lint clean
 
 help:            ## show this list
 	@awk '/^[a-z-]+:.*## / { name = $$0; sub(/:.*/, "", name); sub(/.*## /, ""); printf "  make %-13s%s\n", name, $$0 }' Makefile
@@ -41,6 +41,10 @@ colab-check: notebooks  ## run the plain notebooks as Colab would, in an environ
 
 assignments: $(READY)  ## build the assignments for students, and with solutions, into _build/assignments
 	$(PY) -m flowlib.teaching build
+
+lint: $(READY)   ## look whether the code is written as ruff would write it (`ruff format .` mends it)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
 
 clean:           ## remove what the commands wrote, but not the environment
 	rm -rf _build .colab build *.egg-info .pytest_cache

@@ -10,15 +10,10 @@ import pytest
 
 from built import HTML, PAGES, ROOT, WIDTHS, browser, needs_browser, needs_site, read, served, visit  # noqa: F401
 
-<<<<<<< HEAD
-import address  # noqa: E402
-import check_pages  # noqa: E402
-import colab_cell  # noqa: E402
-import notebooks  # noqa: E402
-from browser import MISSING, Browser, find_chromium  # noqa: E402
-=======
+import address
 import check_pages
->>>>>>> 9dd0d59 (The site says what it is: sitemap, descriptions, a picture for links, a page for wrong addresses; boxes that scroll, questions that remember, the book as PDF)
+import colab_cell
+import notebooks
 
 pytestmark = needs_site
 FETCHED = re.compile(r"""<(?:script|img|iframe|source|video|audio|embed)\b[^>]*?\bsrc=["']([^"']+)"""
