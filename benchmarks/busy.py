@@ -1,6 +1,6 @@
 """A training step beside another busy process: how much slower it is, with threads that spin while they wait and with threads that sleep.
 
-    python benchmarks/busy.py        prints the steps that a fresh process takes in some seconds, under each setting
+python benchmarks/busy.py        prints the steps that a fresh process takes in some seconds, under each setting
 """
 
 import os

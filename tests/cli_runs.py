@@ -3,17 +3,14 @@
 from pathlib import Path
 
 import pytest
+from tiny import OPTIONS, digits, few_samples
 
 import flowlib.data
 from flowlib import cli
 from flowlib.training import trainer
-from tiny import OPTIONS, digits, few_samples
 
 ARGUMENTS = [part for name, value in OPTIONS.items() for part in (f"--{name.replace('_', '-')}", str(value))]
-WRITTEN = set(
-    "config.json checkpoint.safetensors model.safetensors metrics.json "
-    "flows.png flows.gif losses.png latent_paths.png".split()
-)
+WRITTEN = set("config.json checkpoint.safetensors model.safetensors metrics.json flows.png flows.gif losses.png latent_paths.png".split())
 
 
 def visible(folder):
@@ -25,9 +22,7 @@ def visible(folder):
 def few():
     """Six digits, few samples and a point of the loss curves every second step make a run take a second."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            flowlib.data, "load_digits", lambda split="train": (digits(6 if split == "train" else 5), None)
-        )
+        patch.setattr(flowlib.data, "load_digits", lambda split="train": (digits(6 if split == "train" else 5), None))
         few_samples(patch)
         patch.setattr(trainer, "RECORD_EVERY", 2)
         yield

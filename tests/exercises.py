@@ -11,8 +11,8 @@ from pathlib import Path
 
 import matplotlib.pyplot
 import nbformat
-
 from cell_slice import needed_cells
+
 from flowlib.book.exercises import NotYet
 
 BOOK = Path(__file__).resolve().parents[1] / "book"
@@ -88,7 +88,9 @@ def verify(chapter: str, wrong: dict[str, list[str]], right: dict[str, str] | No
 
 def _needed(notebook, found, wrong, right):
     """(index, cell) of the checks, and of the cells that they, solutions and other answers need: pictures take most of a chapter's time."""
-    cells = [(index, cell) for index, cell in enumerate(notebook.cells) if cell.cell_type == "code" and "colab" not in cell.metadata.get("tags", [])]
+    cells = [
+        (index, cell) for index, cell in enumerate(notebook.cells) if cell.cell_type == "code" and "colab" not in cell.metadata.get("tags", [])
+    ]
     answers = {
         exercise.check: [*exercise.solution, *wrong.get(exercise.label, []), right.get(exercise.label, "")]
         for exercise in found if exercise.check is not None

@@ -1,10 +1,10 @@
 """Sequences with all frames, and every batch that training could draw of them: x_0 and one later frame."""
 
 import torch
+from tiny import digits
 from torch import nn
 
 from flowlib.data import Batch, Sequences
-from tiny import digits
 
 FACTORS, STEPS = ("scale", "rotation", "hue"), 2
 

@@ -2,11 +2,11 @@
 
 import math
 
+import linear_gaussian as lg
 import pytest
 import torch
 from torchdiffeq import odeint
 
-import linear_gaussian as lg
 from flowlib.config import Config
 from flowlib.errors import FlowlibError
 from flowlib.flows import stops, travel, undo

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from flowlib.config import Config
-from flowlib.errors import FlowlibError
 from flowlib.experiments import behaviour
 from flowlib.experiments.behaviour import TOLERANCE, Behaviours, awake, measure_behaviour, method_behaviour, method_name, unlike
 from flowlib.experiments.catalogue import EXPERIMENTS

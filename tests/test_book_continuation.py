@@ -2,13 +2,13 @@
 
 import pytest
 import torch
+from test_recognition import Reader
+from tiny import digits
 
+from flowlib.book.continuation import BLANK, continued_rows, first_part
 from flowlib.data import FACTORS, Sequences
 from flowlib.errors import FlowlibError
 from flowlib.evaluation.recognition import all_factors
-from flowlib.book.continuation import BLANK, continued_rows, first_part
-from test_recognition import Reader
-from tiny import digits
 
 MADE = Sequences(digits(6, 12), FACTORS, 4)
 

@@ -103,7 +103,7 @@ def test_other_factors_in_another_order(page):
 @needs_browser
 def test_the_keyboard_reaches_everything_on_a_phone(page):
     page.open(body(*flows()), width=360)
-    name = 'const e = document.activeElement; return e.textContent || e.parentElement.textContent'
+    name = "const e = document.activeElement; return e.textContent || e.parentElement.textContent"
     assert [page.press("Tab").probe(name) for _ in range(4)] == ["one step", "a", "scale", "anew after a change"]
     assert page.press("ArrowRight").probe(name) == "go on"
     seen = page.probe("""return [document.documentElement.scrollWidth, document.querySelectorAll("canvas").length,

@@ -9,13 +9,13 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from tiny import CONFIG, digits
 
 import flowlib
-from flowlib.errors import FlowlibError
 from flowlib import files
+from flowlib.errors import FlowlibError
 from flowlib.training import load, load_model, new_model, read_json, write_json
 from flowlib.training.checkpoint import KEY, check_config, save
-from tiny import CONFIG, digits
 
 
 @pytest.fixture
@@ -156,10 +156,7 @@ class TestRefused:
         with pytest.raises(FlowlibError) as caught:
             check_config(load(path), other, path)
         message = str(caught.value)
-        assert (
-            "seed: 0 there, 3 asked for" in message
-            and "factors: ('scale', 'rotation', 'hue') there" in message
-        )
+        assert "seed: 0 there, 3 asked for" in message and "factors: ('scale', 'rotation', 'hue') there" in message
         assert "steps" not in message and "--out" in message
         check_config(load(path), CONFIG, path)
 
@@ -201,9 +198,7 @@ class TestWholeFiles:
     def test_broken_json(self, tmp_path, content):
         (tmp_path / "a.json").write_bytes(content)
         for name in ("a.json", "b.json"):
-            with pytest.raises(
-                FlowlibError, match=f"{name} cannot be read .*run the command that writes it again"
-            ):
+            with pytest.raises(FlowlibError, match=f"{name} cannot be read .*run the command that writes it again"):
                 read_json(tmp_path / name)
 
 

@@ -5,14 +5,14 @@ import json
 import sys
 
 import pytest
+from cli_runs import ARGUMENTS, WRITTEN, few, finished, here, refused, visible  # noqa: F401
+from tiny import CONFIG, OPTIONS
 
 import flowlib.data
-from cli_runs import ARGUMENTS, WRITTEN, few, finished, here, refused, visible  # noqa: F401
 from flowlib import cli
 from flowlib.config import Config, from_json
 from flowlib.models import MODELS
 from flowlib.training import load, read_json
-from tiny import CONFIG, OPTIONS
 
 
 class TestTrain:
@@ -67,9 +67,7 @@ class TestTrain:
         ]
         assert cli.main(["train", *short]) == 0
         expected = {"steps": 1, "factors": ("hue",), "seed": 4, "objective": "marginal", "network": "mlp"}
-        assert from_json(here / "runs" / "tutorial-mnist-seed4" / "config.json") == Config(
-            **OPTIONS | expected
-        )
+        assert from_json(here / "runs" / "tutorial-mnist-seed4" / "config.json") == Config(**OPTIONS | expected)
         metrics = read_json(here / "runs" / "tutorial-mnist-seed4" / "metrics.json")
         assert set(metrics["equivariance"]) == {"hue"} and metrics["seed"] == 4
 
@@ -183,9 +181,7 @@ class TestRefused:
         (here / "out").mkdir()
         (here / "out" / "thesis.tex").write_text("years of work")
         assert cli.main(["train", "--out", "out", *ARGUMENTS]) == 2
-        assert (
-            "out is not empty and holds no run (thesis.tex): choose another --out" in capsys.readouterr().err
-        )
+        assert "out is not empty and holds no run (thesis.tex): choose another --out" in capsys.readouterr().err
         assert [path.name for path in (here / "out").iterdir()] == ["thesis.tex"]
 
     def test_another_run(self, finished, capsys):
@@ -197,11 +193,6 @@ class TestRefused:
     def test_a_damaged_checkpoint(self, finished, here, capsys):
         (here / "run").mkdir()
         (here / "run" / "config.json").write_bytes((finished / "config.json").read_bytes())
-        (here / "run" / "checkpoint.safetensors").write_bytes(
-            (finished / "checkpoint.safetensors").read_bytes()[:-9]
-        )
+        (here / "run" / "checkpoint.safetensors").write_bytes((finished / "checkpoint.safetensors").read_bytes()[:-9])
         assert cli.main(["train", "--out", "run", *ARGUMENTS]) == 2
-        assert (
-            "checkpoint.safetensors is no checkpoint in safetensors format (truncated or"
-            in capsys.readouterr().err
-        )
+        assert "checkpoint.safetensors is no checkpoint in safetensors format (truncated or" in capsys.readouterr().err

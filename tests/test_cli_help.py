@@ -6,14 +6,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from cli_runs import ARGUMENTS, few, here, refused  # noqa: F401
+from tiny import digits
 
 import flowlib.data
-from cli_runs import ARGUMENTS, few, here, refused  # noqa: F401
 from flowlib import cli
 from flowlib.config import Config
 from flowlib.data import load_digits
 from flowlib.data.digits import SHA256
-from tiny import digits
 
 
 class TestHelp:
@@ -47,9 +47,7 @@ class TestHelp:
         with pytest.raises(SystemExit) as stop:
             cli.main([command, "--help"])
         assert stop.value.code == 0
-        assert {"evaluate": "folder that `train` wrote", "data": "--mnist"}[
-            command
-        ] in capsys.readouterr().out
+        assert {"evaluate": "folder that `train` wrote", "data": "--mnist"}[command] in capsys.readouterr().out
 
 
 class TestData:
@@ -62,9 +60,7 @@ class TestData:
         ]
 
     def test_full_mnist(self, capsys, monkeypatch):
-        monkeypatch.setattr(
-            flowlib.data, "load_mnist", lambda split: (digits(3 if split == "train" else 2), None)
-        )
+        monkeypatch.setattr(flowlib.data, "load_mnist", lambda split: (digits(3 if split == "train" else 2), None))
         assert cli.main(["data", "--mnist"]) == 0
         assert "MNIST, train: 3 images, intact\n" in capsys.readouterr().out
 

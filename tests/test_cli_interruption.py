@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 
 import torch
-
 from cli_runs import ARGUMENTS, WRITTEN, few, finished, here, visible  # noqa: F401
+from tiny import ctrl_c
+
 from flowlib import cli
 from flowlib.training import load, read_json
-from tiny import ctrl_c
 
 KILLED = """
 import os, signal, sys
@@ -41,11 +41,7 @@ class TestInterruption:
         assert a.tensors.keys() == b.tensors.keys()
         assert all(torch.equal(value, b.tensors[name]) for name, value in a.tensors.items())
         a, b = load(finished / "checkpoint.safetensors"), load(folder / "checkpoint.safetensors")
-        assert all(
-            torch.equal(value, b.tensors[name])
-            for name, value in a.tensors.items()
-            if name != "clock.seconds"
-        )
+        assert all(torch.equal(value, b.tensors[name]) for name, value in a.tensors.items() if name != "clock.seconds")
         metrics = [read_json(place / "metrics.json") for place in (finished, folder)]
         assert metrics[0] | {"seconds": 0} == metrics[1] | {"seconds": 0}
 

@@ -20,8 +20,7 @@ def test_torch_and_numpy_are_never_missing():
 
 
 def test_markers_decide():
-    needs = ['colorama; platform_system == "NoSuch"',
-             'typeguard; python_version >= "3.0"', 'rich; extra == "nice"']
+    needs = ['colorama; platform_system == "NoSuch"', 'typeguard; python_version >= "3.0"', 'rich; extra == "nice"']
     assert colab.missing_packages(needs, {}.get) == ["typeguard"]
 
 
@@ -38,8 +37,7 @@ def test_every_dependency_names_an_installable_distribution():
 
 
 def test_installs_layer_by_layer_until_nothing_is_missing():
-    index = {"jaxtyping": ["wadler-lindig>=0.1.3"], "wadler-lindig": [],
-             "kornia": ["torch>=2.0", "kornia-rs"], "kornia-rs": ["numpy"]}
+    index = {"jaxtyping": ["wadler-lindig>=0.1.3"], "wadler-lindig": [], "kornia": ["torch>=2.0", "kornia-rs"], "kornia-rs": ["numpy"]}
     installed, layers = {"scipy": []}, []
 
     def install(requirements):

@@ -9,10 +9,9 @@ import pytest
 
 pytest.importorskip("nbclient")
 
-from nbformat.v4 import new_code_cell, new_notebook, new_output  # noqa: E402
-
 import colab_check  # noqa: E402
 import colab_environment  # noqa: E402
+from nbformat.v4 import new_code_cell, new_notebook, new_output  # noqa: E402
 from notebooks import write  # noqa: E402
 
 HERE = Path(sys.executable)
@@ -23,7 +22,9 @@ def test_the_books_torch_unless_another_is_asked_for(tmp_path):
     pins = tmp_path / "requirements.txt"
     pins.write_text("numpy==1.0\ntorch==9.8.7\ntorchdiffeq==0.2.5\n")
     assert colab_environment.torch_pin(None, pins) == "9.8.7"
-    assert colab_environment.torch_pin("colab", pins) == colab_environment.COLAB["torch"] and colab_environment.torch_pin("2.5.0", pins) == "2.5.0"
+    assert (
+        colab_environment.torch_pin("colab", pins) == colab_environment.COLAB["torch"] and colab_environment.torch_pin("2.5.0", pins) == "2.5.0"
+    )
 
 
 def test_a_pin_that_cannot_be_had_gives_way_alone():
@@ -56,7 +57,9 @@ def test_what_differs_from_colab_is_told():
 
 
 def test_nothing_of_this_project_reaches_the_kernel(tmp_path):
-    variables = colab_check.variables(Path("/colab/bin/python"), tmp_path / "r.git", URL, {"PYTHONPATH": "x", "OMP_NUM_THREADS": "1", "HOME": "h", "PATH": "/bin"})
+    variables = colab_check.variables(
+        Path("/colab/bin/python"), tmp_path / "r.git", URL, {"PYTHONPATH": "x", "OMP_NUM_THREADS": "1", "HOME": "h", "PATH": "/bin"}
+    )
     assert {"PYTHONPATH", "OMP_NUM_THREADS"}.isdisjoint(variables) and variables["HOME"] == "h" and variables["PATH"] == "/colab/bin:/bin"
 
 
@@ -67,7 +70,9 @@ def test_the_public_address_is_answered_by_a_clone_of_this_one(tmp_path):
     subprocess.run([*git, "add", "a.txt"], check=True)
     subprocess.run([*git, "commit", "-qm", "one"], check=True)
     bare = colab_check.repository(tmp_path, tmp_path / "origin")
-    subprocess.run(["git", "clone", "-q", "--depth", "1", URL, str(tmp_path / "fetched")], check=True, env=colab_check.variables(HERE, bare, URL))
+    subprocess.run(
+        ["git", "clone", "-q", "--depth", "1", URL, str(tmp_path / "fetched")], check=True, env=colab_check.variables(HERE, bare, URL)
+    )
     assert (tmp_path / "fetched" / "a.txt").read_text() == "committed"
 
 

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import torch
 from scipy.spatial.transform import Rotation
+from test_equivariance import Pixels
+from tiny import CONFIG, digits, sequences
 
 from flowlib import evaluation
 from flowlib.config import Config
@@ -21,8 +23,6 @@ from flowlib.evaluation import (
     switch_times,
 )
 from flowlib.models import VAE, Posterior, build_model
-from test_equivariance import Pixels
-from tiny import CONFIG, digits, sequences
 
 MADE = Sequences(digits(5, 12), FACTORS, 4)
 PAIRS = [(a, b) for a in range(3) for b in range(3) if a != b]
@@ -105,6 +105,7 @@ class TestSwitch:
 
     def test_the_time_label_after_the_switch(self):
         for first, second in PAIRS:
+
             def error(step, labels):
                 return switch_error(Composer(step), MADE, first, second, at=1, labels=labels)
 

@@ -62,10 +62,7 @@ def test_the_batch_is_a_multiple_of_the_factors(size, factors, batch):
     assert Config(batch_size=size, factors=("scale", "rotation", "hue")[:factors]).batch == batch
 
 
-POSITIVE = (
-    "horizon batch_size frames_per_step latent_dim width potential_width potential_depth "
-    "steps checkpoint_every"
-).split()
+POSITIVE = ("horizon batch_size frames_per_step latent_dim width potential_width potential_depth steps checkpoint_every").split()
 
 
 @pytest.mark.parametrize("name", POSITIVE)
@@ -93,9 +90,7 @@ def test_scales_are_positive_and_finite(name):
             Config(**{name: 0.0})
 
 
-@pytest.mark.parametrize(
-    "name", ["network", "objective", "likelihood", "log_det", "hj_penalty", "schedule"]
-)
+@pytest.mark.parametrize("name", ["network", "objective", "likelihood", "log_det", "hj_penalty", "schedule"])
 def test_choices_are_listed(name):
     with pytest.raises(FlowlibError, match=rf"{name} = 'x': choose one of .*\b{getattr(Config(), name)}\b"):
         Config(**{name: "x"})

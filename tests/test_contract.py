@@ -5,14 +5,25 @@ from typing import Literal
 
 import pytest
 import torch
+from tiny import CONFIG, OPTIONS, sequences
 from torch import nn
 
 from flowlib.config import Config, preset
 from flowlib.errors import FlowlibError
-from flowlib.models import MODELS, VAE, FlowVAE, InferredFlowVAE, LatentModel, build_model, has_potentials, own_options, register, weighs_sequences
+from flowlib.models import (
+    MODELS,
+    VAE,
+    FlowVAE,
+    InferredFlowVAE,
+    LatentModel,
+    build_model,
+    has_potentials,
+    own_options,
+    register,
+    weighs_sequences,
+)
 from flowlib.models.contract import check_terms
 from flowlib.training import Trainer, new_model
-from tiny import CONFIG, OPTIONS, sequences
 
 
 class TestTransport:
@@ -141,7 +152,17 @@ class TestOptions:
     @pytest.fixture(autouse=True)
     def typed_model(self, monkeypatch):
         class Typed(VAE):
-            def __init__(self, config, channels=None, size=None, kind: Literal["soft", "hard"] = "soft", count: int = 2, share=0.5, shared=False, **networks):
+            def __init__(
+                self,
+                config,
+                channels=None,
+                size=None,
+                kind: Literal["soft", "hard"] = "soft",
+                count: int = 2,
+                share=0.5,
+                shared=False,
+                **networks,
+            ):
                 super().__init__(config, channels, size, **networks)
                 self.found = kind, count, share, shared
 
@@ -176,7 +197,9 @@ class TestOptions:
     )  # fmt: skip
     def test_choices_that_would_do_nothing_are_refused(self, model, changes):
         default, name = Config(), next(iter(changes))
-        with pytest.raises(FlowlibError, match=f"{name} = {changes[name]!r}.*the model '{model}' has no use for this; leave {name} {getattr(default, name)}"):
+        with pytest.raises(
+            FlowlibError, match=f"{name} = {changes[name]!r}.*the model '{model}' has no use for this; leave {name} {getattr(default, name)}"
+        ):
             build_model(Config(**OPTIONS | {"latent_dim": 9}, model=model, **changes))
         build_model(Config(**OPTIONS | {"latent_dim": 9}, model=model))  # potential_width, a size of what is not there harms nobody
 
@@ -232,5 +255,10 @@ class TestOwnNetworks:
 
 def test_what_is_optional_is_asked_for_in_one_place():
     free = dataclasses.replace(CONFIG, velocity="free", hj_penalty="none")
-    assert has_potentials(FlowVAE(CONFIG)) and not has_potentials(FlowVAE(free)) and not has_potentials(VAE(CONFIG)) and not has_potentials(object())
+    assert (
+        has_potentials(FlowVAE(CONFIG))
+        and not has_potentials(FlowVAE(free))
+        and not has_potentials(VAE(CONFIG))
+        and not has_potentials(object())
+    )
     assert weighs_sequences(FlowVAE(CONFIG)) and not weighs_sequences(VAE(CONFIG))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny import OPTIONS, digits, few_samples
 
 import flowlib.data
 from flowlib import cli
@@ -18,7 +19,6 @@ from flowlib.experiments import measures, runner, tables
 from flowlib.experiments.catalogue import Experiment
 from flowlib.models import MODELS
 from flowlib.training import Trainer, new_model
-from tiny import OPTIONS, digits, few_samples
 
 PAGE = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text()
 MODEL, MEASURE = re.findall(r"```python\n(.*?)```", PAGE, re.S)

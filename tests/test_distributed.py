@@ -10,12 +10,12 @@ import time
 import numpy as np
 import pytest
 import torch
+from tiny import few_samples
 
 from flowlib import api, cli
 from flowlib.data import load_sequences
 from flowlib.training import Trainer, load, new_model
 from flowlib.training.distributed import SameNoise
-from tiny import few_samples
 
 SMALL = {"batch_size": 8, "latent_dim": 2, "width": 2, "potential_width": 4, "potential_depth": 1, "device": "cpu"}
 

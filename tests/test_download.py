@@ -8,11 +8,11 @@ import socket
 import numpy as np
 import pytest
 import torch
+from mirror import Mirror, serving
 
 from flowlib.data import load_mnist, mnist
 from flowlib.data.download import fetch, file_md5
 from flowlib.errors import FlowlibError
-from mirror import Mirror, serving
 
 NAME, CONTENT = "file.bin", bytes(range(256)) * 40
 MD5 = hashlib.md5(CONTENT).hexdigest()
@@ -163,9 +163,7 @@ class TestMnist:
             labels = random.randint(0, 10, count).astype(np.uint8)
             files[f"{prefix}-images-idx3-ubyte.gz"] = idx(images)
             files[f"{prefix}-labels-idx1-ubyte.gz"] = idx(labels)
-        monkeypatch.setattr(
-            mnist, "MD5", {name: hashlib.md5(value).hexdigest() for name, value in files.items()}
-        )
+        monkeypatch.setattr(mnist, "MD5", {name: hashlib.md5(value).hexdigest() for name, value in files.items()})
         monkeypatch.setenv("FLOWLIB_CACHE", str(tmp_path))
         return mirrors(Mirror(files))[0]
 

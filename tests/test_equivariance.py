@@ -5,13 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from tiny import CONFIG, digits, sequences
 
 from flowlib import evaluation
 from flowlib.data import FACTORS, Sequences, colour
 from flowlib.errors import FlowlibError
 from flowlib.evaluation import Estimate, decoder_limit, equivariance_error, no_motion, predict
 from flowlib.models import Gaussian, Posterior, build_model
-from tiny import CONFIG, digits, sequences
 
 
 class Pixels:

@@ -38,9 +38,7 @@ WRONG = {
     ],
     "ex-comp-three": [
         THREE.format("evaluation.composed_no_motion(held_out, torch.arange(5)[:, None].expand(5, 3), 50)", 6),
-        THREE.format(
-            "mean(evaluation.switch_error(trained, held_out, a, b, 2, count=50, steps=4).mean().item() for a, b in pairs)", 6
-        ),
+        THREE.format("mean(evaluation.switch_error(trained, held_out, a, b, 2, count=50, steps=4).mean().item() for a, b in pairs)", 6),
         THREE.format("evaluation.superposition_error(trained, held_out, (0, 1, 2), 50)", 6),
         THREE.format(f"{ADDED} / 4", 6),
         THREE.format("mean(evaluation.equivariance_error(trained, held_out, k, 50, 4).mean().item() for k in range(3))", 6),

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from filelock import FileLock
+from tiny import CONFIG, ctrl_c, digits
 
 import flowlib.data
 from flowlib import cli
@@ -21,7 +22,6 @@ from flowlib.experiments.behaviour import Behaviours
 from flowlib.experiments.catalogue import Experiment
 from flowlib.models import VAE
 from flowlib.training import Trainer
-from tiny import CONFIG, ctrl_c, digits
 
 METHODS = {"flow": CONFIG, "vae": dataclasses.replace(CONFIG, model="vae")}
 EXPERIMENT = Experiment("a small one", METHODS, ("equivariance",), (0, 1))
@@ -161,7 +161,9 @@ class TestChangedBehaviour:
         self.update(tmp_path)
         after = tables.read_results("small", tmp_path)
         pairs = zip(before["rows"], after["rows"], strict=True)
-        assert all(new["metrics"]["equivariance"]["hue"] == [2 * value for value in old["metrics"]["equivariance"]["hue"]] for old, new in pairs)
+        assert all(
+            new["metrics"]["equivariance"]["hue"] == [2 * value for value in old["metrics"]["equivariance"]["hue"]] for old, new in pairs
+        )
         assert trained == [] and all(new["trained"] == old["trained"] for old, new in zip(before["rows"], after["rows"], strict=True))
 
     def test_an_interrupted_update_goes_on(self, louder, tmp_path, monkeypatch):

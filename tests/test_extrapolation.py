@@ -2,14 +2,14 @@
 
 import pytest
 import torch
+from test_equivariance import Late, Perfect, Pixels, Ramp
+from tiny import CONFIG, digits, sequences
 
 from flowlib import evaluation
 from flowlib.data import FACTORS, Sequences
 from flowlib.errors import FlowlibError
 from flowlib.evaluation import equivariance_error, frame_errors, no_motion, no_motion_steps, steps_error, stop_error
 from flowlib.models import build_model
-from test_equivariance import Late, Perfect, Pixels, Ramp
-from tiny import CONFIG, digits, sequences
 
 MADE = Sequences(digits(5, 12), FACTORS, 4)
 

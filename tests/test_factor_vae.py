@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from frame_pairs import Quiet, full, mean_of_pairs, values, values_whatever_the_global_seed
 from torch import nn
 from torch.distributions import MultivariateNormal
 
@@ -11,7 +12,6 @@ from flowlib.config import Config
 from flowlib.errors import FlowlibError
 from flowlib.models import Posterior, build_model
 from flowlib.models.factor_vae import FactorVAE, independent_coordinates
-from frame_pairs import Quiet, full, mean_of_pairs, values, values_whatever_the_global_seed
 
 CORRELATION = torch.tensor([[1.0, 0.8, 0.3], [0.8, 1.0, 0.2], [0.3, 0.2, 1.0]])
 

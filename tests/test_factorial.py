@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from test_grid import only_one_digit_changes
 
 from flowlib.config import Config
 from flowlib.data import Batch, check_source
@@ -15,7 +16,6 @@ from flowlib.data.isaac3d import GRID as ISAAC
 from flowlib.data.shapes3d import GRID as SHAPES
 from flowlib.errors import FlowlibError
 from flowlib.models import build_model
-from test_grid import only_one_digit_changes
 
 GRID = Grid(("hue", "shape", "turn"), (6, 3, 5), cyclic=("hue",))
 
@@ -136,7 +136,9 @@ class TestLengths:
 
     @pytest.mark.parametrize("name", ["flow", "flow-inferred", "vae", "slow-vae", "factor-vae", "tvae", "poflow"])
     def test_every_model_trains_on_them(self, name, generator):
-        config = Config(model=name, channels=1, size=16, factors=GRID.names, horizon=5, latent_dim=18, width=2, potential_width=4, network="mlp")
+        config = Config(
+            model=name, channels=1, size=16, factors=GRID.names, horizon=5, latent_dim=18, width=2, potential_width=4, network="mlp"
+        )
         source = FactorialSequences(Digits())
         check_source(source, config)
         model = build_model(config)

@@ -4,9 +4,9 @@ import sys
 
 import numpy as np
 import pytest
+from factorial_files import numbers, values, write_numbered, write_shapes
 from PIL import Image
 
-from factorial_files import numbers, values, write_numbered, write_shapes
 from flowlib.data import catalogue, check, falcor3d, isaac3d, open_images, shapes3d
 from flowlib.data.factorial import FactorialSequences
 from flowlib.data.grid import Grid

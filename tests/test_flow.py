@@ -2,12 +2,12 @@
 
 import math
 
+import linear_gaussian as lg
 import numpy as np
 import pytest
 import torch
 from torch.distributions import MultivariateNormal
 
-import linear_gaussian as lg
 from flowlib.config import Config
 from flowlib.errors import FlowlibError
 from flowlib.flows import Derivatives, DiffusionPrior, PotentialBank, Trajectory, estimated_density_change, group_by_factor, run_flow

@@ -33,8 +33,6 @@ def test_imports_are_light():
     assert loaded["flowlib"] == set()
     assert loaded["cli"] == {"tyro"}  # help and mistyped options answer at once
     heavy = {"matplotlib", "flowlib.viz"}
-    assert not loaded["models"] & (
-        heavy | {"flowlib.training", "flowlib.evaluation", "kornia", "ot", "torchdiffeq"}
-    )
+    assert not loaded["models"] & (heavy | {"flowlib.training", "flowlib.evaluation", "kornia", "ot", "torchdiffeq"})
     assert {"torch", "flowlib.models"} <= loaded["models"]
     assert not loaded["training"] & heavy

@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 import torch
+from tiny import CONFIG, sequences
 from torch import nn
 from torch.distributions import Categorical, kl_divergence
 from torch.func import jacrev
@@ -13,7 +14,6 @@ from flowlib.errors import FlowlibError
 from flowlib.flows import PotentialBank, VelocityBank, run_flow
 from flowlib.models import FlowVAE, build_model
 from flowlib.models.recogniser import FactorClassifier, straight_through_sample
-from tiny import CONFIG, sequences
 
 INFERRED = dataclasses.replace(CONFIG, model="flow-inferred")
 

@@ -5,6 +5,7 @@ import json
 
 import pytest
 import torch
+from tiny import CONFIG, digits
 
 import flowlib.data
 from flowlib.data import Sequences, load_sequences
@@ -12,7 +13,6 @@ from flowlib.errors import FlowlibError
 from flowlib.experiments import catalogue, measures, runner
 from flowlib.experiments.measures import composition, extrapolation, likelihood
 from flowlib.training import Trainer, load_model, new_model
-from tiny import CONFIG, digits
 
 PARTED = dataclasses.replace(CONFIG, left_out=(8, 2), validation=3)
 
@@ -61,7 +61,9 @@ def test_a_measure_looks_at_its_own_part(tagged, monkeypatch, name, parts):
 
 def test_a_run_trains_on_the_training_images_and_ends_with_calibration(tagged, tmp_path, monkeypatch):
     seen, real = [], Trainer.__init__
-    monkeypatch.setattr(Trainer, "__init__", lambda self, model, sequences, *rest: seen.append(numbers(sequences)) or real(self, model, sequences, *rest))
+    monkeypatch.setattr(
+        Trainer, "__init__", lambda self, model, sequences, *rest: seen.append(numbers(sequences)) or real(self, model, sequences, *rest)
+    )
     config = dataclasses.replace(PARTED, model="vae")
     runner.run_job("vae", config, ("equivariance",), tmp_path)
     assert seen == [[0, 1, 3, 4, 5, 6]]

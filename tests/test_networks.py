@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from tiny import CONFIG, OPTIONS
 from torch.distributions import Bernoulli as TorchBernoulli
 from torch.distributions import Independent, Normal, kl_divergence
 
@@ -14,7 +15,6 @@ from flowlib.models import Bernoulli, FlowVAE, Gaussian, Posterior, build_model
 from flowlib.models.likelihood import build_likelihood
 from flowlib.models.networks import build_networks
 from flowlib.models.protocol import LOG_2PI
-from tiny import CONFIG, OPTIONS
 
 
 class TestPosterior:
@@ -35,9 +35,7 @@ class TestPosterior:
         assert torch.equal(Posterior(torch.zeros(2, 3), torch.zeros(2, 3)).kl(), torch.zeros(2))
 
     def test_samples_have_its_mean_and_variance(self, generator):
-        many = Posterior(self.mean[:1].expand(50_000, -1), self.log_std[:1].expand(50_000, -1)).sample(
-            generator
-        )
+        many = Posterior(self.mean[:1].expand(50_000, -1), self.log_std[:1].expand(50_000, -1)).sample(generator)
         standardised = (many - self.mean[0]) / self.log_std[0].exp()
         assert torch.allclose(standardised.mean(0), torch.zeros(3), atol=0.02)
         assert torch.allclose(torch.cov(standardised.T), torch.eye(3), atol=0.03)
@@ -118,12 +116,7 @@ class TestNetworks:
     def test_width_is_what_the_option_says(self, kind):
         """`width` channels in the finest layer of conv, hidden layers of 16 × width."""
         encoder, decoder = build_networks(kind, 3, 28, latent_dim=4, width=3)
-        hidden = [
-            layer.out_features
-            for net in (encoder, decoder)
-            for layer in net.net
-            if hasattr(layer, "out_features")
-        ]
+        hidden = [layer.out_features for net in (encoder, decoder) for layer in net.net if hasattr(layer, "out_features")]
         assert hidden.count(48) == (2 if kind == "conv" else 4)
         if kind == "conv":
             assert encoder.net[0].out_channels == decoder.net[-1].in_channels == 3
@@ -200,7 +193,5 @@ class TestModel:
         batch = sequences(config).training_batch(6, 1, torch.Generator().manual_seed(0))
         model.objective(batch, torch.Generator().manual_seed(0))["loss"].backward()
         free = {"potentials.offset"}  # a constant in u moves nothing
-        still = {
-            name for name, p in model.named_parameters() if p.grad is None or not bool((p.grad != 0).any())
-        }
+        still = {name for name, p in model.named_parameters() if p.grad is None or not bool((p.grad != 0).any())}
         assert still == free

@@ -1,11 +1,11 @@
 """Both objectives and both likelihood estimates against closed forms of a linear-Gaussian model (M13, M14, M17)."""
 
+import linear_gaussian as lg
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-import linear_gaussian as lg
 from flowlib.evaluation import frame_log_weights, from_log_weights, log_likelihood, sequence_log_weights
 
 COPIES = 40_000
@@ -85,9 +85,7 @@ def test_the_estimate_rises_towards_the_truth_as_samples_grow(generator):
     model, frames = lg.build("path")
     truth = lg.sequence_truth(model, frames)[0]
     batch = lg.batch_of(frames, 400)
-    one, few, many = (
-        log_likelihood(sequence_log_weights, model, batch, samples, generator).value.mean() for samples in (1, 10, 400)
-    )
+    one, few, many = (log_likelihood(sequence_log_weights, model, batch, samples, generator).value.mean() for samples in (1, 10, 400))
     assert one < few < many < truth + 0.1
     assert abs(many - truth) < 0.15 < truth - one
 
@@ -122,9 +120,7 @@ def test_scalar_sequence_by_hand(generator, double):
     for _ in range(5):
         batch = lg.batch_of(np.array([[1.0], [2.0]]), COPIES)
         posterior = model.encode(batch.frames[:, 0])
-        trajectory, divergences = model._path_terms(
-            posterior, posterior.sample(generator), batch.factor, batch.steps, generator
-        )
+        trajectory, divergences = model._path_terms(posterior, posterior.sample(generator), batch.factor, batch.steps, generator)
         values.append(-(model._reconstruction(trajectory.path, batch) + sum(divergences.values())))
     values = torch.cat(values)
     assert within(values, -3.746951)

@@ -5,16 +5,16 @@ import sys
 import numpy as np
 import pytest
 import torch
+from cli_runs import WRITTEN, here, refused, visible  # noqa: F401
 from PIL import Image
+from tiny import few_samples
 
 import flowlib
-from cli_runs import WRITTEN, here, refused, visible  # noqa: F401
 from flowlib import cli
 from flowlib.config import from_json
 from flowlib.data import load_sequences, options_of, transformation
 from flowlib.errors import FlowlibError
 from flowlib.training import load_model, trainer
-from tiny import few_samples
 
 SMALL = {"batch_size": 6, "latent_dim": 2, "width": 2, "potential_width": 4, "potential_depth": 1, "steps": 3, "checkpoint_every": 2}
 ARGUMENTS = [part for name, value in SMALL.items() for part in (f"--{name.replace('_', '-')}", str(value))]
@@ -197,7 +197,11 @@ class TestRefused:
 
     def test_a_checkpoint_for_other_shapes(self):
         model = flowlib.train(flowlib.RecordedSequences(**arrays()), progress=False, device="cpu", **SMALL)
-        for change, message in (({"steps": 3}, "horizon 3, the model 2"), ({"size": 20}, "size 20, the model 18"), ({"channels": 3}, "channels 3, the model 1")):
+        for change, message in (
+            ({"steps": 3}, "horizon 3, the model 2"),
+            ({"size": 20}, "size 20, the model 18"),
+            ({"channels": 3}, "channels 3, the model 1"),
+        ):
             with pytest.raises(FlowlibError, match=message):
                 flowlib.evaluate(model, flowlib.RecordedSequences(**arrays(**change)))
 

@@ -7,11 +7,10 @@ import pytest
 
 pytest.importorskip("nbformat")
 
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook  # noqa: E402
-
 import address  # noqa: E402
 import colab_cell  # noqa: E402
 import plain  # noqa: E402
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook  # noqa: E402
 from notebooks import ROOT, chapters, read  # noqa: E402
 from site_numbers import Number, citations, pages_url, site_numbers  # noqa: E402
 
@@ -34,7 +33,10 @@ LEFT = re.compile(r"\{[\w:-]+\}`|^\s*[`:]{3,}\{|\{\{|^\([\w-]+\)=|\$\$ ?\([\w-]+
         ("{cite:p}`villani,song`", f"[Villani, 2003]({BASE}/book/references.html), [Song et al., 2023]({BASE}/book/references.html)"),
         ("{doc}`01_a` and {doc}`chapter 1 <01_a>`", f"[The first]({BASE}/book/01_a.html) and [chapter 1]({BASE}/book/01_a.html)"),
         ("$$\na = b\n$$ (eq-a)", "$$\na = b \\tag{2.1}$$"),
-        ("[M1](#m1), [below](#part), [one](01_a.md#x), [it](m1)", f"[M1]({BASE}/book/notation.html#m1), [below]({HERE}#part), [one]({BASE}/book/01_a.html#x), [it]({BASE}/book/notation.html#m1)"),
+        (
+            "[M1](#m1), [below](#part), [one](01_a.md#x), [it](m1)",
+            f"[M1]({BASE}/book/notation.html#m1), [below]({HERE}#part), [one]({BASE}/book/01_a.html#x), [it]({BASE}/book/notation.html#m1)",
+        ),
         ("(here)=\n## Part\n\n`(no)=`", "## Part\n\n`(no)=`"),
         ("$u[a](z)$, $$[a](z)$$ and [M1](m1)", f"$u[a](z)$, $$[a](z)$$ and [M1]({BASE}/book/notation.html#m1)"),
         ("`[a](b)` and [web](https://a.org)", "`[a](b)` and [web](https://a.org)"),

@@ -4,13 +4,13 @@ import dataclasses
 
 import pytest
 import torch
+from tiny import CONFIG, sequences
 from torch.func import grad, hessian
 
 from flowlib.errors import FlowlibError
 from flowlib.flows import PotentialBank, run_flow
 from flowlib.models import FlowVAE, build_model
 from flowlib.models.poflow import WavePenalty
-from tiny import CONFIG, sequences
 
 
 @pytest.fixture

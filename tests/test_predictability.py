@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 import torch
+from test_equivariance import Perfect, Pixels
+from tiny import digits
 
 from flowlib import evaluation
 from flowlib.data import FACTORS, Sequences, colour, load_digits
 from flowlib.errors import FlowlibError
 from flowlib.evaluation import composed_codes, dci, generated_pairs, mig, predictability, vp_score
 from flowlib.models import Posterior
-from test_equivariance import Perfect, Pixels
-from tiny import digits
 
 MNIST = Sequences(load_digits("test")[0][:500], FACTORS)
 SMALL = Sequences(digits(4, 8), FACTORS, 3)

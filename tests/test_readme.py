@@ -6,14 +6,14 @@ import re
 from pathlib import Path
 
 import pytest
-import torch
-
 import results_table
+import torch
 import verdicts
+from tiny import OPTIONS, sequences
+
 from flowlib.config import from_values
 from flowlib.experiments import tables
 from flowlib.training import new_model
-from tiny import OPTIONS, sequences
 
 ROOT = Path(__file__).resolve().parents[1]
 CHAPTER = ROOT / "book" / "10_baselines.ipynb"

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from test_equivariance import Perfect, Pixels, Ramp
+from tiny import digits
 
 from flowlib import evaluation
 from flowlib.data import FACTORS, Sequences
 from flowlib.errors import FlowlibError
 from flowlib.evaluation import continuation_error, equivariance_error, factor_accuracy, frame_errors
-from test_equivariance import Perfect, Pixels, Ramp
-from tiny import digits
 
 MADE = Sequences(digits(6, 12), FACTORS, 4)
 

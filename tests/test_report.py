@@ -3,18 +3,23 @@
 import dataclasses
 import json
 
+import linear_gaussian as lg
 import numpy as np
 import pytest
 import torch
+from tiny import CONFIG, few_samples, sequences
 
-import linear_gaussian as lg
 from flowlib.data import FACTORS, Sequences
 from flowlib.errors import FlowlibError
 from flowlib.evaluation import (
-    equivariance_error, evaluate_model, flow_geometry, format_report, no_motion, report,
+    equivariance_error,
+    evaluate_model,
+    flow_geometry,
+    format_report,
+    no_motion,
+    report,
 )  # fmt: skip
 from flowlib.models import build_model
-from tiny import CONFIG, few_samples, sequences
 
 
 class TestGeometry:

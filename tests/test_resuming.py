@@ -7,10 +7,10 @@ import resource
 
 import pytest
 import torch
+from tiny import CONFIG, ctrl_c, trained
 
 from flowlib.errors import FlowlibError
 from flowlib.training import Trainer, new_model, trainer
-from tiny import CONFIG, ctrl_c, trained
 
 
 def state(of):
@@ -90,9 +90,7 @@ class TestResuming:
 
     def test_of_another_configuration(self, tmp_path):
         trained(tmp_path).run(2, progress=False)
-        with pytest.raises(
-            FlowlibError, match="another configuration — learning_rate: 0.003 there, 0.1 asked for"
-        ):
+        with pytest.raises(FlowlibError, match="another configuration — learning_rate: 0.003 there, 0.1 asked for"):
             trained(tmp_path, dataclasses.replace(CONFIG, learning_rate=0.1))
 
 
@@ -106,16 +104,12 @@ class TestFullDisk:
         good = one.path.read_bytes()
 
         def unharmed():
-            return one.path.read_bytes() == good and [path.name for path in tmp_path.iterdir()] == [
-                one.path.name
-            ]
+            return one.path.read_bytes() == good and [path.name for path in tmp_path.iterdir()] == [one.path.name]
 
         return one, unharmed
 
     def check(self, one, unharmed, reason):
-        with pytest.raises(
-            FlowlibError, match=f"checkpoint.safetensors could not be written.*{reason}.*is untouched"
-        ):
+        with pytest.raises(FlowlibError, match=f"checkpoint.safetensors could not be written.*{reason}.*is untouched"):
             one.run(progress=False)
         assert unharmed()
 

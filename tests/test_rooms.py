@@ -236,7 +236,11 @@ class TestRoomSequences:
         assert values[:, 3].max() <= 1.0 + 1e-9 and values[:, 5].max() <= 1e-9 and set(values[:, 4]) == {0, 1, 2, 3}
 
     def test_what_cannot_be_is_refused(self, made):
-        for options, message in (({"factors": ("shape",)}, "different ones of floor_hue"), ({"steps": 0}, "1 or more"), ({"count": 0}, "1 or more")):
+        for options, message in (
+            ({"factors": ("shape",)}, "different ones of floor_hue"),
+            ({"steps": 0}, "1 or more"),
+            ({"count": 0}, "1 or more"),
+        ):
             with pytest.raises(FlowlibError, match=message):
                 self.source(made, **options)
         with pytest.raises(FlowlibError, match="a step 0 … 2"):

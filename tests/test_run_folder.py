@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny import CONFIG, OPTIONS, sequences
 
 from flowlib.config import Config
 from flowlib.errors import FlowlibError
@@ -18,7 +19,6 @@ from flowlib.training import load, new_model, read_json, run, run_folder, train_
 from flowlib.training.checkpoint import save
 from flowlib.training.run import CONFIG as CONFIG_NAME
 from flowlib.training.run import open_run
-from tiny import CONFIG, OPTIONS, sequences
 
 
 class TestRunFolder:
@@ -40,18 +40,14 @@ class TestRunFolder:
     def test_another_run_is_not_overwritten(self, tmp_path):
         self.claim(tmp_path)
         before = (tmp_path / CONFIG_NAME).read_bytes()
-        with pytest.raises(
-            FlowlibError, match=r"holds another run \(steps = 6, seed = 0 there\): choose another --out"
-        ):
+        with pytest.raises(FlowlibError, match=r"holds another run \(steps = 6, seed = 0 there\): choose another --out"):
             self.claim(tmp_path, dataclasses.replace(CONFIG, seed=1, steps=9))
         assert (tmp_path / CONFIG_NAME).read_bytes() == before
 
     def test_foreign_files_are_left_alone(self, tmp_path):
         for name in "dcba":
             (tmp_path / name).write_text(name)
-        with pytest.raises(
-            FlowlibError, match=r"is not empty and holds no run \(a, b, c\): choose another --out"
-        ):
+        with pytest.raises(FlowlibError, match=r"is not empty and holds no run \(a, b, c\): choose another --out"):
             self.claim(tmp_path)
         assert sorted(path.name for path in tmp_path.iterdir()) == list("abcd")
 
@@ -68,10 +64,7 @@ class TestRunFolder:
 
     def test_in_use_by_another_process(self, tmp_path):
         self.claim(tmp_path)
-        code = (
-            "import sys, filelock; lock = filelock.FileLock(sys.argv[1]).acquire(); print('on', flush=True); "
-            "sys.stdin.read()"
-        )
+        code = "import sys, filelock; lock = filelock.FileLock(sys.argv[1]).acquire(); print('on', flush=True); sys.stdin.read()"
         command = [sys.executable, "-c", code, str(tmp_path / ".lock")]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
             assert other.stdout.readline() == "on\n"

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
+from tiny import CONFIG, digits
 
 from flowlib.data import FACTORS, Batch, Sequences, colour, grouped_factors, load_sequences, transform
 from flowlib.errors import FlowlibError
-from tiny import CONFIG, digits
 
 REST = {"scale": 1.0, "rotation": 0.0, "hue": 0.0}
 PER_STEP = {"scale": 0.1, "rotation": 10.0, "hue": 20.0}  # with T = 8

@@ -6,19 +6,19 @@ Builds nothing: run `make book` first. Without Chromium the browser's part is sk
 import re
 from urllib.parse import unquote, urlsplit
 
-import pytest
-
-from built import HTML, PAGES, ROOT, WIDTHS, browser, needs_browser, needs_site, read, served, visit  # noqa: F401
-
 import address
 import check_pages
 import colab_cell
 import notebooks
+import pytest
+from built import HTML, PAGES, ROOT, WIDTHS, browser, needs_browser, needs_site, read, served, visit  # noqa: F401
 
 pytestmark = needs_site
-FETCHED = re.compile(r"""<(?:script|img|iframe|source|video|audio|embed)\b[^>]*?\bsrc=["']([^"']+)"""
-                     r"""|<link\b(?![^>]*\brel=["'](?:canonical|search|next|prev|author|license)\b)"""
-                     r"""[^>]*?\bhref=["']([^"']+)""")
+FETCHED = re.compile(
+    r"""<(?:script|img|iframe|source|video|audio|embed)\b[^>]*?\bsrc=["']([^"']+)"""
+    r"""|<link\b(?![^>]*\brel=["'](?:canonical|search|next|prev|author|license)\b)"""
+    r"""[^>]*?\bhref=["']([^"']+)"""
+)
 IN_CSS = re.compile(r"""(?:url\(\s*|@import\s+)["']?((?:https?:)?//[^"')]+)""")
 HREF = re.compile(r"""<a\b[^>]*?\bhref=["']([^"']+)""")
 
@@ -73,14 +73,19 @@ def test_style_sheets_fetch_nothing_from_elsewhere():
     assert sheets and {s.name: found for s in sheets if (found := IN_CSS.findall(s.read_text("utf-8")))} == {}
 
 
-@pytest.mark.parametrize("tag, expected", [
-    ('<script src="https://cdn.example.org/x.js">', 1),
-    ('<script async="async" src="//example.org/x.js">', 1),
-    ('<link rel="stylesheet" href="https://example.org/x.css">', 1),
-    ("<img alt='' src='http://example.org/x.png'>", 1),
-    ('<link rel="canonical" href="https://example.org/">', 0), ('<a href="https://example.org">', 0),
-    ('<script src="../_static/x.js">', 0), ('<img src="data:image/png;base64,AA//">', 0),
-])
+@pytest.mark.parametrize(
+    "tag, expected",
+    [
+        ('<script src="https://cdn.example.org/x.js">', 1),
+        ('<script async="async" src="//example.org/x.js">', 1),
+        ('<link rel="stylesheet" href="https://example.org/x.css">', 1),
+        ("<img alt='' src='http://example.org/x.png'>", 1),
+        ('<link rel="canonical" href="https://example.org/">', 0),
+        ('<a href="https://example.org">', 0),
+        ('<script src="../_static/x.js">', 0),
+        ('<img src="data:image/png;base64,AA//">', 0),
+    ],
+)
 def test_foreign_addresses_are_recognised(tag, expected):
     assert len(foreign(fetched(tag))) == expected
 
@@ -142,7 +147,10 @@ BRIGHTNESS = """(colour => colour.match(/\\d+/g).slice(0, 3).reduce((sum, part) 
 @needs_browser
 def test_search_finds_pages(browser, base):
     visit(browser, f"{base}/search.html?q=continuity")
-    assert browser.evaluate("""new Promise(done => { let tries = 0; const look = () => {
+    assert (
+        browser.evaluate("""new Promise(done => { let tries = 0; const look = () => {
         const found = document.querySelectorAll('#search-results li').length;
-        found || ++tries > 50 ? done(found) : setTimeout(look, 100) }; look() })""") > 0
+        found || ++tries > 50 ? done(found) : setTimeout(look, 100) }; look() })""")
+        > 0
+    )
     assert [r for r in browser.requests if not r.startswith((base, "data:"))] == []

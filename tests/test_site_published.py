@@ -5,9 +5,8 @@ import xml.etree.ElementTree as xml
 
 import pytest
 from bs4 import BeautifulSoup
-from PIL import Image
-
 from built import HTML, PAGES, needs_site, read
+from PIL import Image
 from site_numbers import pages_url
 
 pytestmark = needs_site
@@ -17,10 +16,12 @@ SPACE = "{http://www.sitemaps.org/schemas/sitemap/0.9}"
 @pytest.fixture(scope="module")
 def heads():
     """Page → its meta elements, by name or property, and its canonical address."""
+
     def metas(page):
         head = BeautifulSoup(read(page).split("</head>")[0], "html.parser")
         named = [(meta.get("name") or meta.get("property"), meta["content"]) for meta in head.find_all("meta", content=True)]
         return dict(named) | {"canonical": head.find("link", rel="canonical")["href"], "count": len(named)}
+
     return {page: metas(page) for page in PAGES}
 
 

@@ -4,7 +4,6 @@ import importlib.util
 from pathlib import Path
 
 import pytest
-
 from built import HTML, PAGES, browser, needs_browser, needs_site, served, visit  # noqa: F401
 
 pytestmark = [needs_site, needs_browser]
@@ -48,7 +47,9 @@ def test_axe_finds_nothing(browser, axe, page, width, dark):
 
 
 def test_axe_finds_what_is_wrong(browser, axe, tmp_path):
-    (tmp_path / "wrong.html").write_text('<html lang="en"><title>x</title><p style="color:#aaa;background:#fff">pale</p><a href="#x"></a><img src="x.png">')
+    (tmp_path / "wrong.html").write_text(
+        '<html lang="en"><title>x</title><p style="color:#aaa;background:#fff">pale</p><a href="#x"></a><img src="x.png">'
+    )
     browser.open((tmp_path / "wrong.html").as_uri())
     assert {found.split(":")[0] for found in look(browser, axe)} == {"color-contrast", "link-name", "image-alt"}
 

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from frame_pairs import Quiet, chosen, full, mean_of_pairs, values, values_whatever_the_global_seed
 from scipy.integrate import dblquad, quad
 from scipy.stats import laplace, norm
 from torch.distributions import Laplace, Normal, kl_divergence
@@ -13,7 +14,6 @@ from flowlib.data import Batch
 from flowlib.errors import FlowlibError
 from flowlib.models import Gaussian, Posterior, build_model
 from flowlib.models.slow_vae import SlowVAE, folded_normal_mean, laplace_kl
-from frame_pairs import Quiet, chosen, full, mean_of_pairs, values, values_whatever_the_global_seed
 
 
 def small(**options):

@@ -4,13 +4,22 @@ import numpy as np
 import pytest
 import torch
 from scipy.ndimage import gaussian_filter, shift
+from tiny import digits
 
 from flowlib.config import Config
 from flowlib.data import (
-    FACTORS, TRANSFORMATIONS, DatasetSequences, ImageSequences, RecordedSequences, Sequences, check_source, strength, transform, transformation,
+    FACTORS,
+    TRANSFORMATIONS,
+    DatasetSequences,
+    ImageSequences,
+    RecordedSequences,
+    Sequences,
+    check_source,
+    strength,
+    transform,
+    transformation,
 )  # fmt: skip
 from flowlib.errors import FlowlibError
-from tiny import digits
 
 
 def pictures(count=5, channels=3, size=16):
@@ -228,6 +237,10 @@ class TestRecorded:
     def test_a_model_for_other_data(self):
         config = Config(factors=("factor 0", "factor 1"), horizon=3, channels=2, size=16)
         check_source(recorded("array"), config)
-        for change, message in (({"horizon": 2}, "horizon 3, the model 2"), ({"size": 28}, "size 16, the model 28"), ({"channels": 3}, "channels 2")):
+        for change, message in (
+            ({"horizon": 2}, "horizon 3, the model 2"),
+            ({"size": 28}, "size 16, the model 28"),
+            ({"channels": 3}, "channels 2"),
+        ):
             with pytest.raises(FlowlibError, match=message):
                 check_source(recorded("array"), Config(**vars(config) | change))

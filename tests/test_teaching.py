@@ -5,15 +5,15 @@ import json
 
 import nbformat
 import pytest
-from assignments import HIDDEN  # noqa: F401  (the runner's own import must work without nbgrader)
 
+from assignments import HIDDEN  # noqa: F401  (the runner's own import must work without nbgrader)
 from flowlib import teaching
 from flowlib.errors import FlowlibError
 from flowlib.teaching import NotYet, close, generator, graded, submission
 from flowlib.teaching.classroom import build, completed, grade
 from flowlib.teaching.sources import grade_id, notebook, points, sources
 
-SOURCE = '''# %% [markdown]
+SOURCE = """# %% [markdown]
 # # Small
 
 # %% answer="double"
@@ -60,7 +60,7 @@ def _(half):
 # ### BEGIN SOLUTION
 # The secret words.
 # ### END SOLUTION
-'''
+"""
 
 
 def test_a_test_says_what_is_missing_wrong_or_right(capsys):

@@ -4,10 +4,7 @@ from assignments import HIDDEN, verify
 
 
 def quadratic(shrink="torch.linalg.inv(torch.eye(len(A)) + t * A)", matrix="A @ s", vector="s @ b", constant="- 0.5 * t * (b @ s @ b)"):
-    return (
-        f"def potential(A, b, z, t):\n    s = {shrink}\n"
-        f"    return 0.5 * ((z @ ({matrix})) * z).sum(1) + z @ ({vector}) {constant}"
-    )
+    return f"def potential(A, b, z, t):\n    s = {shrink}\n    return 0.5 * ((z @ ({matrix})) * z).sum(1) + z @ ({vector}) {constant}"
 
 
 def accelerated(residual):

@@ -4,13 +4,12 @@ import pytest
 
 pytest.importorskip("nbclient")
 
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output  # noqa: E402
-
 import address  # noqa: E402
 import check_pages  # noqa: E402
 import colab_cell  # noqa: E402
 import execute  # noqa: E402
 import notebooks  # noqa: E402
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output  # noqa: E402
 
 OLD, NEW = "flow-org/old-book", "other/new.book"
 CONFIG = "title: A book\nrepository:\n  url: https://github.com/{}\n"
@@ -60,8 +59,9 @@ def test_normalise_drops_what_is_chance():
     outputs.append(new_output("stream", name="stderr", text="c"))
     metadata = {"execution": {"iopub.execute_input": "2026"}, "tags": ["t"]}
     cell = new_code_cell("f()", outputs=outputs, metadata=metadata)
-    notebook = new_notebook(cells=[cell, new_code_cell("f()")], metadata={"jupytext": {}, "kernelspec": {
-        "name": "mine", "display_name": "Mine"}})
+    notebook = new_notebook(
+        cells=[cell, new_code_cell("f()")], metadata={"jupytext": {}, "kernelspec": {"name": "mine", "display_name": "Mine"}}
+    )
     notebooks.normalise(notebook)
     assert [output.text for output in cell.outputs] == ["ab", "c"]
     assert cell.metadata == {"tags": ["t"]} and notebook.metadata == notebooks.METADATA
@@ -71,23 +71,23 @@ def test_normalise_drops_what_is_chance():
     assert [cell.id for cell in notebook.cells] == ids
 
 
-@pytest.mark.parametrize("before, after", [
-    (f"https://colab.research.google.com/github/{OLD}/blob/main/x",
-     f"https://colab.research.google.com/github/{NEW}/blob/main/x"),
-    ("https://github.com/any/fork/actions/workflows/t.yml",
-     f"https://github.com/{NEW}/actions/workflows/t.yml"),
-    (f"see https://github.com/{OLD}, or", f"see https://github.com/{NEW}, or"),
-    (f"see https://github.com/{OLD}.", f"see https://github.com/{NEW}."),
-    ("git clone -q --depth 1 https://github.com/a/b", f"git clone -q --depth 1 https://github.com/{NEW}"),
-    ("pip install git+https://github.com/a/b", f"pip install git+https://github.com/{NEW}"),
-    ('repository-code: "https://github.com/a/b"', f'repository-code: "https://github.com/{NEW}"'),
-    ("https://flow-org.github.io/old-book/book/intro.html",
-     "https://other.github.io/new.book/book/intro.html"),
-    ("https://github.com/PythonOT/POT/issues", "https://github.com/PythonOT/POT/issues"),
-    (f"https://github.com/{OLD}-extra", f"https://github.com/{OLD}-extra"),
-    ("https://pythonot.github.io/auto", "https://pythonot.github.io/auto"),
-    ("https://someone.github.io/their-book/", "https://someone.github.io/their-book/"),
-])
+@pytest.mark.parametrize(
+    "before, after",
+    [
+        (f"https://colab.research.google.com/github/{OLD}/blob/main/x", f"https://colab.research.google.com/github/{NEW}/blob/main/x"),
+        ("https://github.com/any/fork/actions/workflows/t.yml", f"https://github.com/{NEW}/actions/workflows/t.yml"),
+        (f"see https://github.com/{OLD}, or", f"see https://github.com/{NEW}, or"),
+        (f"see https://github.com/{OLD}.", f"see https://github.com/{NEW}."),
+        ("git clone -q --depth 1 https://github.com/a/b", f"git clone -q --depth 1 https://github.com/{NEW}"),
+        ("pip install git+https://github.com/a/b", f"pip install git+https://github.com/{NEW}"),
+        ('repository-code: "https://github.com/a/b"', f'repository-code: "https://github.com/{NEW}"'),
+        ("https://flow-org.github.io/old-book/book/intro.html", "https://other.github.io/new.book/book/intro.html"),
+        ("https://github.com/PythonOT/POT/issues", "https://github.com/PythonOT/POT/issues"),
+        (f"https://github.com/{OLD}-extra", f"https://github.com/{OLD}-extra"),
+        ("https://pythonot.github.io/auto", "https://pythonot.github.io/auto"),
+        ("https://someone.github.io/their-book/", "https://someone.github.io/their-book/"),
+    ],
+)
 def test_rewrite_changes_our_links_and_no_others(before, after):
     assert address.rewrite(before, NEW, OLD) == after
 
@@ -109,9 +109,9 @@ def test_address_is_rewritten_everywhere_from_the_configuration(tmp_path):
 
 
 def test_check_pages_finds_missing_and_empty_pages(tmp_path):
-    (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: book/intro\nparts:\n- chapters:\n"
-                                       "  - file: book/a\n"
-                                       "    sections:\n    - file: book/b\n  - file: book/c\n")
+    (tmp_path / "_toc.yml").write_text(
+        "format: jb-book\nroot: book/intro\nparts:\n- chapters:\n  - file: book/a\n    sections:\n    - file: book/b\n  - file: book/c\n"
+    )
     assert check_pages.toc_pages(tmp_path) == ["book/intro", "book/a", "book/b", "book/c"]
     html = tmp_path / "_build" / "html" / "book"
     html.mkdir(parents=True)

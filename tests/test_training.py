@@ -5,12 +5,12 @@ import math
 
 import pytest
 import torch
+from tiny import CONFIG, OPTIONS, digits, trained
 
 from flowlib.config import Config, preset
 from flowlib.data import Sequences
 from flowlib.errors import FlowlibError
 from flowlib.training import Trainer, learning_rate, load, new_model, step_generator, trainer
-from tiny import CONFIG, OPTIONS, digits, trained
 
 
 class TestSchedule:
@@ -32,9 +32,7 @@ class TestSchedule:
         rates = [learning_rate(self.config, step) for step in range(1000)]
         peak = rates.index(max(rates))
         assert peak == 49
-        assert all(a < b for a, b in zip(rates[:50], rates[1:50])) and all(
-            a > b for a, b in zip(rates[49:], rates[50:])
-        )
+        assert all(a < b for a, b in zip(rates[:50], rates[1:50])) and all(a > b for a, b in zip(rates[49:], rates[50:]))
 
     def test_a_short_run_has_no_warm_up_of_zero_steps(self):
         assert learning_rate(Config(steps=1, checkpoint_every=1), 0) == pytest.approx(3e-3)
@@ -63,9 +61,7 @@ class TestStep:
     def test_batches_of_different_seeds_differ(self):
         """A seed beyond the 32 bits that the generator reads would show every run the same images."""
         one, other = (trained(config=dataclasses.replace(CONFIG, seed=seed)) for seed in (0, 1))
-        batches = [
-            run.sequences.training_batch(6, 1, step_generator(run.config.seed, 0)) for run in (one, other)
-        ]
+        batches = [run.sequences.training_batch(6, 1, step_generator(run.config.seed, 0)) for run in (one, other)]
         assert not torch.equal(batches[0].frames, batches[1].frames)
 
     def test_adam_by_hand(self):
@@ -77,16 +73,12 @@ class TestStep:
         terms = model.objective(one.sequences.training_batch(6, 1, generator), generator)
         terms["loss"].backward()
         found = one.train_step()
-        assert {name: value.item() for name, value in found.items()} == {
-            name: v.item() for name, v in terms.items()
-        }
+        assert {name: value.item() for name, value in found.items()} == {name: v.item() for name, v in terms.items()}
         rate = learning_rate(config, 0)
         assert rate == pytest.approx(3e-3 / 5)
         for (name, old), reference in zip(before.items(), model.parameters()):
             g = torch.zeros_like(old) if reference.grad is None else reference.grad
-            assert torch.allclose(
-                one.model.get_parameter(name), old - rate * g / (g.abs() + 1e-8), rtol=0, atol=1e-6
-            ), name
+            assert torch.allclose(one.model.get_parameter(name), old - rate * g / (g.abs() + 1e-8), rtol=0, atol=1e-6), name
 
     def test_the_paper_preset_takes_that_step_too(self):
         """Its own widths, d = 324, penalty and series of the log-determinant; fewer sequences and frames."""
@@ -95,12 +87,8 @@ class TestStep:
         before = {name: value.clone() for name, value in one.model.named_parameters()}
         terms = one.train_step()
         assert set(terms) == {"loss", "reconstruction", "kl", "hj"}
-        assert terms["loss"] == pytest.approx(
-            (terms["reconstruction"] + terms["kl"] + terms["hj"]).item(), rel=1e-5
-        )
-        assert terms["reconstruction"] == pytest.approx(
-            3 * 3 * 784 * math.log(2), rel=0.1
-        )  # T + 1 frames, black logits
+        assert terms["loss"] == pytest.approx((terms["reconstruction"] + terms["kl"] + terms["hj"]).item(), rel=1e-5)
+        assert terms["reconstruction"] == pytest.approx(3 * 3 * 784 * math.log(2), rel=0.1)  # T + 1 frames, black logits
         for name, value in one.model.named_parameters():
             expected = before[name] - 1e-4 * value.grad / (value.grad.abs() + 1e-8)
             assert torch.allclose(value, expected, rtol=0, atol=1e-6), name
@@ -153,9 +141,7 @@ class TestNotFinite:
     def test_the_term_is_named_and_the_checkpoint_kept(self, tmp_path, monkeypatch, name, value):
         one = trained(tmp_path)
         monkeypatch.setattr(one.model, "objective", self.spoiled(one, name, value, 3))
-        with pytest.raises(
-            FlowlibError, match=rf"not finite at step 3: {name}\. Try a smaller .*kept in .*checkpoint.safe"
-        ):
+        with pytest.raises(FlowlibError, match=rf"not finite at step 3: {name}\. Try a smaller .*kept in .*checkpoint.safe"):
             one.run(progress=False)
         assert load(one.path).step == 2
         assert all(bool(value.isfinite().all()) for value in load(one.path).tensors.values())
@@ -178,9 +164,7 @@ class TestNotFinite:
 
     def test_a_learning_rate_far_too_large(self, tmp_path):
         config = Config(**OPTIONS | {"learning_rate": 1e30, "schedule": "constant"})
-        with pytest.raises(
-            FlowlibError, match="not finite at step 1: .*reconstruction.*smaller learning rate"
-        ):
+        with pytest.raises(FlowlibError, match="not finite at step 1: .*reconstruction.*smaller learning rate"):
             trained(tmp_path, config).run(progress=False)
 
 

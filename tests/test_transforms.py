@@ -17,9 +17,7 @@ def images(count=3, size=(12, 12), seed=0):
 
 def moved(pictures, scale=1.0, rotation=0.0, hue=0.0):
     """`transform` with the same strength for every image."""
-    return transform(
-        pictures, *(torch.full((len(pictures),), float(value)) for value in (scale, rotation, hue))
-    )
+    return transform(pictures, *(torch.full((len(pictures),), float(value)) for value in (scale, rotation, hue)))
 
 
 def warped_by_scipy(picture, scale, degrees):
@@ -42,9 +40,7 @@ def test_warp_is_bilinear_about_the_centre(scale, degrees, size):
     pictures = images(size=size)
     found = moved(pictures, scale, degrees)
     for picture, image in zip(pictures, found):
-        expected = np.stack(
-            [warped_by_scipy(channel, scale, degrees) for channel in picture.numpy().astype(float)]
-        )
+        expected = np.stack([warped_by_scipy(channel, scale, degrees) for channel in picture.numpy().astype(float)])
         assert np.allclose(image.numpy(), expected, atol=2e-5)
 
 
@@ -52,9 +48,7 @@ def test_a_positive_quarter_turn_is_counter_clockwise_as_displayed():
     """torch.rot90 turns the first axis (down) to the second (right): counter-clockwise on the screen."""
     pictures = images()
     for turns in (1, 2, 3, -1):
-        assert torch.allclose(
-            moved(pictures, rotation=90 * turns), torch.rot90(pictures, turns, (2, 3)), atol=1e-5
-        )
+        assert torch.allclose(moved(pictures, rotation=90 * turns), torch.rot90(pictures, turns, (2, 3)), atol=1e-5)
     corner = torch.zeros(1, 3, 8, 8)
     corner[..., 0, 7] = 1  # top right goes to top left
     assert moved(corner, rotation=90)[0, 0, 0, 0] > 0.999
@@ -84,9 +78,7 @@ def test_one_image_at_rest_in_a_moving_batch_does_not_change_by_a_bit():
     assert torch.equal(found[2:], moved(pictures[2:], rotation=20))
 
 
-@pytest.mark.parametrize(
-    "degrees, colours", [(120, "grb"), (240, "brg"), (-120, "brg"), (480, "grb"), (360, "rgb")]
-)
+@pytest.mark.parametrize("degrees, colours", [(120, "grb"), (240, "brg"), (-120, "brg"), (480, "grb"), (360, "rgb")])
 def test_hue_of_thirds_permutes_the_channels_of_red_exactly(degrees, colours):
     """Red at 120° is green, at 240° blue: channel by channel the same grey values, and exact zeros."""
     grey = torch.rand(2, 1, 6, 6, generator=torch.Generator().manual_seed(1))
@@ -154,9 +146,7 @@ def test_values_stay_in_range():
 class TestStrength:
     def test_equal_steps_to_the_papers_ends(self):
         steps = range(9)
-        assert [strength("scale", t) for t in steps] == pytest.approx(
-            [1, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7, 1.8]
-        )
+        assert [strength("scale", t) for t in steps] == pytest.approx([1, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7, 1.8])
         assert [strength("rotation", t) for t in steps] == pytest.approx([0, 10, 20, 30, 40, 50, 60, 70, 80])
         assert [strength("hue", t) for t in steps] == pytest.approx([0, 20, 40, 60, 80, 100, 120, 140, 160])
 

@@ -45,9 +45,7 @@ def test_any_other_path_costs_more():
 
 def test_residual_adds_half_the_squared_speed():
     gradient = torch.tensor([[[3.0, 4.0], [1.0, 0.0]]])
-    torch.testing.assert_close(
-        hamilton_jacobi_residual(torch.tensor([[-12.5, 2.0]]), gradient), torch.tensor([[0.0, 2.5]])
-    )
+    torch.testing.assert_close(hamilton_jacobi_residual(torch.tensor([[-12.5, 2.0]]), gradient), torch.tensor([[0.0, 2.5]]))
 
 
 def test_straightness():

@@ -125,9 +125,7 @@ def test_change_of_variables_for_an_affine_map(z):
     step = torch.eye(2) + torch.tensor([[0.0, 0.5], [0.5, 0.0]])
     moved, log_density = push_forward_log_density(lambda p: p @ step.T, z, source.log_prob(z))
     torch.testing.assert_close(moved, z @ step.T)
-    torch.testing.assert_close(
-        log_density, Gaussian(step @ source.mean, step @ source.covariance @ step.T).log_prob(moved)
-    )
+    torch.testing.assert_close(log_density, Gaussian(step @ source.mean, step @ source.covariance @ step.T).log_prob(moved))
     torch.testing.assert_close(log_density - source.log_prob(z), torch.full((6,), 0.28768207245178))
 
 
@@ -135,9 +133,7 @@ def test_change_of_variables_for_a_curved_map(z):
     """z' = sinh z has the density N(arsinh z') / √(1 + z'²) per coordinate; a reflection changes nothing."""
     normal = Gaussian(torch.zeros(2), torch.eye(2))
     for sign in (1, -1):
-        moved, log_density = push_forward_log_density(
-            lambda p, s=sign: s * torch.sinh(p), z, normal.log_prob(z)
-        )
+        moved, log_density = push_forward_log_density(lambda p, s=sign: s * torch.sinh(p), z, normal.log_prob(z))
         exact = normal.log_prob(torch.asinh(moved)) - 0.5 * torch.log1p(moved**2).sum(-1)
         torch.testing.assert_close(log_density, exact)
 

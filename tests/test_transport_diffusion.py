@@ -72,9 +72,7 @@ def test_jko_step_is_the_minimiser_found_numerically():
 
 def test_jko_step_tends_to_the_heat_flow_from_below():
     source = gaussian_pair(3)[0]
-    errors = [
-        heat_marginal(source, D, tau).covariance - jko_step(source, D, tau).covariance for tau in (0.02, 0.01)
-    ]
+    errors = [heat_marginal(source, D, tau).covariance - jko_step(source, D, tau).covariance for tau in (0.02, 0.01)]
     assert torch.linalg.eigvalsh(errors[0]).min() > 0
     assert (errors[0].norm() / errors[1].norm()).item() == pytest.approx(4, rel=0.1)
 
@@ -93,8 +91,7 @@ def test_bridge_ends_are_the_entropic_plan_of_pot():
 def test_bridge_kl_is_that_of_the_joint_laws_of_its_ends():
     source, target = gaussian_pair(2)
     bridge = GaussianBridge(source, target, D)
-    free = torch.cat([torch.cat([source.covariance] * 2, 1),
-                      torch.cat([source.covariance, source.covariance + 2 * D * torch.eye(2)], 1)])
+    free = torch.cat([torch.cat([source.covariance] * 2, 1), torch.cat([source.covariance, source.covariance + 2 * D * torch.eye(2)], 1)])
     ends, free = bridge.ends(), MultivariateNormal(source.mean.repeat(2), free)
     expected = kl_divergence(MultivariateNormal(ends.mean, ends.covariance), free)
     torch.testing.assert_close(bridge.kl(), expected)

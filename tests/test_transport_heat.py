@@ -95,9 +95,7 @@ def test_log_weight_is_the_ratio_of_the_two_chains(generator):
 def test_weights_have_the_moments_of_exact_case_4(generator):
     """E w = 1, E log w = −‖b‖²/4D = −KL, Var log w = ‖b‖²/2D for a constant drift and one unit step."""
     n, b = 200_000, torch.tensor([0.4, -0.3])
-    path = brownian_path(
-        torch.zeros(n, 2), D, torch.tensor([0.0, 1.0]), generator, drift=lambda z, t: b.expand_as(z)
-    )
+    path = brownian_path(torch.zeros(n, 2), D, torch.tensor([0.0, 1.0]), generator, drift=lambda z, t: b.expand_as(z))
     log_weight = path_log_weight(path.drift, path.noise, path.times, D)
     kl = 0.25 / (4 * D)
     assert path_kl(path.drift, path.times, D).item() == pytest.approx(kl)
@@ -108,14 +106,10 @@ def test_weights_have_the_moments_of_exact_case_4(generator):
 
 def test_kl_is_the_mean_log_ratio_of_a_long_chain(generator):
     n, times = 50_000, torch.tensor([0.0, 0.3, 1.0, 1.4])
-    path = brownian_path(
-        torch.randn(n, 1, generator=generator), D, times, generator, drift=lambda z, t: t - z
-    )
+    path = brownian_path(torch.randn(n, 1, generator=generator), D, times, generator, drift=lambda z, t: t - z)
     log_weight = path_log_weight(path.drift, path.noise, times, D)
     standard_error = log_weight.std().item() / n**0.5
-    assert path_kl(path.drift, times, D).item() == pytest.approx(
-        -log_weight.mean().item(), abs=5 * standard_error
-    )
+    assert path_kl(path.drift, times, D).item() == pytest.approx(-log_weight.mean().item(), abs=5 * standard_error)
     assert log_weight.exp().mean().item() == pytest.approx(1, abs=5 * log_weight.exp().std().item() / n**0.5)
 
 

@@ -35,9 +35,7 @@ def turning(oval):
 
 def test_field_is_a_times_the_score(turning):
     z = torch.tensor([[1.0, 2.0]])
-    torch.testing.assert_close(
-        turning(z, 0), torch.tensor([[-0.5, 1.0]])
-    )  # score (−1, −½), A = [[0, 1], [−1, 0]]
+    torch.testing.assert_close(turning(z, 0), torch.tensor([[-0.5, 1.0]]))  # score (−1, −½), A = [[0, 1], [−1, 0]]
     torch.testing.assert_close(rotation_field(TURN)(z, 0), torch.tensor([[2.0, -1.0]]))
 
 
@@ -100,6 +98,4 @@ def test_linear_splitting(generator):
     torch.testing.assert_close(energy[0], energy[1] + energy[2])
     score = density_preserving_field(lambda z, t: gaussian.log_prob(z), (rest @ sigma - (rest @ sigma).T) / 2)
     z = gaussian.mean + torch.randn(4, 3, generator=generator)
-    torch.testing.assert_close(
-        score(z, 0), -(z - gaussian.mean) @ rest.T
-    )  # W = −A Σ⁻¹: every such w is A ∇log p
+    torch.testing.assert_close(score(z, 0), -(z - gaussian.mean) @ rest.T)  # W = −A Σ⁻¹: every such w is A ∇log p

@@ -61,9 +61,7 @@ def test_error_shrinks_with_the_order_of_the_solver(method, order):
     errors = []
     for step in steps.tolist():
         path = integrate(swirl, z, times, method=method, step_size=step, log_density=start)
-        errors.append(
-            [(path.z - exact.z)[-1].norm().item(), (path.log_density - exact.log_density)[-1].norm().item()]
-        )
+        errors.append([(path.z - exact.z)[-1].norm().item(), (path.log_density - exact.log_density)[-1].norm().item()])
     slopes = torch.tensor(errors).log().diff(dim=0) / steps.log().diff()[:, None]
     assert ((slopes - order).abs() < 0.15 * order).all(), slopes
 
@@ -104,9 +102,7 @@ def test_path_is_differentiable_in_the_velocity():
 @pytest.mark.parametrize("method", ["euler", "rk4", "dopri5"])
 def test_single_precision_stays_single(method):
     z = torch.randn(4, 2, dtype=torch.float32, generator=torch.Generator().manual_seed(1))
-    path = integrate(
-        swirl, z, torch.linspace(0, 1, 9).float(), method=method, log_density=torch.zeros(4).float()
-    )
+    path = integrate(swirl, z, torch.linspace(0, 1, 9).float(), method=method, log_density=torch.zeros(4).float())
     assert path.z.dtype == path.log_density.dtype == torch.float32
 
 

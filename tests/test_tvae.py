@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from frame_pairs import Quiet, chosen, full, mean_of_pairs, values, values_whatever_the_global_seed
 from torch.distributions import Bernoulli, Normal, kl_divergence
 
 from flowlib.config import Config
@@ -11,14 +12,11 @@ from flowlib.data import Batch
 from flowlib.errors import FlowlibError
 from flowlib.models import build_model
 from flowlib.models.tvae import TVAE
-from frame_pairs import Quiet, chosen, full, mean_of_pairs, values, values_whatever_the_global_seed
 
 
 def small(latent_dim=11, factors=("scale", "rotation", "hue"), horizon=2, **options):
     torch.manual_seed(0)
-    config = Config(
-        model="tvae", latent_dim=latent_dim, factors=factors, horizon=horizon, width=2, batch_size=6, options=options
-    )
+    config = Config(model="tvae", latent_dim=latent_dim, factors=factors, horizon=horizon, width=2, batch_size=6, options=options)
     return build_model(config)
 
 

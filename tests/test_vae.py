@@ -1,12 +1,12 @@
 """The VAE's loss against torch.distributions, and its transport by mean displacements (M16)."""
 
+import linear_gaussian as lg
 import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.distributions import Bernoulli, Normal, kl_divergence
 
-import linear_gaussian as lg
 from flowlib.config import Config
 from flowlib.data import Sequences, load_digits
 from flowlib.errors import FlowlibError

@@ -55,13 +55,20 @@ def test_a_hand_on_the_slider_stops_the_play(page):
 
 def test_two_sliders_move_in_two_directions(page):
     page.open(viz.frame_grid_slider(tones(2, 4), alt="grey", start=(0, 0)).data)
-    seen = [page.probe("return shown()"), page.probe('input($("input", 0), 1); return shown()'), page.probe('input($("input", 1), 3); return shown()')]
+    seen = [
+        page.probe("return shown()"),
+        page.probe('input($("input", 0), 1); return shown()'),
+        page.probe('input($("input", 1), 3); return shown()'),
+    ]
     assert seen == [0, round(255 * 4 / 8), round(255 * 7 / 8)]
 
 
 def test_a_gallery_picks_by_button_and_by_list(page):
     page.open(viz.choice_gallery(tones(2, 10), {"factor": ["scale", "hue"], "digit": range(10)}, alt="grey").data)
-    assert page.probe('return [$("[role=radiogroup]").getAttribute("aria-label"), $("select").getAttribute("aria-label")]') == ["factor", "digit"]
+    assert page.probe('return [$("[role=radiogroup]").getAttribute("aria-label"), $("select").getAttribute("aria-label")]') == [
+        "factor",
+        "digit",
+    ]
     assert page.probe('return document.querySelectorAll("button").length') == 0, "there is nothing to play"
     assert page.probe('$("input", 1).click(); return shown()') == 128
     assert page.probe('input($("select"), 9, "change"); return shown()') == round(255 * 19 / 20)

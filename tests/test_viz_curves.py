@@ -40,26 +40,18 @@ def test_losses_of_other_length_are_named():
 
 
 def test_bars_stand_at_their_values_in_the_factors_colours_with_both_references():
-    figure = viz.bars_with_references(
-        [3, 2, 1], FACTORS, error=[0.1, 0.2, 0.3], no_motion=[5, 6, 7], decoder_limit=[0.5, 0.4, 0.3]
-    )
+    figure = viz.bars_with_references([3, 2, 1], FACTORS, error=[0.1, 0.2, 0.3], no_motion=[5, 6, 7], decoder_limit=[0.5, 0.4, 0.3])
     axes = figure.axes[0]
     assert [bar.get_height() for bar in axes.patches] == [3, 2, 1]
     assert [to_hex(bar.get_facecolor()) for bar in axes.patches] == viz.factor_colors(FACTORS)
-    lines = {
-        c.get_label(): [segment[0, 1] for segment in c.get_segments()]
-        for c in axes.collections
-        if c.get_label()[0] != "_"
-    }
+    lines = {c.get_label(): [segment[0, 1] for segment in c.get_segments()] for c in axes.collections if c.get_label()[0] != "_"}
     assert lines == {"no motion": [5, 6, 7], "decoder's limit": [0.5, 0.4, 0.3]}
     assert [text.get_text() for text in axes.get_xticklabels()] == FACTORS
 
 
 def test_methods_stand_beside_each_other_factor_by_factor():
     values = {"VAE": [5, 6, 7], "flow": [1, 2, 3]}
-    figure = viz.method_bars(
-        values, FACTORS, no_motion=[8, 9, 10], error={"VAE": [0.1] * 3, "flow": [0.1] * 3}
-    )
+    figure = viz.method_bars(values, FACTORS, no_motion=[8, 9, 10], error={"VAE": [0.1] * 3, "flow": [0.1] * 3})
     assert [axes.get_title(loc="left") for axes in figure.axes] == FACTORS
     assert [[bar.get_width() for bar in axes.patches] for axes in figure.axes] == [[5, 1], [6, 2], [7, 3]]
     assert to_hex(figure.axes[2].patches[1].get_facecolor()) == viz.FACTOR_COLORS["hue"]
@@ -79,9 +71,7 @@ def test_missing_values_are_named():
 
 def test_curves_over_time_take_the_factors_colours_and_references():
     values = np.arange(12.0).reshape(3, 4)
-    axes = viz.curves_over_time(
-        values, FACTORS, references={"no motion": 5, "limit": [1, 2, 3, 4]}, band=values / 10
-    ).axes[0]
+    axes = viz.curves_over_time(values, FACTORS, references={"no motion": 5, "limit": [1, 2, 3, 4]}, band=values / 10).axes[0]
     assert [line.get_color() for line in axes.lines[:3]] == viz.factor_colors(FACTORS)
     assert axes.lines[3].get_ydata().tolist() == [5] * 4 and axes.lines[4].get_ydata().tolist() == [
         1,

@@ -58,9 +58,7 @@ def test_flow_grid_pairs_rows_and_colours_factors():
     assert words(figure) == ["true", "decoded"] * 2 + ["scale", "hue", "t = 0", "1", "2", "3"]
     colors = {text.get_text(): text.get_color() for text in figure.axes[0].texts}
     assert colors["scale"] == viz.FACTOR_COLORS["scale"] and colors["hue"] == viz.FACTOR_COLORS["hue"]
-    assert colors["true"] == MUTED and figure.get_facecolor() == pytest.approx(
-        (252 / 255, 252 / 255, 250 / 255, 1)
-    )
+    assert colors["true"] == MUTED and figure.get_facecolor() == pytest.approx((252 / 255, 252 / 255, 250 / 255, 1))
     assert CARD == "#fcfcfa"
 
 

@@ -109,10 +109,7 @@ def test_mapped_grid_refuses_a_map_that_loses_points(axes):
 
 
 def test_principal_plane_agrees_with_scikit_learn():
-    points = (
-        torch.randn(200, 6, generator=torch.Generator().manual_seed(0)) * torch.tensor([3.0, 2, 1, 1, 1, 1])
-        + 5
-    )
+    points = torch.randn(200, 6, generator=torch.Generator().manual_seed(0)) * torch.tensor([3.0, 2, 1, 1, 1, 1]) + 5
     mean, plane, share = viz.principal_plane(points)
     reference = PCA(2).fit(points.numpy().astype(float))
     assert share == pytest.approx(reference.explained_variance_ratio_)

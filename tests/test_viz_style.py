@@ -56,23 +56,14 @@ def contrast(a, b):
 @pytest.mark.parametrize("colors", [tuple(viz.COLORS.values()), CYCLE], ids=["roles", "factors"])
 def test_colors_stay_apart_for_every_colour_vision(vision, colors):
     matrix = np.array(VISION[vision])
-    distance = {
-        (a, b): np.linalg.norm(lab(matrix @ linear(a)) - lab(matrix @ linear(b)))
-        for a, b in combinations(colors, 2)
-    }
+    distance = {(a, b): np.linalg.norm(lab(matrix @ linear(a)) - lab(matrix @ linear(b))) for a, b in combinations(colors, 2)}
     assert min(distance.values()) > 20, min(distance, key=distance.get)
 
 
 def test_the_three_factors_of_the_digits_are_farther_apart_under_deuteranopia():
     matrix = np.array(VISION["deuteranopia"])
     colors = viz.factor_colors(["scale", "rotation", "hue"])
-    assert (
-        min(
-            np.linalg.norm(lab(matrix @ linear(a)) - lab(matrix @ linear(b)))
-            for a, b in combinations(colors, 2)
-        )
-        > 40
-    )
+    assert min(np.linalg.norm(lab(matrix @ linear(a)) - lab(matrix @ linear(b))) for a, b in combinations(colors, 2)) > 40
 
 
 @pytest.mark.parametrize("color", [*viz.COLORS.values(), *CYCLE])

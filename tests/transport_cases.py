@@ -23,17 +23,13 @@ def gaussian_pair(d=3, seed=3):
 
 def pot_map(source, target):
     """The oracle's matrix A and offset b of the optimal map x ↦ x A + b."""
-    matrix, offset = ot.gaussian.bures_wasserstein_mapping(
-        source.mean, target.mean, source.covariance, target.covariance
-    )
+    matrix, offset = ot.gaussian.bures_wasserstein_mapping(source.mean, target.mean, source.covariance, target.covariance)
     return matrix, offset.flatten()
 
 
 def pot_w2(source, target):
     """The oracle's W₂²."""
-    distance = ot.gaussian.bures_wasserstein_distance(
-        source.mean, target.mean, source.covariance, target.covariance
-    )
+    distance = ot.gaussian.bures_wasserstein_distance(source.mean, target.mean, source.covariance, target.covariance)
     return distance.squeeze() ** 2
 
 

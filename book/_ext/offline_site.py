@@ -9,8 +9,7 @@ import shutil
 from pathlib import Path
 
 # The combined component, the extensions it loads on demand, its fonts, and its accessibility add-ons.
-MATHJAX_PARTS = ("tex-mml-chtml.js", "input", "output/chtml/fonts/woff-v2", "a11y", "sre/mathmaps/base.json",
-                 "sre/mathmaps/en.json")
+MATHJAX_PARTS = ("tex-mml-chtml.js", "input", "output/chtml/fonts/woff-v2", "a11y", "sre/mathmaps/base.json", "sre/mathmaps/en.json")
 
 
 def mathjax_files() -> Path:

@@ -34,13 +34,23 @@ def describe(app, pagename, templatename, context, doctree) -> None:
         return
     title = html.unescape(re.sub(r"<[^>]+>|\\[()]", "", context["title"]))  # tags, and the marks of formulas
     site, about = app.config.project or app.config.html_title, description(doctree) or app.config.html_title
-    facts = {"og:title": title, "og:type": "article", "og:site_name": site, "og:description": about,
-             "og:url": context["pageurl"], "og:image": f"{app.config.html_baseurl}{PREVIEW}",
-             "og:image:width": PREVIEW_SIZE[0], "og:image:height": PREVIEW_SIZE[1],
-             "og:image:alt": "A picture from the book: a distribution carried along a flow"}
+    facts = {
+        "og:title": title,
+        "og:type": "article",
+        "og:site_name": site,
+        "og:description": about,
+        "og:url": context["pageurl"],
+        "og:image": f"{app.config.html_baseurl}{PREVIEW}",
+        "og:image:width": PREVIEW_SIZE[0],
+        "og:image:height": PREVIEW_SIZE[1],
+        "og:image:alt": "A picture from the book: a distribution carried along a flow",
+    }
     named = {"description": about, "twitter:card": "summary_large_image"}
-    tags = [f'<meta {kind}="{key}" content="{html.escape(str(value))}" />'
-            for kind, pairs in (("name", named), ("property", facts)) for key, value in pairs.items()]
+    tags = [
+        f'<meta {kind}="{key}" content="{html.escape(str(value))}" />'
+        for kind, pairs in (("name", named), ("property", facts))
+        for key, value in pairs.items()
+    ]
     context["metatags"] = context.get("metatags", "") + "\n    " + "\n    ".join(tags) + "\n"
 
 

@@ -12,21 +12,23 @@ import re
 import sys
 from pathlib import Path
 
-import yaml
-
 import colab_cell
+import yaml
 from notebooks import ROOT, chapters, normalise, read, write, write_text
 
 TEXTS = ("README.md", "CITATION.cff", "pyproject.toml", "LICENSE-TEXT")
 SLUG = r"[A-Za-z0-9-]+/[A-Za-z0-9._-]*[A-Za-z0-9_-]"
 # A context in which an owner/name can only be this repository's.
-OURS = [re.compile(pattern + rf"(?P<slug>{SLUG})" + after) for pattern, after in (
-    (r"colab\.research\.google\.com/github/", r"(?=/blob)"),
-    (r"https://github\.com/", r"(?=/actions/workflows)"),
-    (r"git clone [^\n]*?https://github\.com/", r""),
-    (r"git\+https://github\.com/", r""),
-    (r"""(?:Repository|repository-code)\W{1,5}https://github\.com/""", r""),
-)]
+OURS = [
+    re.compile(pattern + rf"(?P<slug>{SLUG})" + after)
+    for pattern, after in (
+        (r"colab\.research\.google\.com/github/", r"(?=/blob)"),
+        (r"https://github\.com/", r"(?=/actions/workflows)"),
+        (r"git clone [^\n]*?https://github\.com/", r""),
+        (r"git\+https://github\.com/", r""),
+        (r"""(?:Repository|repository-code)\W{1,5}https://github\.com/""", r""),
+    )
+]
 PAGES = re.compile(r"https://(?P<owner>[A-Za-z0-9-]+)\.github\.io/(?P<name>[A-Za-z0-9._-]*[A-Za-z0-9_-])")
 
 

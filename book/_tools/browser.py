@@ -7,10 +7,22 @@ import time
 from pathlib import Path
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-         "--disable-sync", "--disable-background-networking", "--disable-component-update",
-         "--disable-default-apps", "--disable-extensions", "--disable-dev-shm-usage", "--hide-scrollbars",
-         "--mute-audio", "--allow-file-access-from-files")
+FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-sync",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-extensions",
+    "--disable-dev-shm-usage",
+    "--hide-scrollbars",
+    "--mute-audio",
+    "--allow-file-access-from-files",
+)
 MISSING = "no Chromium with its driver and Selenium: apt-get install chromium chromium-driver, pip install selenium"
 
 
@@ -90,7 +102,14 @@ class Browser:
         """Press keys one after the other, such as ``Tab``, ``ArrowRight`` or ``Space`` (names of Selenium's Keys, or letters)."""
         from selenium.webdriver import ActionChains, Keys
 
-        names = {"ArrowRight": Keys.ARROW_RIGHT, "ArrowLeft": Keys.ARROW_LEFT, "Tab": Keys.TAB, "Space": Keys.SPACE, "End": Keys.END, "Enter": Keys.ENTER}
+        names = {
+            "ArrowRight": Keys.ARROW_RIGHT,
+            "ArrowLeft": Keys.ARROW_LEFT,
+            "Tab": Keys.TAB,
+            "Space": Keys.SPACE,
+            "End": Keys.END,
+            "Enter": Keys.ENTER,
+        }
         ActionChains(self._driver).send_keys(*(names.get(key, key) for key in keys)).perform()
 
     def command(self, name: str, parameters: dict):

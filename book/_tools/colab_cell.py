@@ -1,7 +1,6 @@
 """The first code cell of every chapter: silent where flowlib is installed, sets things up in Colab."""
 
 import nbformat
-
 from notebooks import code_cells, tags
 
 TAG = "colab"

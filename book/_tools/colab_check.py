@@ -21,12 +21,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
-
 import address
 import colab_environment
 import plain
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from notebooks import ROOT, chapters, code_cells, read
 from outputs import html_outputs
 
@@ -150,8 +149,9 @@ def main() -> int:
         name = kernel(python, Path(folder))
         for path in wanted:
             with as_found(python):
-                results.append(check(plain.FOLDER / path.name, read(path), name, environment, options.limit,
-                                     lambda: colab_environment.versions(python)))
+                results.append(
+                    check(plain.FOLDER / path.name, read(path), name, environment, options.limit, lambda: colab_environment.versions(python))
+                )
             print(results[-1], flush=True)
     return int(any(result.problems for result in results))
 

@@ -17,11 +17,10 @@ from pathlib import Path
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin while they wait slow a busy machine many times
 os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")  # this environment's kernel, not one of the user's
 
-from nbclient import NotebookClient  # noqa: E402  (after the environment is set)
-from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError  # noqa: E402
-
 import address  # noqa: E402
 import colab_cell  # noqa: E402
+from nbclient import NotebookClient  # noqa: E402  (after the environment is set)
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError  # noqa: E402
 from notebooks import BOOK, chapters, normalise, read, write  # noqa: E402
 
 SECONDS_PER_CELL = 600
@@ -36,9 +35,14 @@ def execute(path: Path, timeout: int = SECONDS_PER_CELL) -> float:
     notebook = read(path)
     colab_cell.ensure(notebook, address.address())
     normalise(notebook)
-    client = NotebookClient(notebook, timeout=timeout, kernel_name="python3", record_timing=False,
-                            extra_arguments=["--log-level=ERROR"],
-                            resources={"metadata": {"path": str(BOOK)}})
+    client = NotebookClient(
+        notebook,
+        timeout=timeout,
+        kernel_name="python3",
+        record_timing=False,
+        extra_arguments=["--log-level=ERROR"],
+        resources={"metadata": {"path": str(BOOK)}},
+    )
     start = time.perf_counter()
     asyncio.run(_run(client, path))
     normalise(notebook)

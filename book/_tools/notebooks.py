@@ -10,8 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BOOK = ROOT / "book"
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-    "language_info": {"name": "python", "file_extension": ".py", "mimetype": "text/x-python",
-                      "pygments_lexer": "ipython3"},
+    "language_info": {"name": "python", "file_extension": ".py", "mimetype": "text/x-python", "pygments_lexer": "ipython3"},
 }
 
 

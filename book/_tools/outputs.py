@@ -10,9 +10,11 @@ CODE = re.compile(r"<(script|style)\b.*?</\1>", re.S)
 MARKUP = re.compile(r"<[^>]+>")
 PICTURE = re.compile(r"""<(?:img|canvas)\b|<svg\b[^>]*\brole=["']img""")
 DESCRIBED = re.compile(r"""\b(?:alt|aria-label)\s*=\s*(?:"[^"]{20,}"|'[^']{20,}')""")
-FOREIGN = re.compile(r"""(?:\bsrc|<link[^>]*\bhref)\s*=\s*["']((?:https?:)?//[^"']+)"""
-                     r"""|@import[^;]*?((?:https?:)?//[^"')]+)"""
-                     r"""|url\(["']?((?:https?:)?//[^"')]+)|\b(?:fetch|import)\(["'`](https?://[^"'`]+)""")
+FOREIGN = re.compile(
+    r"""(?:\bsrc|<link[^>]*\bhref)\s*=\s*["']((?:https?:)?//[^"']+)"""
+    r"""|@import[^;]*?((?:https?:)?//[^"')]+)"""
+    r"""|url\(["']?((?:https?:)?//[^"')]+)|\b(?:fetch|import)\(["'`](https?://[^"'`]+)"""
+)
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,6 @@ def texts(cell) -> list[str]:
 
 def is_compared(cell) -> bool:
     """Whether nbval has a text to compare beyond the bare name of a figure."""
-    plain = [o for o in cell.outputs if "text/plain" in o.get("data", {}) and not has_image({"outputs": [o]})
-             and "text/html" not in o.data]
+    plain = [o for o in cell.outputs if "text/plain" in o.get("data", {}) and not has_image({"outputs": [o]}) and "text/html" not in o.data]
     stdout = [o for o in cell.outputs if o.output_type == "stream" and o.name == "stdout" and o.text.strip()]
     return "remove-output" not in tags(cell) and bool(plain or stdout)

@@ -15,10 +15,9 @@ import sys
 from pathlib import Path
 
 import yaml
-from pypdf import PdfReader, PdfWriter
-
 from browser import Browser
 from check_pages import ROOT, toc_pages
+from pypdf import PdfReader, PdfWriter
 
 HTML = ROOT / "_build" / "html"
 TITLE = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["title"]

@@ -1,16 +1,15 @@
 """Chapters as plain notebooks, for Colab and for any Jupyter: no MyST is left in them, numbers and links are those of the built site.
 
-    python book/_tools/plain.py            write _build/html/notebooks/NAME.ipynb from every chapter, as each build of the site does
+python book/_tools/plain.py            write _build/html/notebooks/NAME.ipynb from every chapter, as each build of the site does
 """
 
 import re
 import sys
 from pathlib import Path
 
-import nbformat
-
 import address
 import colab_cell
+import nbformat
 from notebooks import METADATA, ROOT, chapters, normalise, read, tags, write
 from site_numbers import citations, pages_url, site_numbers
 

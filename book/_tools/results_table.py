@@ -1,9 +1,9 @@
 """The README's tables and verdicts, made from data/results/: tutorial-mnist, comparison, operators, longer and ablations.
 
-    python book/_tools/results_table.py collect MACHINE RUN [RUN …]   gather the metrics of finished runs (one per seed) into
-                                                                      that file; MACHINE says in words what they ran on
-    python book/_tools/results_table.py                       rewrite the tables in README.md
-    python book/_tools/results_table.py --check               change nothing; fail if the README differs
+python book/_tools/results_table.py collect MACHINE RUN [RUN …]   gather the metrics of finished runs (one per seed) into
+                                                                  that file; MACHINE says in words what they ran on
+python book/_tools/results_table.py                       rewrite the tables in README.md
+python book/_tools/results_table.py --check               change nothing; fail if the README differs
 """
 
 import json
@@ -12,9 +12,10 @@ import statistics
 import sys
 from pathlib import Path
 
-from flowlib.experiments import tables
 from notebooks import write_text
 from verdicts import FLOW, draws, nats, per_image, pixels, verdicts
+
+from flowlib.experiments import tables
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "data" / "results" / "tutorial-mnist.json"
@@ -53,7 +54,10 @@ def table(results):
     means = [statistics.mean(run["equivariance"][name]["error"] for name in names) for run in runs]
     rows.append(f"| **mean** | **{tables.spread(means)}** | | |")
     samples = runs[0]["log_likelihood"]["samples"]
-    rows += ["", f"| log-likelihood, lower bound on average, nats | mean over seeds | standard error of one run | effective draws of {samples} |"]
+    rows += [
+        "",
+        f"| log-likelihood, lower bound on average, nats | mean over seeds | standard error of one run | effective draws of {samples} |",
+    ]
     rows.append("|---|---|---|---|")
     for key, label in (("frame", "per frame"), ("sequence", "per sequence of 9 frames")):
         values, effective = ([run["log_likelihood"][name] for run in runs] for name in (key, f"{key}_effective_samples"))
@@ -62,8 +66,11 @@ def table(results):
     seeds = ", ".join(str(run["seed"]) for run in runs)
     minutes = tables.spread([run["seconds"] / 60 for run in runs], 1)
     count = grouped(runs[0]["equivariance"][names[0]]["error_n"])
-    rows += ["", f"Seeds {seeds}; in brackets the smallest and largest of them. Errors are pixel sums over 8 frames on the {count} "
-             f"held-out digits. Training took {minutes} minutes on {results['machine']}."]
+    rows += [
+        "",
+        f"Seeds {seeds}; in brackets the smallest and largest of them. Errors are pixel sums over 8 frames on the {count} "
+        f"held-out digits. Training took {minutes} minutes on {results['machine']}.",
+    ]
     return "\n".join(rows)
 
 
@@ -77,7 +84,10 @@ def comparison_table(results, also=()):
         methods |= {label + note: (label, rows) for label, rows in tables.by_method(more).items()}
     first = results["rows"][0]
     names, samples = list(first["metrics"]["equivariance"]), first["metrics"]["likelihood"]["samples"]
-    lines = ["| | reads *k* in training | " + " | ".join(names) + " | mean | nats per frame ≥ | nats per sequence ≥ |", "|---" * (len(names) + 5) + "|"]
+    lines = [
+        "| | reads *k* in training | " + " | ".join(names) + " | mean | nats per frame ≥ | nats per sequence ≥ |",
+        "|---" * (len(names) + 5) + "|",
+    ]
     for title, (label, rows) in methods.items():
         factors = " | ".join(
             grouped(tables.average(rows, lambda metrics: statistics.fmean(metrics["equivariance"][name]))) for name in names
@@ -87,8 +97,11 @@ def comparison_table(results, also=()):
         lines.append(f"| {title} | {told} | {factors} | {tables.spread([pixels(row['metrics']) for row in rows])} | {bounds} |")
     seeds = ", ".join(sorted({str(row["seed"]) for row in results["rows"]}))
     images = len(per_image(first["metrics"]))
-    lines += ["", f"{grouped(first['config']['steps'])} training steps of {first['config']['batch_size']} sequences where nothing else is said, seeds {seeds}; equivariance "
-              f"error on {grouped(images)} held-out digits, then log-likelihoods, which are lower bounds on average, with the effective draws of {samples} in brackets."]
+    lines += [
+        "",
+        f"{grouped(first['config']['steps'])} training steps of {first['config']['batch_size']} sequences where nothing else is said, seeds {seeds}; equivariance "
+        f"error on {grouped(images)} held-out digits, then log-likelihoods, which are lower bounds on average, with the effective draws of {samples} in brackets.",
+    ]
     return "\n".join(lines)
 
 

@@ -11,10 +11,15 @@ SHORTEST_ALT = 20
 IGNORED = "nbval-ignore-output"
 
 ABSOLUTE_PATH = re.compile(r"(?<![\w.~])/(?:home|root|tmp|Users|private|content|mnt|opt|usr|var|work)/[\w.-]")
-TIMING = re.compile(r"Wall time|CPU times|\bit/s\b|\bs/it\b"
-                    r"|\b\d+(?:\.\d+)?[ ]?(?:ms|µs|us|seconds?|minutes?)\b|\b\d+\.\d+[ ]?s\b|\b\d\d:\d\d<")
-DIRECTIVE = re.compile(r"^(?P<fence>`{3,}|:{3,})\{(?P<name>[\w:-]+)\}[ \t]*(?P<argument>[^\n]*)\n"
-                       r"(?P<body>.*?)^(?P=fence)", re.S | re.M)
+TIMING = re.compile(
+    r"Wall time|CPU times|\bit/s\b|\bs/it\b"
+    r"|\b\d+(?:\.\d+)?[ ]?(?:ms|µs|us|seconds?|minutes?)\b|\b\d+\.\d+[ ]?s\b|\b\d\d:\d\d<"
+)
+DIRECTIVE = re.compile(
+    r"^(?P<fence>`{3,}|:{3,})\{(?P<name>[\w:-]+)\}[ \t]*(?P<argument>[^\n]*)\n"
+    r"(?P<body>.*?)^(?P=fence)",
+    re.S | re.M,
+)
 CITATION = re.compile(r"\{cite(?::\w+)?\}`([^`]+)`")
 MARKDOWN_IMAGE = re.compile(r"!\[(?P<alt>[^\]]*)\]\(")
 
@@ -44,7 +49,7 @@ def no_machine_in_outputs(notebook):
         for text in texts(cell):
             for pattern, what in ((ABSOLUTE_PATH, "an absolute path"), (TIMING, "a timing")):
                 if found := pattern.search(text):
-                    around = text[max(0, found.start() - 20):found.end() + 20]
+                    around = text[max(0, found.start() - 20) : found.end() + 20]
                     yield f"{name}: {what} in the output: {around!r}"
         if stderr := stderr_text(cell):
             yield f"{name}: output on stderr: {stderr[:80]!r}"
@@ -74,8 +79,13 @@ def something_compared(notebook):
 
 
 def one_title(notebook):
-    titles = [i for i, cell in enumerate(notebook.cells) if cell.cell_type == "markdown"
-              for line in _outside_fences(cell.source) if line.startswith("# ")]
+    titles = [
+        i
+        for i, cell in enumerate(notebook.cells)
+        if cell.cell_type == "markdown"
+        for line in _outside_fences(cell.source)
+        if line.startswith("# ")
+    ]
     if titles != [0]:
         yield f"wanted one heading of level 1, in cell 0; found them in cells {titles}"
 
@@ -178,8 +188,7 @@ def option(directive: dict, name: str) -> str:
 
 def numbered(notebook):
     """The code cells, each with the name by which a message calls it."""
-    return [(f"cell {i} [{cell.execution_count}]", cell) for i, cell in enumerate(notebook.cells)
-            if cell.cell_type == "code"]
+    return [(f"cell {i} [{cell.execution_count}]", cell) for i, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
 
 
 def _shows_picture(output) -> bool:
@@ -197,7 +206,21 @@ def _outside_fences(source: str) -> list[str]:
     return lines
 
 
-RULES = (executed_in_order, no_unexpected_errors, nothing_skipped, no_machine_in_outputs, short_cells,
-         no_closing_semicolon, python3_kernel, something_compared, one_title, ignored_where_it_moves,
-         pictures_are_described, one_picture_a_cell, markdown_images_are_described, no_kernel_widgets,
-         nothing_foreign, exercises_have_solutions)
+RULES = (
+    executed_in_order,
+    no_unexpected_errors,
+    nothing_skipped,
+    no_machine_in_outputs,
+    short_cells,
+    no_closing_semicolon,
+    python3_kernel,
+    something_compared,
+    one_title,
+    ignored_where_it_moves,
+    pictures_are_described,
+    one_picture_a_cell,
+    markdown_images_are_described,
+    no_kernel_widgets,
+    nothing_foreign,
+    exercises_have_solutions,
+)

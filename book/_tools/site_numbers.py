@@ -7,10 +7,8 @@ from pathlib import Path
 
 import yaml
 from bs4 import BeautifulSoup
-from pybtex.database import parse_file
-
 from notebooks import BOOK, ROOT
-
+from pybtex.database import parse_file
 
 HEAVY = re.compile(r"data:[\w/+.;=-]+,[^\"'\s)]*|<(script|style|pre)\b.*?</\1>", re.S)  # pictures, programs, code: no labels there
 

@@ -119,7 +119,8 @@ def _sequence(comparison):
         f"{carried[0]:.1f} effective draws of {comparison[FLOW][0]['metrics']['likelihood']['samples']}: that is too few to rank two models."
     )
     return text, {
-        "above all": all(difference(comparison[FLOW], comparison[label], nats("sequence")).clear for label in _without(comparison)) and least > 0,
+        "above all": all(difference(comparison[FLOW], comparison[label], nats("sequence")).clear for label in _without(comparison))
+        and least > 0,
         "the same draws": f"{carried[0]:.1f}" == f"{carried[1]:.1f}",
     }
 
@@ -162,7 +163,10 @@ def _composition(comparison):
         f"flows alone, and {ratios[1]:.1f} times where both act at once. In pixels it does neither better than SlowVAE."
     )
     runs = [[[composed(kind)(row["metrics"]) for row in comparison[label]] for label in (FLOW, SLOW)] for kind in ("switch", "superpose")]
-    return text, {"with loss": min(ratios) > 1, "no better": all(mean(ours) > mean(theirs) or welch_p(ours, theirs) > LEVEL for ours, theirs in runs)}
+    return text, {
+        "with loss": min(ratios) > 1,
+        "no better": all(mean(ours) > mean(theirs) or welch_p(ours, theirs) > LEVEL for ours, theirs in runs),
+    }
 
 
 def _extrapolation(comparison):
@@ -178,7 +182,9 @@ def _extrapolation(comparison):
         f"**Flows that extrapolate: for a while.** Over the steps 9 to {LAST} the flow errs less than every method without one, and less than showing the first "
         f"frame throughout. At step {LAST} that frame is the better guess for {_listed(name for name in names if last[name][0] > last[name][1])}."
     )
-    return text, {"ahead": all(ours < value for value in (still, *(tables.average(comparison[label], total("error")) for label in _without(comparison))))}
+    return text, {
+        "ahead": all(ours < value for value in (still, *(tables.average(comparison[label], total("error")) for label in _without(comparison))))
+    }
 
 
 def _parts(ablations):

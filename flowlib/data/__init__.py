@@ -16,7 +16,15 @@ from flowlib.data.scenes import Rooms, RoomSequences
 from flowlib.data.sequences import ImageSequences, Sequences
 from flowlib.data.source import Source, check_source
 from flowlib.data.transforms import (
-    FACTORS, TRANSFORMATIONS, Transformation, colour, factor_index, rotate_hue, strength, transform, transformation,
+    FACTORS,
+    TRANSFORMATIONS,
+    Transformation,
+    colour,
+    factor_index,
+    rotate_hue,
+    strength,
+    transform,
+    transformation,
 )  # fmt: skip
 from flowlib.errors import FlowlibError
 

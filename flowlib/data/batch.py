@@ -53,9 +53,7 @@ class Batch:
         """Raise FlowlibError unless the frames are finite and in [0, 1]; return the batch."""
         low, high = self.frames.aminmax()
         if not (low >= 0 and high <= 1):  # NaN fails both
-            raise FlowlibError(
-                f"frames range from {low:g} to {high:g}: divide bytes by 255, and look for NaN in the images"
-            )
+            raise FlowlibError(f"frames range from {low:g} to {high:g}: divide bytes by 255, and look for NaN in the images")
         return self
 
 

@@ -10,6 +10,7 @@ from flowlib.data.catalogue import open_images
 from flowlib.data.factorial import FactorialSequences
 from flowlib.files import write_file
 
+
 def check(name: str, path=None, picture=None) -> Path:
     """Verify a data set; returns where it was drawn, a row for each factor, which moves from a random image.
 

@@ -25,9 +25,7 @@ def data_folder():
     """The repository's data/ folder, or the one that the environment variable FLOWLIB_DATA names."""
     folder = Path(os.environ.get("FLOWLIB_DATA", Path(__file__).resolve().parents[2] / "data"))
     if not folder.is_dir():
-        raise FlowlibError(
-            f"no data folder at {folder}: run from a clone of the repository, or set FLOWLIB_DATA to its data/ folder"
-        )
+        raise FlowlibError(f"no data folder at {folder}: run from a clone of the repository, or set FLOWLIB_DATA to its data/ folder")
     return folder
 
 
@@ -75,7 +73,5 @@ def _verified(path, sha256):
     if not path.is_file():
         raise FlowlibError(f"{path} is missing: restore it with `git checkout -- data/{path.name}`")
     if hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
-        raise FlowlibError(
-            f"{path} is truncated or altered (its SHA-256 differs): restore it with `git checkout -- data/{path.name}`"
-        )
+        raise FlowlibError(f"{path} is truncated or altered (its SHA-256 differs): restore it with `git checkout -- data/{path.name}`")
     return path

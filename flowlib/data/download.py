@@ -23,9 +23,7 @@ def fetch(name: str, checksum: str, mirrors, folder, timeout: float = 30.0) -> P
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise FlowlibError(
-            f"{folder} cannot hold downloads ({error.strerror}); set FLOWLIB_CACHE to a writable folder"
-        ) from error
+        raise FlowlibError(f"{folder} cannot hold downloads ({error.strerror}); set FLOWLIB_CACHE to a writable folder") from error
     path, part, failures = folder / name, folder / f"{name}.part", []
     if path.is_file() and _checksum(path, checksum)[1] == checksum:
         return path

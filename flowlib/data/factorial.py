@@ -60,7 +60,9 @@ class FactorialSequences(Source):
 
     def training_batch(self, batch_size, frames_per_step, generator, part=(0, 1)) -> Batch:
         if frames_per_step > min(self.lengths):
-            raise FlowlibError(f"{frames_per_step} frames per step: sequences of the shortest factor have {min(self.lengths)}; take fewer frames")
+            raise FlowlibError(
+                f"{frames_per_step} frames per step: sequences of the shortest factor have {min(self.lengths)}; take fewer frames"
+            )
         frames, times, factor = self.draw(batch_size, frames_per_step, generator, part)
         lengths = torch.tensor(self.lengths, device=factor.device)[factor]
         return Batch(frames, times, factor, self.steps, None if self.composable else lengths)
@@ -111,7 +113,9 @@ def parted(count: int, held_out: float, validation: int, split: str):
     held = max(1, round(held_out * count))
     if count - held - validation < 1:
         raise FlowlibError(f"{count} images cannot be parted into training, {validation} for validation and {held} held out")
-    return {"train": order[: count - held - validation], "validation": order[count - held - validation : count - held], "test": order[-held:]}[split]
+    return {"train": order[: count - held - validation], "validation": order[count - held - validation : count - held], "test": order[-held:]}[
+        split
+    ]
 
 
 def _array(indices):

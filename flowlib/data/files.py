@@ -118,7 +118,9 @@ def _sequences(path, _):
     except (OSError, ValueError, KeyError, EOFError) as error:
         raise FlowlibError(f"{path} cannot be read ({error}): write it again, with numpy.savez or h5py") from error
     if "frames" not in found:
-        raise FlowlibError(f"{path} holds {sorted(found)}: it needs `frames` (N, T+1, C, H, W), and may have `factor` (N,) and `factors`, names")
+        raise FlowlibError(
+            f"{path} holds {sorted(found)}: it needs `frames` (N, T+1, C, H, W), and may have `factor` (N,) and `factors`, names"
+        )
     frames = checked_images(found["frames"], "(N, T+1, C, H, W)").numpy()
     names = found.get("factors")
     names = None if names is None else tuple(one.decode() if isinstance(one, bytes) else str(one) for one in names.tolist())

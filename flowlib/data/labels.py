@@ -22,4 +22,6 @@ def check_labels(labels, grid: Grid, path):
             raise FlowlibError(f"{path}: column {place} should be {name}, with {size} values, and has {len(values)}")
         wanted = np.arange(len(grid)) // int(np.prod(grid.sizes[place + 1 :], dtype=int)) % size
         if len(wrong := np.flatnonzero(found != wanted)):
-            raise FlowlibError(f"{path}: row {wrong[0]} has another {name} than image {wrong[0]} of the published order; the file was reordered")
+            raise FlowlibError(
+                f"{path}: row {wrong[0]} has another {name} than image {wrong[0]} of the published order; the file was reordered"
+            )

@@ -63,7 +63,9 @@ class NumberedImages:
         found = {entry.name for entry in os.scandir(self.folder) if entry.name.endswith(".png")}
         missing = next((index for index in range(len(self)) if f"{index:06}.png" not in found), None)
         if missing is not None:
-            raise FlowlibError(f"{self._path(missing)} is missing: there should be {len(self)} images, and {len(found)} are there; {self._source}")
+            raise FlowlibError(
+                f"{self._path(missing)} is missing: there should be {len(self)} images, and {len(found)} are there; {self._source}"
+            )
         if len(found) != len(self):
             raise FlowlibError(f"{self.folder} holds {len(found)} images, {len(self)} of them belong to this data set: take the others out")
 

@@ -80,9 +80,7 @@ class DatasetSequences(RecordedSequences):
         if not len(dataset):
             raise FlowlibError("the dataset is empty: give one with some sequences")
         self._plan = []
-        self._loader = DataLoader(
-            dataset, batch_sampler=self._plan, num_workers=workers, collate_fn=_collate, persistent_workers=workers > 0
-        )
+        self._loader = DataLoader(dataset, batch_sampler=self._plan, num_workers=workers, collate_fn=_collate, persistent_workers=workers > 0)
         self._workers = max(1, workers)
         first = self._read(torch.zeros(1, dtype=torch.int64))[0]
         if labels is None:

@@ -46,15 +46,12 @@ class ImageSequences(Source):
         """x_0 of the images at `indices`: untransformed."""
         return as_floats(self.images[self._here(indices)])
 
-    def frames(
-        self, images: Float[Tensor, "B C H W"], factor: Int[Tensor, " B"], times: Int[Tensor, "B F"]
-    ) -> Float[Tensor, "B F C H W"]:
+    def frames(self, images: Float[Tensor, "B C H W"], factor: Int[Tensor, " B"], times: Int[Tensor, "B F"]) -> Float[Tensor, "B F C H W"]:
         """Transform each image by its factor at each of its times, in one batched warp. Times may exceed T."""
         count = times.shape[1]
         factor, times = factor[:, None].expand_as(times).flatten(), times.flatten()
         strengths = {
-            name: torch.where(factor == index, strength(name, times, self.steps), known(name).rest)
-            for index, name in enumerate(self.factors)
+            name: torch.where(factor == index, strength(name, times, self.steps), known(name).rest) for index, name in enumerate(self.factors)
         }
         return transform(images.repeat_interleave(count, 0), **strengths).unflatten(0, (len(images), count))
 

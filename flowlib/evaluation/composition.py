@@ -55,9 +55,7 @@ def superposed_times(sequences: Source, factors, steps) -> Int[Tensor, "F K"]:
 
 
 @torch.no_grad()
-def switch_error(
-    model, sequences: Source, first, second, at=4, labels="restart", count=None, steps=None, again=False
-) -> Float[Tensor, " n"]:
+def switch_error(model, sequences: Source, first, second, at=4, labels="restart", count=None, steps=None, again=False) -> Float[Tensor, " n"]:
     """Σ_{t=1}^steps ‖x_t − E[x|z_t]‖₁ in pixels, z_t by `switch_path` from μ(x_0), x_t one composed warp (M18).
 
     count : the first images (None: all);  steps : T by default;  labels, again : as in `switch_path`

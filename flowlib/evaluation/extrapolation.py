@@ -16,6 +16,7 @@ def steps_error(model, sequences: Source, factor, steps=16, count=None) -> Float
     The first T columns add up to the equivariance error (M16). A model that infers the factor sees x_0 … x_T, no more.
     factor : by name or number;  count : the first images (None: all);  steps ≥ 1, else FlowlibError
     """
+
     def moved(batch):
         return predict(model, moved_path(model, batch, steps)[:, 1:])
 
@@ -25,6 +26,7 @@ def steps_error(model, sequences: Source, factor, steps=16, count=None) -> Float
 @torch.no_grad()
 def stop_error(model, sequences: Source, factor, steps=16, count=None) -> Float[Tensor, "n steps"]:
     """As `steps_error` for t ≤ T; beyond, the model's own z_T is shown for ever: what going on must beat."""
+
     def stopped(batch):
         moved = predict(model, moved_path(model, batch)[:, 1:])
         return moved[:, torch.arange(steps, device=moved.device).clamp(max=batch.steps - 1)]

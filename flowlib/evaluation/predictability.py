@@ -21,9 +21,7 @@ def vp_score(model, sequences: Source, pairs=3000, train_share=0.1, seed=0) -> f
     starts, ends, factor = generated_pairs(model, sequences, pairs, seed)
     train = round(train_share * pairs)
     if kinds < 2 or not 0 < train < pairs or len(factor[:train].unique()) < kinds:
-        raise FlowlibError(
-            f"{train} of {pairs} pairs cannot teach {kinds} factors: take two or more, more pairs, 0 < train_share < 1"
-        )
+        raise FlowlibError(f"{train} of {pairs} pairs cannot teach {kinds} factors: take two or more, more pairs, 0 < train_share < 1")
     features, factor = torch.cat([starts, ends - starts], 1).flatten(1).cpu().numpy(), factor.numpy()
     classifier = _classifier(train, seed).fit(features[:train], factor[:train])
     return float(classifier.score(features[train:], factor[train:]))

@@ -16,6 +16,7 @@ def factor_accuracy(model, sequences: Source, count=None) -> Estimate:
     In [0, 1], 1/K by guessing, 1 for a model to which k is given. The K sequences of an image share a batch, so that no
     batch tells its factor; they are averaged before the standard error is taken. count : the first images (None: all).
     """
+
     def hits(chunk):
         batch = all_factors(sequences, chunk)
         right = model.infer_factor(batch) == batch.factor

@@ -85,8 +85,7 @@ def format_report(metrics: dict) -> str:
     lines.append(f"\nlog-likelihood (nats, {found['samples']} importance samples)")
     for name in ("frame", "sequence"):
         lines.append(
-            f"{'per ' + name:22}{found[name]:>8.1f} ± {found[name + '_se']:<6.1f}"
-            f"effective samples {found[name + '_effective_samples']:.1f}"
+            f"{'per ' + name:22}{found[name]:>8.1f} ± {found[name + '_se']:<6.1f}effective samples {found[name + '_effective_samples']:.1f}"
         )
     return "\n".join(lines + _geometry_lines(metrics["geometry"]))
 
@@ -99,7 +98,5 @@ def _geometry_lines(geometry):
     for name, row in geometry.items():
         lines.append(f"{name:22}{row['straightness']:>14.3f}{row['residual_rms']:>16.3f}{row['smallest_eigenvalue']:>16.3f}")
     if any(row["smallest_eigenvalue"] <= 0 for row in geometry.values()):
-        lines.append(
-            "warning: λ_min(I + H) ≤ 0 was seen, so a step may fold; the frame likelihoods then are no bound (M6, M11)"
-        )
+        lines.append("warning: λ_min(I + H) ≤ 0 was seen, so a step may fold; the frame likelihoods then are no bound (M6, M11)")
     return lines

@@ -18,9 +18,7 @@ class Experiment:
 
     def jobs(self):
         """(label, configuration with its seed) of every run, all methods of a seed before the next seed."""
-        return [
-            (label, dataclasses.replace(config, seed=seed)) for seed in self.seeds for label, config in self.methods.items()
-        ]
+        return [(label, dataclasses.replace(config, seed=seed)) for seed in self.seeds for label, config in self.methods.items()]
 
 
 # Half of the tutorial preset's batch, three sevenths of its steps: in the same time the smaller batch reaches the lower error.

@@ -119,14 +119,16 @@ def measure_fit(bank: PotentialBank, *, source=SOURCE, target=TARGET, particles=
         with torch.no_grad():
             trajectory = run_flow(bank, z, repeat, STEPS, hessian=True)
         path, velocity = trajectory.path.transpose(0, 1), STEPS * trajectory.velocity
-        rows.append((
-            kinetic_action(path, times),
-            (path[-1] - z).square().sum(-1).mean(),
-            optimal_coupling(z, path[-1])[1],
-            end_mismatch(trajectory, source, target).mean(),
-            velocity.square().sum(-1).mean(0).sqrt(),
-            STEPS**2 * trajectory.residual,
-        ))
+        rows.append(
+            (
+                kinetic_action(path, times),
+                (path[-1] - z).square().sum(-1).mean(),
+                optimal_coupling(z, path[-1])[1],
+                end_mismatch(trajectory, source, target).mean(),
+                velocity.square().sum(-1).mean(0).sqrt(),
+                STEPS**2 * trajectory.residual,
+            )
+        )
     return FitReport(*(torch.stack(column) for column in zip(*rows, strict=True)))
 
 
@@ -141,8 +143,9 @@ def sweep(kinds=KINDS, weights=WEIGHTS, repeats=8, **options) -> list[dict]:
     for kind, weight in [("none", 0.0), *product(kinds, weights)]:
         report = measure_fit(fit_potential(kind, weight, repeats=repeats, **options))
         excess = [round(ratio, 4) for ratio in (report.action / report.w2).tolist()]
-        rows.append({"kind": kind, "weight": weight, "action_over_w2": excess,
-                     "mismatch": [round(value, 4) for value in report.mismatch.tolist()]})
+        rows.append(
+            {"kind": kind, "weight": weight, "action_over_w2": excess, "mismatch": [round(value, 4) for value in report.mismatch.tolist()]}
+        )
     return rows
 
 

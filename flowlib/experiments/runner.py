@@ -46,7 +46,10 @@ def run_experiment(name, experiment: Experiment, jobs=2, restart=False, folder=N
         results = _open(path, experiment, restart, say)
         behaviours = Behaviours(path.parent)
         _refuse(behaviours.changes([config for _, config in experiment.jobs()], experiment.measures))
-        todo = [(label, config, lacking, run_path(config, behaviours.digest(config), runs)) for label, config, lacking in unfinished(results, experiment)]
+        todo = [
+            (label, config, lacking, run_path(config, behaviours.digest(config), runs))
+            for label, config, lacking in unfinished(results, experiment)
+        ]
         total = len(experiment.jobs())
         say(f"{name}: {total - len(todo)} of {total} runs are done")
         failed = []
@@ -71,7 +74,10 @@ def update_experiments(experiments: dict[str, Experiment], jobs=2, folder=None, 
     What is replaced is set aside as NAME.TIME.old.json. The same call goes on where an interrupted one stopped.
     """
     behaviours = Behaviours(results_path("any", folder).parent)
-    everything = [config for one in experiments.values() for _, config in one.jobs()], {name for one in experiments.values() for name in one.measures}
+    everything = (
+        [config for one in experiments.values() for _, config in one.jobs()],
+        {name for one in experiments.values() for name in one.measures},
+    )
     changes = behaviours.changes(*everything)
     for (kind, changed), difference in changes.items():
         say(f"{kind.removesuffix('s')} {changed}: {difference}")

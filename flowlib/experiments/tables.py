@@ -53,8 +53,7 @@ def paired(rows, reference, values: Callable[[dict], list[float]]) -> tuple[floa
         raise FlowlibError("these methods have no seed in common")
     ours, theirs = ([values(row["metrics"]) for row in one if row["seed"] in seeds] for one in (rows, reference))
     differences = [
-        statistics.fmean(mine) - statistics.fmean(other)
-        for mine, other in zip(zip(*ours, strict=True), zip(*theirs, strict=True), strict=True)
+        statistics.fmean(mine) - statistics.fmean(other) for mine, other in zip(zip(*ours, strict=True), zip(*theirs, strict=True), strict=True)
     ]
     return statistics.fmean(differences), statistics.stdev(differences) / len(differences) ** 0.5
 

@@ -57,6 +57,7 @@ def undo(step, z: Float[Tensor, "B d"], t: int, part=1.0) -> Float[Tensor, "B d"
     and I + αH is positive definite, y minimises the strictly convex ½‖y − z‖² + α u(y), and is the only solution. Elsewhere a step may
     fold, and y is one of several places, near z. Raises FlowlibError, naming the residual, where none is found.
     """
+
     def residual(y):
         return z - y - part * step(y, t, False)[0]
 

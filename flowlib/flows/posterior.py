@@ -116,6 +116,7 @@ def group_by_factor(z, factor, factors):
 
 def _arrangement(z, factor, factors):
     """(from (B, …) to groups (G, N, …), index, back)."""
+
     def back(x):
         return x.reshape(len(z), *x.shape[2:])
 

@@ -71,7 +71,9 @@ def checked_transport(transport):
         times = stops(steps, *(first or (named.get("first", 1),)))
         if not isinstance(path, torch.Tensor) or path.shape != (len(z), len(times), z.shape[1]):
             found = f"shape {tuple(path.shape)}" if isinstance(path, torch.Tensor) else type(path).__name__
-            raise FlowlibError(f"{type(self).__name__}.transport returned {found} for {steps} steps: give {(len(z), len(times), z.shape[1])}, z first")
+            raise FlowlibError(
+                f"{type(self).__name__}.transport returned {found} for {steps} steps: give {(len(z), len(times), z.shape[1])}, z first"
+            )
         return path
 
     return wrapper

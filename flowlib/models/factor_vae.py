@@ -62,18 +62,14 @@ class FactorVAE(VAE):
         logits = functional_call(self.discriminator, frozen, z)
         return logits[:, 0] - logits[:, 1]
 
-    def cross_entropy(
-        self, z: Float[Tensor, "n d"], independent: Float[Tensor, "m d"], weights: Float[Tensor, " n"]
-    ) -> Float[Tensor, ""]:
+    def cross_entropy(self, z: Float[Tensor, "n d"], independent: Float[Tensor, "m d"], weights: Float[Tensor, " n"]) -> Float[Tensor, ""]:
         """½ E[−log D(z)] + ½ E[−log(1 − D(z'))], z' of independent coordinates; the codes z count by `weights`."""
         logits = self.discriminator(torch.cat([z, independent])).log_softmax(-1)
         joint, product = logits[: len(z), 0], logits[len(z) :, 1]
         return -0.5 * ((joint * weights).sum() / weights.sum() + product.mean())
 
 
-def independent_coordinates(
-    z: Float[Tensor, "n d"], weights: Float[Tensor, " n"], generator=None
-) -> Float[Tensor, "n d"]:
+def independent_coordinates(z: Float[Tensor, "n d"], weights: Float[Tensor, " n"], generator=None) -> Float[Tensor, "n d"]:
     """n draws from Π_j q(z_j): every coordinate from a code of its own, picked in proportion to the weights."""
     picked = torch.multinomial(weights.expand(z.shape[1], -1), len(z), replacement=True, generator=generator)
     return z.gather(0, picked.T)

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from flowlib.config import Config
 from flowlib.data import Batch
+from flowlib.errors import FlowlibError
 from flowlib.flows import (
     DiffusionPrior,
     PotentialBank,
@@ -17,7 +18,6 @@ from flowlib.flows import (
     trace_density_change,
     travel,
 )
-from flowlib.errors import FlowlibError
 from flowlib.models.base import LatentModel
 from flowlib.models.contract import CHOICES
 from flowlib.models.hj_penalty import HJPenalty

@@ -55,9 +55,7 @@ class TVAE(LatentModel):
         neighbours = (config.horizon + 1) * _neighbours(config.latent_dim, factors, self.capsule, window)
         self.register_buffer("neighbours", neighbours, persistent=False)
 
-    def roll(
-        self, values: Float[Tensor, "B F d"], factor: Int[Tensor, " B"], shifts: Int[Tensor, "B F"]
-    ) -> Float[Tensor, "B F d"]:
+    def roll(self, values: Float[Tensor, "B F d"], factor: Int[Tensor, " B"], shifts: Int[Tensor, "B F"]) -> Float[Tensor, "B F d"]:
         """Each code with its factor's capsule rolled by its shift: the value at place j moves to j + shift."""
         places = torch.arange(values.shape[-1], device=values.device)
         start = (factor * self.capsule)[:, None, None]
@@ -85,9 +83,7 @@ class TVAE(LatentModel):
         variance = (u_mean.square() + (2 * u_log_std).exp()) @ self.neighbours + EPS
         return Posterior((mean - self.mu) * variance.rsqrt(), log_std - 0.5 * variance.log())
 
-    def topographic(
-        self, z: Float[Tensor, "B F d"], u: Float[Tensor, "B F d"], factor, times: Int[Tensor, "B F"]
-    ) -> Float[Tensor, "B F d"]:
+    def topographic(self, z: Float[Tensor, "B F d"], u: Float[Tensor, "B F d"], factor, times: Int[Tensor, "B F"]) -> Float[Tensor, "B F d"]:
         """t of every frame of sequences: scales rolled back to time 0, averaged (W counts T + 1 frames), rolled to its time."""
         start = self.roll(u.square() @ self.neighbours, factor, -times).mean(1, keepdim=True).expand_as(u)
         return (z - self.mu) * (self.roll(start, factor, times) + EPS).rsqrt()

@@ -75,9 +75,7 @@ def _cell(cell, where):
 
 
 def _metadata(name, cell_type, grade, solution, locked):
-    return NotebookNode(
-        schema_version=3, grade_id=name, cell_type=cell_type, grade=grade, solution=solution, locked=locked, task=False
-    )
+    return NotebookNode(schema_version=3, grade_id=name, cell_type=cell_type, grade=grade, solution=solution, locked=locked, task=False)
 
 
 def _refuse_what_cannot_grade(kind, name, cell, where):

@@ -18,7 +18,6 @@ from flowlib.errors import FlowlibError
 from flowlib.files import write_file
 from flowlib.models import build_model
 
-
 KEY = "checkpoint"
 
 
@@ -39,9 +38,7 @@ class Checkpoint:
 
 def save(path, parts: dict[str, dict[str, torch.Tensor]], config: Config, step: int):
     """Write {part: {name: tensor}} whole (temporary name, then rename); what is equal becomes files that are equal byte for byte."""
-    tensors = {
-        f"{part}.{name}": value.detach().contiguous() for part, named in parts.items() for name, value in named.items()
-    }
+    tensors = {f"{part}.{name}": value.detach().contiguous() for part, named in parts.items() for name, value in named.items()}
     header = {"config": to_json(config), "step": str(step), "flowlib": flowlib.__version__}
     header["sha256"] = digest(tensors, header)
     write_file(path, lambda temporary: _save(tensors, temporary, header))
@@ -74,9 +71,7 @@ def load(path) -> Checkpoint:
             header = _header(file.metadata() or {}, path)
             tensors = {name: file.get_tensor(name) for name in file.keys()}
     except (SafetensorError, OSError) as error:
-        raise FlowlibError(
-            f"{path} is no checkpoint in safetensors format ({_reason(path, error)}); get or train it again"
-        ) from error
+        raise FlowlibError(f"{path} is no checkpoint in safetensors format ({_reason(path, error)}); get or train it again") from error
     if not {"config", "step", "flowlib"} <= set(header):
         raise FlowlibError(f"{path} is not one of flowlib's checkpoints: its header holds {sorted(header)}")
     stated = header.pop("sha256", None)

@@ -54,8 +54,10 @@ class Trainer:
         self.part, self.device = distributed.part(), device_of(model)
         if config.batch % (len(config.factors) * self.part[1]):
             unit = len(config.factors) * self.part[1]
-            raise FlowlibError(f"batch_size = {config.batch_size}: {self.part[1]} processes share a multiple of {unit}; "
-                               f"try --batch-size {max(1, config.batch // unit) * unit}")
+            raise FlowlibError(
+                f"batch_size = {config.batch_size}: {self.part[1]} processes share a multiple of {unit}; "
+                f"try --batch-size {max(1, config.batch // unit) * unit}"
+            )
         self.model, self.sequences, self.config = model, sequences.to(self.device), config
         self.path = None if folder is None else Path(folder) / CHECKPOINT
         self.optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=config.learning_rate)
@@ -98,8 +100,10 @@ class Trainer:
                 raise
             unit = len(self.config.factors) * self.part[1]
             smaller = max(unit, self.config.batch // 2 // unit * unit)
-            raise FlowlibError(f"a batch of {self.config.batch} does not fit into the memory of {self.device}{self._kept()}: try "
-                               f"--batch-size {smaller}, or a smaller width") from error
+            raise FlowlibError(
+                f"a batch of {self.config.batch} does not fit into the memory of {self.device}{self._kept()}: try "
+                f"--batch-size {smaller}, or a smaller width"
+            ) from error
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.config, self.step)
         self.optimizer.step()

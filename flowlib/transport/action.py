@@ -20,9 +20,7 @@ def kinetic_action(z: Float[Tensor, "S B d"], times: Float[Tensor, "S"]) -> Floa
     return (z.diff(dim=0).square().sum(-1).mean(-1) / times.diff()).sum()
 
 
-def hamilton_jacobi_residual(
-    time_derivative: Float[Tensor, "*batch"], gradient: Float[Tensor, "*batch d"]
-) -> Float[Tensor, "*batch"]:
+def hamilton_jacobi_residual(time_derivative: Float[Tensor, "*batch"], gradient: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch"]:
     """r = ∂_t u + ½‖∇u‖², 0 where an optimal potential flow has mass (M5).
 
     ‖·‖² sums over the d dimensions of one sample, and ∂_t u belongs to the same sample (M12).

@@ -12,8 +12,7 @@ def check_points(z: Tensor, name: str = "z", dimensions: str = "B d") -> None:
         raise FlowlibError(f"{name} is a {type(z).__name__}; pass a tensor, e.g. torch.as_tensor({name}).")
     if z.ndim != len(dimensions.split()) or not z.is_floating_point():
         raise FlowlibError(
-            f"{name} has shape {tuple(z.shape)} and dtype {z.dtype}; pass a floating-point tensor of shape "
-            f"({dimensions.replace(' ', ', ')})."
+            f"{name} has shape {tuple(z.shape)} and dtype {z.dtype}; pass a floating-point tensor of shape ({dimensions.replace(' ', ', ')})."
         )
 
 
@@ -29,8 +28,7 @@ def check_finite(value: Tensor, name: str, t: Tensor | None = None) -> None:
     if not bool(finite.all()):
         when = "" if t is None else f" at t = {float(t.detach()):.6g}"
         raise FlowlibError(
-            f"{name} has {int((~finite).sum())} non-finite values among {value.numel()}{when}; "
-            "check its formula and its input there."
+            f"{name} has {int((~finite).sum())} non-finite values among {value.numel()}{when}; check its formula and its input there."
         )
 
 
@@ -61,18 +59,14 @@ def check_weights(weights: Tensor | None, points: Tensor, name: str) -> Tensor:
     check_shape(weights, points.shape[:1], name)
     total = float(weights.sum())
     if not bool((weights >= 0).all()) or not abs(total - 1) <= 1e-5:
-        raise FlowlibError(
-            f"{name} has sum {total:.6g} and minimum {float(weights.min()):.3g}; pass weights ≥ 0 of sum 1."
-        )
+        raise FlowlibError(f"{name} has sum {total:.6g} and minimum {float(weights.min()):.3g}; pass weights ≥ 0 of sum 1.")
     return weights.detach().to(points) / weights.sum().detach().to(points)
 
 
 def check_times(times: Tensor) -> None:
     """times (S,), S ≥ 2, finite and strictly increasing."""
     if times.ndim != 1 or len(times) < 2:
-        raise FlowlibError(
-            f"times has shape {tuple(times.shape)}; pass two or more, e.g. torch.linspace(0, 1, 11)."
-        )
+        raise FlowlibError(f"times has shape {tuple(times.shape)}; pass two or more, e.g. torch.linspace(0, 1, 11).")
     if not bool(torch.isfinite(times).all() and (times.diff() > 0).all()):
         raise FlowlibError(
             f"times {times.tolist()} do not increase strictly; sort them, and to run backwards from time e "
@@ -85,15 +79,11 @@ def check_symmetric(matrix: Tensor, name: str, *, sign: int = 1) -> None:
     kind = "symmetric" if sign == 1 else "antisymmetric"
     square = matrix.ndim == 2 and matrix.shape[0] == matrix.shape[1]
     if not square or not matrix.is_floating_point():
-        raise FlowlibError(
-            f"{name} has shape {tuple(matrix.shape)} and dtype {matrix.dtype}; pass a floating (d, d) matrix."
-        )
+        raise FlowlibError(f"{name} has shape {tuple(matrix.shape)} and dtype {matrix.dtype}; pass a floating (d, d) matrix.")
     error = (matrix - sign * matrix.mT).abs().max()
     if not bool(error <= torch.finfo(matrix.dtype).eps ** 0.5 * matrix.abs().max()):
         other = "+" if sign == 1 else "-"
-        raise FlowlibError(
-            f"{name} {matrix.tolist()} is not {kind} (off by {float(error):.3g}); use (M {other} M.T) / 2."
-        )
+        raise FlowlibError(f"{name} {matrix.tolist()} is not {kind} (off by {float(error):.3g}); use (M {other} M.T) / 2.")
 
 
 def cholesky_factor(matrix: Tensor, name: str) -> Tensor:
@@ -102,7 +92,5 @@ def cholesky_factor(matrix: Tensor, name: str) -> Tensor:
     factor, failed = torch.linalg.cholesky_ex(matrix)
     if bool(failed):
         least = float(torch.linalg.eigvalsh(matrix.detach())[0])
-        raise FlowlibError(
-            f"{name} is not positive definite (smallest eigenvalue {least:.3g}); enlarge its diagonal."
-        )
+        raise FlowlibError(f"{name} is not positive definite (smallest eigenvalue {least:.3g}); enlarge its diagonal.")
     return factor

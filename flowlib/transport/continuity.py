@@ -58,9 +58,7 @@ def divergence(velocity: Velocity, z: Float[Tensor, "B d"], t: Time) -> Float[Te
     return jacobian(lambda points: velocity(points, t), z).diagonal(dim1=-2, dim2=-1).sum(-1)
 
 
-def continuity_residual(
-    log_density: Potential, velocity: Velocity, z: Float[Tensor, "B d"], t: Time
-) -> Float[Tensor, "B"]:
+def continuity_residual(log_density: Potential, velocity: Velocity, z: Float[Tensor, "B d"], t: Time) -> Float[Tensor, "B"]:
     """How far (p, v) is from the continuity equation (M1), divided by p:
 
         ∂_t log p + v·∇log p + ∇·v = (∂_t p + ∇·(p v)) / p,        0 exactly when v moves p.

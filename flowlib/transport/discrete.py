@@ -115,17 +115,13 @@ def barycentric_map(plan: Float[Tensor, "n m"], y: Float[Tensor, "m d"]) -> Floa
     return plan @ y / mass
 
 
-def c_transform(
-    z: Float[Tensor, "B d"], y: Float[Tensor, "m d"], g: Float[Tensor, "m"]
-) -> Float[Tensor, "B"]:
+def c_transform(z: Float[Tensor, "B d"], y: Float[Tensor, "m d"], g: Float[Tensor, "m"]) -> Float[Tensor, "B"]:
     """f(z) = min_j ‖z − y_j‖² − g_j: extends the dual potential from the source points to all of space."""
     check_shape(g, (len(y),), "g")
     return (squared_distances(z, y) - g).amin(1)
 
 
-def map_from_dual(
-    z: Float[Tensor, "B d"], y: Float[Tensor, "m d"], g: Float[Tensor, "m"]
-) -> Float[Tensor, "B d"]:
+def map_from_dual(z: Float[Tensor, "B d"], y: Float[Tensor, "m d"], g: Float[Tensor, "m"]) -> Float[Tensor, "B d"]:
     """Brenier's map T(z) = z − ½∇f(z), f the `c_transform` of g: the y_j whose Laguerre cell holds z (M3).
 
     ½‖z‖² − ½f(z) is convex and T is its gradient. On the source points of a linear programme several cells
@@ -155,9 +151,7 @@ def _common_levels(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         check_finite(values, name)
         check_positive(len(values), f"the number of points in {name}")
     n, m = len(x), len(y)
-    cuts = torch.cat(
-        [m * torch.arange(n + 1), n * torch.arange(m + 1)]
-    ).unique()  # in units of 1/(n m): exact
+    cuts = torch.cat([m * torch.arange(n + 1), n * torch.arange(m + 1)]).unique()  # in units of 1/(n m): exact
     return cuts.diff().to(x) / (n * m), cuts[:-1] // m, cuts[:-1] // n
 
 

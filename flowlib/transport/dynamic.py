@@ -60,12 +60,8 @@ def benamou_brenier_1d(
 
     density_bar, momentum_bar = density, momentum
     for _ in range(iterations):  # Chambolle–Pock; both step sizes are 1 because averaging has norm ≤ 1
-        a, b, mass = _project_on_parabola(
-            a + in_time.average @ density_bar + edge / 2, b + momentum_bar @ in_space.average.mT
-        )
-        new_density, new_momentum = _make_continuous(
-            density - in_time.average.mT @ a, momentum - b @ in_space.average, edge, in_time, in_space
-        )
+        a, b, mass = _project_on_parabola(a + in_time.average @ density_bar + edge / 2, b + momentum_bar @ in_space.average.mT)
+        new_density, new_momentum = _make_continuous(density - in_time.average.mT @ a, momentum - b @ in_space.average, edge, in_time, in_space)
         density_bar, momentum_bar = 2 * new_density - density, 2 * new_momentum - momentum
         density, momentum = new_density, new_momentum
 

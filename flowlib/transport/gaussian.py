@@ -33,9 +33,7 @@ class Gaussian:
 
     def sample(self, n: int, generator: Generator) -> Float[Tensor, "n d"]:
         """n independent draws."""
-        noise = torch.randn(
-            n, len(self.mean), generator=generator, dtype=self.mean.dtype, device=generator.device
-        )
+        noise = torch.randn(n, len(self.mean), generator=generator, dtype=self.mean.dtype, device=generator.device)
         return self.mean + noise.to(self.mean.device) @ self.scale_tril.mT
 
     def log_prob(self, z: Float[Tensor, "B d"]) -> Float[Tensor, "B"]:

@@ -36,9 +36,7 @@ def heat_marginal(source: Gaussian, diffusion: Diffusion, t: Time) -> Gaussian:
     return Gaussian(source.mean, source.covariance + spread)
 
 
-def heat_log_density(
-    centres: Float[Tensor, "N d"], diffusion: Diffusion, *, variance: Number = 0.0
-) -> Potential:
+def heat_log_density(centres: Float[Tensor, "N d"], diffusion: Diffusion, *, variance: Number = 0.0) -> Potential:
     """log p(z, t) of the heat equation from a cloud of N points, each a Gaussian of this variance at t = 0:
 
         p(z, t) = (1/N) Σ_i N(z; c_i, s² I),        s² = variance + 2Dt > 0.
@@ -111,9 +109,7 @@ def brownian_path(
     return BrownianPath(times, torch.stack(path), torch.stack(drifts), torch.stack(noises))
 
 
-def path_kl(
-    drift: Float[Tensor, "steps B d"], times: Float[Tensor, "S"], diffusion: Diffusion
-) -> Float[Tensor, ""]:
+def path_kl(drift: Float[Tensor, "steps B d"], times: Float[Tensor, "S"], diffusion: Diffusion) -> Float[Tensor, ""]:
     """KL of the chain with drift b from the one without, same noise: Σ_s E‖b_s‖² Δt / (4D) (M14).
 
     A kinetic action. E is the mean over B particles of the chain *with* drift.

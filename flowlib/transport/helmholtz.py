@@ -1,6 +1,5 @@
 """Splitting a velocity by the density it moves (M7): v = ∇u + w with ∇·(p w) = 0."""
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -23,9 +22,7 @@ def rotation_field(antisymmetric: Float[Tensor, "d d"]) -> Velocity:
     return lambda z, t: z @ antisymmetric.mT
 
 
-def weighted_divergence(
-    velocity: Velocity, log_density: Potential, z: Float[Tensor, "B d"], t: Time
-) -> Float[Tensor, "B"]:
+def weighted_divergence(velocity: Velocity, log_density: Potential, z: Float[Tensor, "B d"], t: Time) -> Float[Tensor, "B"]:
     """∇·(p v)/p = ∇·v + v·∇log p: the rate at which v drains p at z, 0 for a field that preserves p (M7)."""
     return divergence(velocity, z, t) + (velocity(z, t) * gradient_of(log_density)(z, t)).sum(-1)
 
@@ -37,9 +34,7 @@ def covariance_rate(matrix: Float[Tensor, "d d"], covariance: Float[Tensor, "d d
     return moved + moved.mT
 
 
-def linear_helmholtz(
-    matrix: Float[Tensor, "d d"], covariance: Float[Tensor, "d d"]
-) -> tuple[Float[Tensor, "d d"], Float[Tensor, "d d"]]:
+def linear_helmholtz(matrix: Float[Tensor, "d d"], covariance: Float[Tensor, "d d"]) -> tuple[Float[Tensor, "d d"], Float[Tensor, "d d"]]:
     """The weighted splitting (M7) of v = B z under p = N(0, Σ): B = S + W.
 
     S is symmetric, Sz the gradient of u = ½ zᵀS z, and it moves p as B does: S Σ + Σ S = B Σ + Σ Bᵀ, a

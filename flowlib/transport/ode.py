@@ -77,9 +77,7 @@ def _check_request(z, times, method, step_size, log_density):
     if step_size is not None:
         check_positive(step_size, "step_size")
         if method == "dopri5":
-            raise FlowlibError(
-                f"step_size {step_size} has no effect with dopri5; set rtol and atol, or take euler or rk4."
-            )
+            raise FlowlibError(f"step_size {step_size} has no effect with dopri5; set rtol and atol, or take euler or rk4.")
     if log_density is not None:
         check_shape(log_density, z.shape[:1], "log_density")
 

@@ -19,9 +19,7 @@ def image_measure(image: Float[Tensor, "H W"]) -> tuple[Float[Tensor, "n 2"], Fl
     check_points(image, "image", "H W")
     check_finite(image, "image")
     if bool((image < 0).any()) or not bool((image > 0).any()):
-        raise FlowlibError(
-            f"image has values from {float(image.min()):.3g} to {float(image.max()):.3g}; ink is ≥ 0 and somewhere > 0."
-        )
+        raise FlowlibError(f"image has values from {float(image.min()):.3g} to {float(image.max()):.3g}; ink is ≥ 0 and somewhere > 0.")
     row, column = image.nonzero(as_tuple=True)
     across, up = _centres(image.shape[1], image), -_centres(image.shape[0], image)
     ink = image[row, column]

@@ -10,9 +10,7 @@ ERROR_BAR = {"ecolor": INK, "elinewidth": 1, "capsize": 2.5}
 REFERENCES = {"no motion": "--", "decoder's limit": ":"}  # M16; label → line style
 
 
-def bars_with_references(
-    values, names, *, error=None, no_motion=None, decoder_limit=None, ylabel="equivariance error", title=None
-):
+def bars_with_references(values, names, *, error=None, no_motion=None, decoder_limit=None, ylabel="equivariance error", title=None):
     """One bar per factor, `values` (K,), in the factor's colour, beside the two references of M16.
 
     `error` (K,): half-lengths of the error bars. `no_motion` (K,): what standing still costs. `decoder_limit`

@@ -71,9 +71,7 @@ def curves_over_time(values, names, *, times=None, band=None, references=None, x
     return figure
 
 
-def matrix_chart(
-    values, row_labels, column_labels, *, form="{:.2f}", title=None, role="posterior", xlabel="", ylabel="", block=None
-):
+def matrix_chart(values, row_labels, column_labels, *, form="{:.2f}", title=None, role="posterior", xlabel="", ylabel="", block=None):
     """A table of numbers (R, C) with each cell shaded by its value: confusions, commutators, scores. A gap after every `block` rows."""
     values = as_array(values, "values", 2)
     rows, columns = as_labels(row_labels, values.shape[0], "row_labels"), as_labels(column_labels, values.shape[1], "column_labels")

@@ -25,9 +25,7 @@ def image_grid(images, row_labels=None, column_labels=None, title=None, *, width
     return _grid(images, np.zeros(len(images)), [(row, INK) for row in rows], [], columns, title, width, max_scale)
 
 
-def flow_grid(
-    true_frames, decoded_frames, factor_names, title=None, *, column_labels=None, row_names=("true", "decoded"), width=PAGE_WIDTH
-):
+def flow_grid(true_frames, decoded_frames, factor_names, title=None, *, column_labels=None, row_names=("true", "decoded"), width=PAGE_WIDTH):
     """For each factor a pair of rows, the true frames above the decoded ones, over t = 0 … T.
 
     `true_frames`, `decoded_frames`: (K, T+1, c, H, W) in [0, 1]; `factor_names`: K names, which take their colours.

@@ -6,7 +6,6 @@ from flowlib.data import load_sequences
 from flowlib.evaluation import equivariance_error
 from flowlib.experiments.measures.registry import register, whole
 
-
 IMAGES = 1000
 
 
