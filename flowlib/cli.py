@@ -222,15 +222,15 @@ COMMANDS = {
 def main(arguments=None):
     """Run a command; a user's error is one clear message and exit status 2, an interruption exit status 130."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
-    if not arguments or arguments[0] in ("-h", "--help"):
-        print(USAGE)
-        return 0
-    if arguments[0] not in COMMANDS:
+    if arguments and arguments[0] not in (*COMMANDS, "-h", "--help"):
         print(f"flowlib: unknown command {arguments[0]!r}: choose one of {', '.join(COMMANDS)}", file=sys.stderr)
         return 2
-    run, parse = COMMANDS[arguments[0]]
     try:
-        run(parse(arguments[1:]))
+        if not arguments or arguments[0] not in COMMANDS:
+            print(USAGE)
+        else:
+            run, parse = COMMANDS[arguments[0]]
+            run(parse(arguments[1:]))
         sys.stdout.flush()
     except BrokenPipeError:  # the reader has seen enough, as in `… | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -65,9 +65,9 @@ def test_a_run_trains_on_the_training_images_and_ends_with_calibration(tagged, t
         Trainer, "__init__", lambda self, model, sequences, *rest: seen.append(numbers(sequences)) or real(self, model, sequences, *rest)
     )
     config = dataclasses.replace(PARTED, model="vae")
-    runner.run_job("vae", config, ("equivariance",), tmp_path)
+    runner.run_job("vae", config, ("equivariance",), tmp_path / "run")
     assert seen == [[0, 1, 3, 4, 5, 6]]
-    (path,) = tmp_path.glob("*/*/model.safetensors")
+    path = tmp_path / "run" / "model.safetensors"
     assert load_model(path)[0].displacement.abs().sum() > 0
 
 

@@ -18,7 +18,7 @@ def bounds(objective, generator, factor=1):
     posterior = model.encode(batch.frames[:, 0])
     z = posterior.sample(generator)
     terms = model._marginal_terms if objective == "marginal" else model._path_terms
-    trajectory, divergences = terms(posterior, z, batch.factor, batch.steps, generator)
+    trajectory, divergences = terms(posterior, z, batch.factor, batch, generator)
     return model, frames, -(model._reconstruction(trajectory.path, batch) + sum(divergences.values()))
 
 
@@ -120,7 +120,7 @@ def test_scalar_sequence_by_hand(generator, double):
     for _ in range(5):
         batch = lg.batch_of(np.array([[1.0], [2.0]]), COPIES)
         posterior = model.encode(batch.frames[:, 0])
-        trajectory, divergences = model._path_terms(posterior, posterior.sample(generator), batch.factor, batch.steps, generator)
+        trajectory, divergences = model._path_terms(posterior, posterior.sample(generator), batch.factor, batch, generator)
         values.append(-(model._reconstruction(trajectory.path, batch) + sum(divergences.values())))
     values = torch.cat(values)
     assert within(values, -3.746951)

@@ -102,7 +102,7 @@ def unlike(stored, now, tolerance, place="") -> str | None:
 
 def _same(stored, now, relative, absolute):
     if type(stored) is not type(now) or not isinstance(stored, (int, float)):
-        return stored == now
+        return type(stored) is type(now) and stored == now
     return abs(stored - now) <= relative * abs(stored) + (1 if type(stored) is int else absolute)
 
 
