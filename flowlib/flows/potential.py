@@ -104,7 +104,7 @@ class PotentialBank(TanhBank):
         return (1 - bound**2) * (product - 2 * bound * gradient * (gradient * vectors).sum(-1, keepdim=True))
 
     def wave_terms(self, z, t, factor=None) -> tuple[Float[Tensor, "G N"], Float[Tensor, "G N"]]:
-        """(∂_tt u, ∇²u) at each point: the two sides of the wave equation ∂_tt u = c² ∇²u; for unbounded potentials.
+        """(∂_tt u, ∇·∇u) at each point: the two sides of the wave equation ∂_tt u = c² ∇·∇u; for unbounded potentials.
 
         ∂_tt u = g_1·c_1''(t) + Σ_l s_l·(∂h_l/∂t)², the same curvature as in the Hessian, plus the time features' own.
         """

@@ -15,7 +15,7 @@ from flowlib.models.registry import register
 
 @register("poflow")
 class PoFlow(FlowVAE):
-    """z_t = z_{t−1} + ∇u^k(z_{t−1}, t) with u^k drawn to the wave equation ∂_tt u = c² ∇²u: nearly the flow-factorized VAE.
+    """z_t = z_{t−1} + ∇u^k(z_{t−1}, t) with u^k drawn to the wave equation ∂_tt u = c² ∇·∇u: nearly the flow-factorized VAE.
 
     What differs from it: no diffusion prior (only z_0 has a divergence from its prior, and the flow is noise-free), and the wave
     equation in place of the Hamilton–Jacobi equation. Departures from the source ("Latent traversals in generative models as
@@ -37,7 +37,7 @@ class PoFlow(FlowVAE):
 
 
 class WavePenalty(nn.Module):
-    """(1/T) Σ_t E[(∂_tt u − c² ∇²u)²] at (z_{t−1}, t), plus E‖∇u(z_0, 0)‖²: the motion begins at rest.
+    """(1/T) Σ_t E[(∂_tt u − c² ∇·∇u)²] at (z_{t−1}, t), plus E‖∇u(z_0, 0)‖²: the motion begins at rest.
 
     Time 0 is before the first step here, whose label is 1 (M10); in the authors' code the first step itself has label 0.
     """
