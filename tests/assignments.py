@@ -3,9 +3,8 @@
 import contextlib
 import io
 
-from exercises import _in_book, _in_fork, _run
+from exercises import answered, in_book, in_fork, run_cell
 
-from flowlib.book.exercises import NotYet
 from flowlib.teaching.sources import grade_id, notebook, points, sources
 
 HIDDEN = "### BEGIN HIDDEN TESTS"
@@ -20,25 +19,20 @@ def verify(name, wrong):
     assert set(wrong) == set(points(cells)) and min(map(len, wrong.values())) >= 2
     tests = {grade_id(cell): cell.source for cell in cells}
     namespace, problems = {"__name__": "__main__"}, []
-    with _in_book():
+    with in_book():
         for cell in cells:
             task = (grade_id(cell) or "").removeprefix("answer-")
             for answer, by in wrong.get(task, []) if (grade_id(cell) or "").startswith("answer-") else []:
-                said = _in_fork(lambda: _said(answer, tests[task], namespace))
+                said = in_fork(lambda: _said(answer, tests[task], namespace))
                 expected = f"{task}: right. NotYet" if by else "NotYet"
                 if not said.startswith(expected) or "cannot be tested" in said and "raise" not in answer:
                     problems.append(f"{task}: wanted {expected!r}, got {said!r} for\n{answer}")
             with contextlib.redirect_stdout(io.StringIO()):
-                _run(cell.source, namespace, f"{name}[{task}]")
+                run_cell(cell.source, namespace, f"{name}[{task}]")
     assert not problems, "\n".join(problems)
 
 
 def _said(answer, test, namespace):
-    printed = io.StringIO()
-    try:
-        with contextlib.redirect_stdout(printed):
-            _run(answer, namespace, "answer")
-            _run(test, namespace, "test")
-    except NotYet as refusal:
-        return " ".join([*printed.getvalue().split("\n"), f"NotYet: {refusal}"]).strip().replace("  ", " ")
-    return printed.getvalue()
+    """All that a test prints, and its refusal."""
+    printed, refusal = answered(answer, test, namespace)
+    return printed if refusal is None else " ".join([*printed.split("\n"), refusal]).strip().replace("  ", " ")

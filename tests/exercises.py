@@ -74,7 +74,7 @@ def verify(chapter: str, wrong: dict[str, list[str]], right: dict[str, str] | No
         f"{exercise.label}: no check, and not for discussion" for exercise in found.values()
         if exercise.check is None and "discussion" not in exercise.text
     ]  # fmt: skip
-    with _in_book():
+    with in_book():
         namespace = {"__name__": "__main__", "display": lambda *shown, **options: None}
         for index, cell in _needed(notebook, found.values(), wrong, right or {}):
             if index in checked:
@@ -82,7 +82,7 @@ def verify(chapter: str, wrong: dict[str, list[str]], right: dict[str, str] | No
                 problems += _problems(exercise, cell.source, namespace, wrong[exercise.label], (right or {}).get(exercise.label))
             else:
                 with contextlib.redirect_stdout(io.StringIO()):
-                    _run(cell.source, namespace, f"{chapter}[{index}]")
+                    run_cell(cell.source, namespace, f"{chapter}[{index}]")
     assert not problems, "\n".join(problems)
 
 
@@ -105,29 +105,36 @@ def _problems(exercise, check, namespace, wrong, right):
     """What the check says to no answer, to the solution and to wrong answers, where it is not what it should say."""
     cases = [("", "Not answered yet."), (right or "\n".join(exercise.solution), "Right."), *((source, "NotYet") for source in wrong)]
     for source, wanted in cases:
-        said = _in_fork(lambda: _said(source, check, namespace))
+        said = in_fork(lambda: _said(source, check, namespace))
         if not said.startswith(wanted) or "cannot be checked" in said and wanted == "NotYet" and "raise" not in source:
             yield f"{exercise.label}: wanted {wanted!r} and got {said!r} for\n{source or '(no answer)'}"
 
 
 def _said(source, check, namespace):
     """What a check prints last, after the answer's code; "NotYet: hint" where it refuses."""
+    printed, refusal = answered(source, check, namespace)
+    return refusal or printed.strip().splitlines()[-1]
+
+
+def answered(source, check, namespace):
+    """(what an answer's code and then a check print, "NotYet: hint" where the check refuses the answer or None)."""
     printed = io.StringIO()
     try:
         with contextlib.redirect_stdout(printed):
-            _run(source, namespace, "answer")
-            _run(check, namespace, "check")
+            run_cell(source, namespace, "answer")
+            run_cell(check, namespace, "check")
     except NotYet as refusal:
-        return f"NotYet: {refusal}"
-    return printed.getvalue().strip().splitlines()[-1]
+        return printed.getvalue(), f"NotYet: {refusal}"
+    return printed.getvalue(), None
 
 
-def _run(source, namespace, name):
+def run_cell(source, namespace, name):
+    """Run a cell's code in a namespace, without windows."""
     exec(compile(source, name, "exec"), namespace)
     matplotlib.pyplot.close("all")
 
 
-def _in_fork(work):
+def in_fork(work):
     """What `work` returns, in a copy of this process: no answer changes what the next cell sees."""
     read, write = os.pipe()
     child = os.fork()
@@ -147,7 +154,7 @@ def _in_fork(work):
 
 
 @contextlib.contextmanager
-def _in_book():
+def in_book():
     """Run in book/, as the notebooks do, without windows."""
     before = os.getcwd()
     matplotlib.pyplot.switch_backend("Agg")

@@ -1,8 +1,9 @@
 """What methods and measures do, in a few numbers: results are valid as long as these numbers stay what they were.
 
 A method's behaviour is four real training steps on a few digits, and how its calibrated model then moves codes; a measure's is what
-it finds on two tiny trained models, data/checkpoints/tiny-*.safetensors. The numbers stand in data/results/behaviour.json. Code may be rewritten freely while they hold. What
-four steps cannot show (a schedule's end, say) is said by raising a `version`: a model's class attribute, or that of a measure.
+it finds on two tiny trained models, data/checkpoints/tiny-*.safetensors. The numbers stand in data/results/behaviour.json. Code may
+be rewritten freely while they hold. What four steps cannot show (a schedule's end, say) is said by raising a `version`: a model's class
+attribute, or that of a measure.
 """
 
 import json
@@ -109,12 +110,14 @@ def _same(stored, now, relative, absolute):
 class Behaviours:
     """The stored behaviours in a folder of results: {"methods": {name: …}, "measures": {name: …}}.
 
-    Changed ones are never overwritten but by `store`; new ones are added when they are first asked for.
+    Changed ones are never overwritten but by `store`; new ones are added when they are first asked for. What the code does is found out
+    once for each object: the tiny runs take longer than everything else here.
     """
 
     def __init__(self, folder):
         self.path = Path(folder) / FILE
         self.stored = read_json(self.path) if self.path.exists() else {"methods": {}, "measures": {}}
+        self._found = {}
 
     def changes(self, configs, measures) -> dict[tuple[str, str], str]:
         """("methods" or "measures", name) → what is different, of everything whose behaviour is not the stored one."""
@@ -133,9 +136,12 @@ class Behaviours:
                 self.store(kind, name, now)
 
     def _current(self, configs, measures):
-        methods = {method_name(config): config for config in configs}
-        yield from (("methods", name, method_behaviour(config)) for name, config in methods.items())
-        yield from (("measures", name, measure_behaviour(name)) for name in measures)
+        tasks = [("methods", method_name(config), method_behaviour, config) for config in configs]
+        tasks += [("measures", name, measure_behaviour, name) for name in measures]
+        for kind, name, behaviour, of in {task[:2]: task for task in tasks}.values():
+            if (kind, name) not in self._found:
+                self._found[kind, name] = behaviour(of)
+            yield kind, name, self._found[kind, name]
 
     def store(self, kind, name, behaviour):
         """Write one behaviour."""

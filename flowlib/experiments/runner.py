@@ -34,17 +34,18 @@ def results_folder() -> Path:
     return data_folder() / "results"
 
 
-def run_experiment(name, experiment: Experiment, jobs=2, restart=False, folder=None, runs=RUNS, say=print) -> dict:
+def run_experiment(name, experiment: Experiment, jobs=2, restart=False, folder=None, runs=RUNS, say=print, behaviours=None) -> dict:
     """Train and measure whatever is missing in folder/NAME.json (default data/results); returns its contents.
 
     jobs : runs at a time, one thread each (0: in this process);  restart : set results of other data or settings aside
+    behaviours : those of the folder, where somebody has found out already what the code does
     Raises FlowlibError where another process is at it, where the file holds results of other data or settings or of another
     behaviour of the code, and, after all others are done, for runs that failed.
     """
     path = results_path(name, folder)
     with _alone(path):
         results = _open(path, experiment, restart, say)
-        behaviours = Behaviours(path.parent)
+        behaviours = behaviours or Behaviours(path.parent)
         _refuse(behaviours.changes([config for _, config in experiment.jobs()], experiment.measures))
         todo = [
             (label, config, lacking, run_path(config, behaviours.digest(config), runs))
@@ -86,7 +87,7 @@ def update_experiments(experiments: dict[str, Experiment], jobs=2, folder=None, 
         _drop(results_path(name, folder), changes, say)
     behaviours.update(*everything)
     for name, one in experiments.items():
-        run_experiment(name, one, jobs, folder=folder, runs=runs, say=say)
+        run_experiment(name, one, jobs, folder=folder, runs=runs, say=say, behaviours=behaviours)
 
 
 def _drop(path, changes, say):

@@ -7,10 +7,8 @@ from flowlib.flows.potential import Derivatives, PotentialBank
 from flowlib.flows.prior import DiffusionPrior
 from flowlib.flows.velocity import VelocityBank
 
-run_mixed_flow = run_flow  # a mixture is one of the things that `run_flow` takes for a factor
-
 __all__ = [
     "Derivatives", "DiffusionPrior", "PotentialBank", "Trajectory", "VelocityBank", "estimated_density_change", "group_by_factor", "is_mixture",
-    "lanczos_log_det", "log_abs_det", "run_flow", "run_mixed_flow", "series_log_det", "smallest_eigenvalue", "stops",
+    "lanczos_log_det", "log_abs_det", "run_flow", "series_log_det", "smallest_eigenvalue", "stops",
     "trace_density_change", "travel", "undo",
 ]  # fmt: skip
