@@ -7,7 +7,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # the tests' tensors are too smal
 
 from jaxtyping import install_import_hook  # noqa: E402
 
-install_import_hook("flowlib", "beartype.beartype")
+install_import_hook("flowlib", "typechecking.typechecker")
 
 import pytest  # noqa: E402
 import torch  # noqa: E402
@@ -24,7 +24,14 @@ def generator():
 @pytest.fixture
 def double():
     """Double precision for the length of one test, to separate wrong formulas from rounding."""
-    before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)
+
+
+@pytest.fixture(autouse=True)
+def own_state():
+    """What a test sets for the whole process (default type, gradients, working directory) ends with it."""
+    dtype, gradients, folder = torch.get_default_dtype(), torch.is_grad_enabled(), os.getcwd()
     yield
-    torch.set_default_dtype(before)
+    torch.set_default_dtype(dtype)
+    torch.set_grad_enabled(gradients)
+    os.chdir(folder)

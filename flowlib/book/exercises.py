@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor
 
+from flowlib.errors import FlowlibError
+
 
 class NotYet(Exception):
     """An answer that is not right yet; a notebook shows its hint alone, without a traceback."""
@@ -39,6 +41,8 @@ def verdict(conditions: Callable[..., Iterable], answers: dict) -> str:
         return f"Not answered yet{still}."
     try:
         failed = next((hint for holds, hint in conditions(**answers) if not bool(holds)), None)
+    except FlowlibError as error:  # flowlib says itself what is wrong, and what to do
+        raise NotYet(str(error)) from None
     except Exception as error:  # an answer of another type or shape, a function that raises: a wrong answer, not a crash
         raise NotYet(f"this cannot be checked ({type(error).__name__}: {error}). Look at the type and the shape of your answer.") from None
     if failed is not None:

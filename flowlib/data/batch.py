@@ -42,6 +42,11 @@ class Batch:
             return torch.cat([torch.ones_like(each), each.expand(-1, others)], 1)
         return self.frames.new_tensor([1.0] + [self.steps / max(others, 1)] * others)
 
+    def take(self, rows=slice(None), frames=slice(None)):
+        """The batch of some of its sequences and frames, with their steps; both are slices or lists of indices."""
+        lengths = None if self.lengths is None else self.lengths[rows]
+        return Batch(self.frames[rows][:, frames], self.times[rows][:, frames], self.factor[rows], self.steps, lengths)
+
     def within(self, values: Tensor, first: int = 0) -> Tensor:
         """Values (B, T', …) of steps first, first + 1 …, with zeros beyond the length of each sequence."""
         if self.lengths is None:
