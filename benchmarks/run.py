@@ -20,6 +20,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does
 
 import torch
 from busy import busy_ratios
+from official import objective as official_objective
+from official import one_factor
 from straightforward import objective as straightforward_objective
 
 from flowlib.config import preset
@@ -43,14 +45,14 @@ def medians(actions, repeats):
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
-def training_step(objective, frames, config):
+def training_step(objective, draw, config):
     """One whole training step: batch, objective, backward, Adam."""
     model, sequences = new_model(config), load_sequences(config)
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, fused=True)
     generator = torch.Generator().manual_seed(0)
 
     def step():
-        batch = sequences.training_batch(config.batch, frames, generator)
+        batch = draw(sequences, config, generator)
         optimizer.zero_grad()
         objective(model, batch, generator).backward()
         optimizer.step()
@@ -58,21 +60,41 @@ def training_step(objective, frames, config):
     return step
 
 
+def frames_of(count):
+    """Draws a batch with x_0 and `count` other frames of each sequence."""
+    return lambda sequences, config, generator: sequences.training_batch(config.batch, count, generator)
+
+
+def flowlib_objective(model, batch, generator):
+    return model.objective(batch, generator)["loss"]
+
+
+def floor(model, batch, generator):
+    """The least that a step of this encoder and decoder can do: encode x_0, decode as many codes as there are frames."""
+    posterior = model.encode(batch.frames[:, 0])
+    codes = posterior.sample(generator)[:, None].expand(-1, batch.frames.shape[1], -1)
+    return posterior.kl().sum() - model.likelihood.log_prob(model.decode(codes), batch.frames).sum()
+
+
 def step_ratios(objective_name, repeats):
-    """Straightforward against flowlib's step, for one of the two objectives."""
+    """The published and the straightforward step against flowlib's, and flowlib's against its floor, for one of the two objectives."""
     config = dataclasses.replace(CONFIG, objective=objective_name)
-    fast = lambda model, batch, generator: model.objective(batch, generator)["loss"]  # noqa: E731
+    every, some = frames_of(config.horizon), frames_of(config.frames_per_step)
     found = medians({
-        "straightforward": training_step(straightforward_objective, config.horizon, config),
-        "flowlib, all frames": training_step(fast, config.horizon, config),
-        "flowlib": training_step(fast, config.frames_per_step, config),
+        "official": training_step(official_objective, one_factor, config),
+        "straightforward": training_step(straightforward_objective, every, config),
+        "flowlib, all frames": training_step(flowlib_objective, every, config),
+        "flowlib": training_step(flowlib_objective, some, config),
+        "floor": training_step(floor, some, config),
     }, repeats)  # fmt: skip
-    return {
-        f"{objective_name}: straightforward / flowlib step": found["straightforward"] / found["flowlib"],
-        f"{objective_name}: straightforward / flowlib step, all frames decoded":
-            found["straightforward"] / found["flowlib, all frames"],
-        f"{objective_name}: flowlib step, milliseconds": 1000 * found["flowlib"],
+    ratios = {
+        f"{objective_name}: {slow} / flowlib step{', all frames decoded' * (fast != 'flowlib')}": found[slow] / found[fast]
+        for slow in ("official", "straightforward") for fast in ("flowlib", "flowlib, all frames")
     }  # fmt: skip
+    return ratios | {
+        f"{objective_name}: flowlib step / its floor": found["flowlib"] / found["floor"],
+        f"{objective_name}: flowlib step, milliseconds": 1000 * found["flowlib"],
+    }
 
 
 def flow_forward_backward(factors, batch=128, hessian=False):
@@ -102,7 +124,7 @@ def flow_ratios(repeats):
     found = medians({
         "K=1": flow_forward_backward(1), "K=8": flow_forward_backward(8),
         "hessian": flow_forward_backward(1, hessian=True), "log det": log_determinant(),
-        "step": training_step(lambda m, b, g: m.objective(b, g)["loss"], 1, marginal),
+        "step": training_step(flowlib_objective, frames_of(1), marginal),
     }, repeats)  # fmt: skip
     return {
         "flows of K = 8 / K = 1": found["K=8"] / found["K=1"],
