@@ -1,6 +1,7 @@
 """What the command line explains, and the command `data`."""
 
 import dataclasses
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -21,14 +22,28 @@ class TestHelp:
     def test_commands(self, arguments, capsys):
         assert cli.main(arguments) == 0
         printed = capsys.readouterr().out
-        assert all(f"\n  {command} " in printed for command in cli.COMMANDS)
+        assert flowlib.__version__ in printed
+        for command in cli.COMMANDS:
+            assert re.search(rf"• {command} +[A-Z]", printed), command
+
+    def test_of_experiments(self, capsys):
+        """Without more, and of each of its commands."""
+        assert cli.main(["experiments"]) == 0
+        printed = capsys.readouterr().out
+        assert all(f" • {action} " in printed for action in cli.ACTIONS)
+        for action, option in (("run", "--restart"), ("table", "The experiment"), ("update", "(default: 2)")):
+            assert cli.main(["experiments", action, "--help"]) == 0
+            assert option in capsys.readouterr().out
+
+    def test_of_a_preset(self, capsys):
+        """The defaults that are shown are those of the preset."""
+        assert cli.main(["train", "--preset", "paper-mnist", "--help"]) == 0
+        assert "(default: 324)" in capsys.readouterr().out
 
     def test_every_option_is_explained(self, capsys, monkeypatch):
         """Each field of the configuration appears, followed by its docstring and its default."""
         monkeypatch.setenv("COLUMNS", "200")
-        with pytest.raises(SystemExit) as stop:
-            cli.main(["train", "--help"])
-        assert stop.value.code == 0
+        assert cli.main(["train", "--help"]) == 0
         printed = " ".join(capsys.readouterr().out.replace("│", " ").split())
         source = Path(flowlib.config.__file__).read_text()
         for field in dataclasses.fields(Config):
@@ -44,9 +59,7 @@ class TestHelp:
 
     @pytest.mark.parametrize("command", ["evaluate", "data"])
     def test_of_the_other_commands(self, command, capsys):
-        with pytest.raises(SystemExit) as stop:
-            cli.main([command, "--help"])
-        assert stop.value.code == 0
+        assert cli.main([command, "--help"]) == 0
         assert {"evaluate": "folder that `train` wrote", "data": "--mnist"}[command] in capsys.readouterr().out
 
 

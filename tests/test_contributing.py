@@ -88,7 +88,7 @@ def trained(folder):
 def test_the_command_line_of_the_page(added, tmp_path, monkeypatch):
     assert "`python -m flowlib train --model drift --options beta 0.5`" in PAGE
     small = [part for name, value in OPTIONS.items() for part in (f"--{name.replace('_', '-')}", str(value))]
-    options = cli._parse_train(["--model", "drift", "--options", "beta", "0.5", *small])
+    options = cli.parse(["train", "--model", "drift", "--options", "beta", "0.5", *small])
     assert options.config == CONFIG
     assert json.dumps(options.config.options) == '{"beta": 0.5}'
     few_samples(monkeypatch)

@@ -17,7 +17,7 @@ from tiny import CONFIG, ctrl_c, digits
 import flowlib.data
 from flowlib import cli
 from flowlib.errors import FlowlibError
-from flowlib.experiments import catalogue, command, measures, runner, tables
+from flowlib.experiments import catalogue, measures, runner, tables
 from flowlib.experiments.behaviour import Behaviours
 from flowlib.experiments.catalogue import Experiment
 from flowlib.training import Trainer
@@ -251,4 +251,4 @@ def test_json_keeps_lists_of_numbers_on_a_line():
 
 
 def test_options_are_parsed():
-    assert command.parse(["run", "search", "--restart"]) == command.Run("search", 2, True)
+    assert cli.parse(["experiments", "run", "search", "--restart"]).action == cli.Run("search", 2, True)

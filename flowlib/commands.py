@@ -1,0 +1,91 @@
+"""What the commands of flowlib.cli do."""
+
+import contextlib
+from pathlib import Path
+
+import flowlib
+from flowlib import cli, data
+from flowlib.api import claimed
+from flowlib.config import from_json
+from flowlib.devices import choose_device, set_precision
+from flowlib.errors import FlowlibError
+from flowlib.evaluation import evaluate_model, format_report
+from flowlib.experiments.provenance import provenance
+from flowlib.files import write_json
+from flowlib.models import build_model
+from flowlib.training import run_folder, train_run
+from flowlib.training.distributed import from_first, part, processes
+from flowlib.training.run import CONFIG, METRICS, open_run
+
+
+def run(options):
+    """Do what the options say: one of the dataclasses of flowlib.cli."""
+    if isinstance(options, cli.Experiments):
+        from flowlib.experiments import command
+
+        command.run(options.action)
+    else:
+        {cli.Train: train, cli.Evaluate: evaluate, cli.Data: check_data}[type(options)](options)
+
+
+def train(options: "cli.Train"):
+    """Train or resume, evaluate, write everything."""
+    config, device = options.config, choose_device(options.device)
+    # before the folder is claimed: a wrong option or bad data leaves nothing behind
+    set_precision(build_model(config), options.precision, device)
+    sequences = data.load_sequences(config)
+    data.check_source(sequences, config)
+    folder = options.out or Path("runs") / f"{_run_name(options)}-seed{config.seed}"
+    open_writer = _tensorboard() if options.tensorboard else lambda folder: contextlib.nullcontext()
+    with processes(device), contextlib.ExitStack() as stack:
+        from_first(lambda: stack.enter_context(claimed(folder, config)) and None)
+        writer = stack.enter_context(open_writer(folder / "tensorboard")) if part()[0] == 0 else None
+        trainer = train_run(folder, config, sequences, progress=True, writer=writer, device=device, precision=options.precision)
+        if part()[0] == 0:
+            _report(trainer, config, folder)
+
+
+def _run_name(options):
+    return options.preset if options.config.data in ("digits", "mnist") else Path(options.config.data).stem
+
+
+def evaluate(options: "cli.Evaluate"):
+    """Recompute what `train` wrote at its end."""
+    if not (options.run / CONFIG).is_file():
+        raise FlowlibError(f"{options.run} is no run: it has no {CONFIG}. Name a folder that `train` wrote")
+    config = from_json(options.run / CONFIG)
+    with run_folder(options.run, config):
+        _report(open_run(options.run, config, data.load_sequences(config), choose_device(options.device)), config, options.run)
+
+
+def _report(trainer, config, folder):
+    """Evaluate on held-out data; print the table; write metrics.json and the pictures."""
+    from flowlib.viz.run_pictures import draw_run
+
+    held_out = data.load_sequences(config, "test").to(trainer.device)
+    metrics = evaluate_model(trainer.model, held_out, config.seed, lambda what: print(f"evaluating {what} …", flush=True))
+    metrics |= {"seconds": round(trainer.seconds, 1), "seed": config.seed, "steps": trainer.step, "flowlib": flowlib.__version__}
+    metrics["provenance"] = provenance()
+    write_json(folder / METRICS, metrics)
+    draw_run(trainer.model.cpu(), held_out.to("cpu"), trainer.history, trainer.recorded_steps, folder)
+    print(f"\n{format_report(metrics)}\n\ntrained for {trainer.seconds:.0f} s; everything is in {folder}/")
+
+
+def check_data(options: "cli.Data"):
+    """Say what is there and whether it is intact."""
+    if isinstance(options.action, cli.Check):
+        name, path, picture = options.action.name, options.action.path, options.action.picture
+        print(f"{name}: intact; its factors, a row each, are in {data.check(name, path, picture)}")
+        return
+    for split in ("train", "test"):
+        print(f"embedded digits, {split}: {len(data.load_digits(split)[0])} images, intact")
+        if options.mnist:
+            print(f"MNIST, {split}: {len(data.load_mnist(split)[0])} images, intact")
+
+
+def _tensorboard():
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise FlowlibError("--tensorboard needs the package tensorboard: pip install tensorboard") from error
+    return SummaryWriter
