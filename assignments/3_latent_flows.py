@@ -2,7 +2,7 @@
 # # Assignment 3: Latent flows and their bounds
 #
 # You will carry a log-density along a flow, find it at a given place, compute both objectives of the flow-factorized VAE where the truth is known, and look
-# into a trained model for folds. It belongs to chapters 6 and 8 of the book. Plan 110 minutes (an estimate). 20 points.
+# into a trained model. It belongs to chapters 6 and 8 of the book. Plan 110 minutes (an estimate). 20 points.
 #
 # How it works: replace each `raise NotImplementedError()` by your answer, then run the test below it. A test that is not
 # satisfied says in one sentence where to look. When your notebook is graded, the same tests run again with other numbers, so write functions
@@ -17,7 +17,7 @@ from flowlib import data, teaching, training, transport
 torch.set_default_dtype(torch.float64)
 
 # %%
-STUDENT = "your id"    # the id under which you hand in
+STUDENT = "your id"    # the id under which you hand in: it draws the digits of task 7, which are yours alone
 
 # %% [markdown]
 # ## 1 · A log-density on its way (4 points)
@@ -74,7 +74,7 @@ def _(carry):
 # ## 2 · The density at a given place (3 points)
 #
 # Samples carry their densities with them. But what is the density after one step $z \mapsto z + \nabla u(z)$ at a place `y` that no sample has reached? First find where one would have come
-# from. Write `log_density_at(u, log_q, y)`: `u(z)` takes (N, d) and returns (N,), `log_q(z)` is the log-density before the step, and `y` is (N, d). All eigenvalues of the Hessian lie between −0.9 and 0.9,
+# from. Write `log_density_at(u, log_q, y)`: `u(z)` takes (N, d) and returns (N,), `log_q(z)` is the log-density before the step, and `y` is (N, d). All eigenvalues of the Hessian lie between −0.8 and 0.8,
 # so $z \leftarrow y - \nabla u(z)$, repeated, comes as close as you like.
 
 # %% answer="inverse"
@@ -84,7 +84,7 @@ def log_density_at(u, log_q, y):
         return u(z)
 
     z = y
-    for _ in range(400):                                # 0.9⁴⁰⁰ is below 10⁻¹⁸
+    for _ in range(120):                                # 0.8¹²⁰ is below 10⁻¹¹
         z = y - transport.gradient_of(timed)(z, 0.0)
     stretch = torch.eye(y.shape[1]) + transport.hessian(timed, z, 0.0)
     return log_q(z) - torch.linalg.slogdet(stretch).logabsdet
@@ -100,13 +100,13 @@ def _(log_density_at):
     y = torch.linspace(-6.0, 6.0, 241)[:, None]
     found = log_density_at(lambda z: 0.25 * z.square().sum(1), line.log_prob, y)
     yield close(found, transport.Gaussian(torch.zeros(1), 2.25 * torch.eye(1)).log_prob(y), 1e-8), "Here the step is z ↦ 1.5 z: the density at y is that at y / 1.5, made thinner by 1.5."
-    found = log_density_at(lambda z: 0.8 * torch.cos(z[:, 0]), line.log_prob, y)
-    yield close(found.exp().sum() * 0.05, 1.0, 1e-4), "For u = 0.8 cos z the density does not integrate to one: is the Hessian taken where the sample came from, after enough repetitions?"
+    found = log_density_at(lambda z: 0.7 * torch.cos(z[:, 0]), line.log_prob, y)
+    yield close(found.exp().sum() * 0.05, 1.0, 1e-4), "For u = 0.7 cos z the density does not integrate to one: is the Hessian taken where the sample came from, after enough repetitions?"
 ### BEGIN HIDDEN TESTS
 @graded("inverse", log_density_at=log_density_at)
 def _(log_density_at):
     def wave(z):
-        return 0.88 * torch.cos(z[:, 0]) + 0.1 * torch.sin(z[:, 1]) + 0.005 * z[:, 0].sin() * z[:, 1].sin()
+        return 0.78 * torch.cos(z[:, 0]) + 0.1 * torch.sin(z[:, 1]) + 0.005 * z[:, 0].sin() * z[:, 1].sin()
     cloud = transport.Gaussian(torch.tensor([0.3, -0.2]), torch.tensor([[1.0, 0.4], [0.4, 0.8]]))
     z = torch.randn(6, 2, generator=generator("inverse", "wave"))
     def step(z):
@@ -116,7 +116,7 @@ def _(log_density_at):
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## 3 · The marginal objective, in closed form (4 points)
+# ## 3 · The marginal objective, in closed form (3 points)
 #
 # A model with one latent dimension whose truth is known: $z_0 \sim \mathcal N(0, 1)$, under the prior flow $z_t \sim \mathcal N(0, 1 + 2Dt)$, and $x_t \mid z_t \sim \mathcal N(z_t, s^2)$. The posterior starts as $\mathcal N(m, v)$, with the
 # variance $v$, and moves by $z_t = z_{t-1} + b$. Write `marginal(x, m, v, b, D, s)`: $\sum_{t=0}^T \{\mathbb E_{q_t} \log p(x_t \mid z_t) - \mathrm{KL}[q_t \,\|\, p_t]\}$ for the frames `x` (T+1,), without sampling. The others are numbers.
@@ -131,7 +131,7 @@ def marginal(x, m, v, b, D, s):
     return (fit - kl).sum()
     ### END SOLUTION
 
-# %% test="marginal" points=4
+# %% test="marginal" points=3
 # Checks that one frame with its true posterior gives log p, and two frames; when graded, longer sequences by quadrature.
 from flowlib.teaching import close, graded
 
@@ -239,7 +239,7 @@ def _(true_ones):
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## 6 · Does the trained model fold? (3 points)
+# ## 6 · Does the trained model fold? (2 points)
 #
 # The checkpoint of chapter 8 holds `trained.potentials`. A step can only be the optimal map to its image where $I + H$ has no eigenvalue below zero. Write `least_eigenvalue(model, z, factor, steps)`: the smallest
 # eigenvalue of $I + \nabla^2 u^k(z_{t-1}, t)$ over the codes `z` (N, d) and the steps $t = 1, …,$ `steps`, along the flow of a factor. (`model.flow` is explained in chapter 8.)
@@ -260,19 +260,19 @@ def least_eigenvalue(model, z, factor, steps):
     return torch.linalg.eigvalsh(torch.eye(z.shape[1]) + hessian).min()
     ### END SOLUTION
 
-# %% test="eigenvalue" points=3
-# Checks five digits under two steps of rotation; when graded, other digits, factors and numbers of steps.
+# %% test="eigenvalue" points=2
+# Checks five digits under three steps of scaling; when graded, other digits, factors and numbers of steps.
 from flowlib.teaching import close, graded
 
 @graded("eigenvalue", least_eigenvalue=least_eigenvalue)
 def _(least_eigenvalue):
-    found = least_eigenvalue(trained, codes(range(5)), 1, 2)
-    yield close(found + 1, 0.0559, 1e-3) is False, "Add the identity: the step is z + ∇u(z), and its Jacobian is I + H."
-    yield close(found, 0.0559, 1e-3), "The smallest eigenvalue over all five codes and both steps is wanted, each Hessian at the place and time of its own step."
+    found = least_eigenvalue(trained, codes(range(5)), 0, 3)
+    yield not close(found + 1, 0.0787, 1e-3), "Add the identity: the step is z + ∇u(z), and its Jacobian is I + H."
+    yield close(found, 0.0787, 1e-3), "The smallest eigenvalue over all five codes and all three steps is wanted, each Hessian at the place and time of its own step."
 ### BEGIN HIDDEN TESTS
 @graded("eigenvalue", least_eigenvalue=least_eigenvalue)
 def _(least_eigenvalue):
-    for factor, steps, digits in [(0, 3, range(6, 9)), (2, 4, range(3))]:
+    for factor, steps, digits in [(1, 2, range(6, 9)), (2, 4, range(3))]:
         here, least = codes(digits), []
         for t in range(1, steps + 1):
             for z in here:
@@ -280,4 +280,50 @@ def _(least_eigenvalue):
                 least.append(torch.linalg.eigvalsh((step + step.mT) / 2).min())
             here = trained.transport(here, factor, 1, first=t)[:, 1]
         yield close(least_eigenvalue(trained, codes(digits), factor, steps), torch.stack(least).min(), 1e-5), "It fails for another factor or number of steps."
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 7 · What the trace would hide (2 points)
+#
+# Somebody computes the marginal objective of this model with $\operatorname{tr} H_t$ in the place of $\log|\det(I + H_t)|$, and is pleased with the result. By how many nats is it too
+# large on average, for your four codes `own_codes` under your factor `own_factor`, over all eight steps? Give `excess`, a number that is right to two decimals.
+
+# %% locked="own"
+def own_case(student):
+    random = teaching.generator(student, "trace")
+    digits = torch.randperm(1000, generator=random)[:4]
+    return codes(digits.tolist()), int(torch.randint(3, (), generator=random))
+
+own_codes, own_factor = own_case(STUDENT)
+excess = None
+
+# %% answer="trace"
+### BEGIN SOLUTION
+hessians = trained.flow(own_codes, own_factor, 8, hessian=True).hessian
+traces = hessians.diagonal(dim1=-2, dim2=-1).sum(-1)
+excess = (traces - torch.linalg.slogdet(torch.eye(own_codes.shape[1]) + hessians).logabsdet).sum(1).mean()
+### END SOLUTION
+
+# %% test="trace" points=2
+# Checks the sign, and that the number is one of a single digit and all steps; when graded, the number itself.
+from flowlib.teaching import close, graded
+
+@graded("trace", excess=excess)
+def _(excess):
+    yield torch.as_tensor(excess) > 0, "log(1 + h) is never larger than h: which of the two do you subtract?"
+    yield 4.5 < torch.as_tensor(excess) < 25, "Single digits have between 4.5 and 25 nats: add the eight steps up, take the mean over your four codes."
+### BEGIN HIDDEN TESTS
+@graded("trace", excess=excess)
+def _(excess):
+    z, factor = own_case(STUDENT)
+    def flow(z):
+        return trained.transport(z[None], factor, 8)[0]
+    total = 0.0
+    for code in z:
+        path, whole = flow(code), torch.func.jacfwd(lambda z: flow(z)[-1])(code)
+        def step(z, t):
+            return trained.transport(z[None], factor, 1, first=t)[0, 1]
+        traces = [torch.func.jacfwd(step)(path[t - 1].detach(), t).trace() - len(code) for t in range(1, 9)]
+        total = total + sum(traces) - torch.linalg.slogdet(whole).logabsdet
+    yield close(excess, total / len(z), 0.01), "It is not your number: the trace and the determinant of each step's own Hessian, with the identity added in one of them only."
 ### END HIDDEN TESTS
