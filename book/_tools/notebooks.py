@@ -8,6 +8,7 @@ import nbformat
 
 ROOT = Path(__file__).resolve().parents[2]
 BOOK = ROOT / "book"
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python", "file_extension": ".py", "mimetype": "text/x-python", "pygments_lexer": "ipython3"},
@@ -54,6 +55,9 @@ def normalise(notebook) -> None:
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":
             cell.outputs = merge_streams(cell.outputs)
+            for output in cell.outputs:
+                if "text/html" in (data := output.get("data", {})):
+                    data.pop(WIDGET_VIEW, None)  # the page runs no kernel: what stands beside the widget is shown
 
 
 def merge_streams(outputs: list) -> list:
