@@ -6,7 +6,7 @@ from pathlib import Path
 
 from flowlib import config as presets
 from flowlib.config import Config
-from flowlib.data import GIVEN, Source, check_source, load_sequences, options_of
+from flowlib.data import GIVEN, Source, check_source, is_factorial, load_sequences, options_of
 from flowlib.devices import choose_device, device_of
 from flowlib.errors import FlowlibError
 from flowlib.evaluation import evaluate_model
@@ -39,7 +39,18 @@ def configuration(data, preset="tutorial-mnist", **options) -> Config:
     own = {name: value for name, value in options.items() if name not in fields}
     changes = {name: tuple(value) if name == "factors" else value for name, value in options.items() if name in fields}
     changes["options"] = dict(changes.get("options", {})) | own
-    return dataclasses.replace(presets.preset(preset), **data_options(data, options.get("size")) | changes)
+    base = presets.preset(preset)
+    return dataclasses.replace(base, **options_for(base, data, options.get("size")) | changes)
+
+
+def options_for(base: Config, data, size=None) -> dict:
+    """What data change of a preset. One made for a full factorial data set keeps its factors, T and size of images with data that have them."""
+    if not isinstance(data, str | Path) or not is_factorial(data) or not is_factorial(base.data):
+        return data_options(data, size)
+    found = data_options(data, size or base.size)
+    if set(base.factors) <= set(found["factors"]):
+        found = {name: value for name, value in found.items() if name not in ("factors", "horizon", "held_out")}
+    return found
 
 
 def data_options(data, size=None) -> dict:

@@ -29,7 +29,8 @@ class Train:
     """
 
     preset: str = "tutorial-mnist"
-    """Where the options below start from: tutorial-mnist (minutes on two CPU cores) or paper-mnist (the paper's settings)."""
+    """Where the options below start from: tutorial-mnist or tutorial-shapes (ten minutes on two CPU cores); or, with the paper's settings,
+    paper-mnist, paper-shapes3d, paper-falcor3d or paper-isaac3d."""
     out: Path | None = None
     """The run's folder; default runs/PRESET-seedSEED."""
     device: Device = "auto"
@@ -165,11 +166,11 @@ def _starting_point(arguments):
     if given.data in (None, "digits", "mnist") or {"-h", "--help"} & set(rest):
         config = dataclasses.replace(config, data=given.data or config.data)
     else:
-        from flowlib.data import options_of
+        from flowlib.api import options_for
 
         reader.add_argument("--size")
         size = reader.parse_known_args(arguments)[0].size or ""
-        config = dataclasses.replace(config, **options_of(given.data, int(size) if size.isdecimal() else None))
+        config = dataclasses.replace(config, **options_for(config, given.data, int(size) if size.isdecimal() else None))
     return Train(preset=given.preset, config=config), rest
 
 

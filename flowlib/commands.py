@@ -6,7 +6,7 @@ from pathlib import Path
 import flowlib
 from flowlib import cli, data
 from flowlib.api import claimed
-from flowlib.config import from_json
+from flowlib.config import from_json, preset
 from flowlib.devices import choose_device, set_precision
 from flowlib.errors import FlowlibError
 from flowlib.evaluation import evaluate_model, format_report
@@ -46,7 +46,8 @@ def train(options: "cli.Train"):
 
 
 def _run_name(options):
-    return options.preset if options.config.data in ("digits", "mnist") else Path(options.config.data).stem
+    name = options.config.data.partition(":")[0]
+    return options.preset if name in ("digits", "mnist", preset(options.preset).data) else Path(options.config.data).stem
 
 
 def evaluate(options: "cli.Evaluate"):

@@ -12,8 +12,8 @@ from flowlib.evaluation.likelihood import frame_log_weights, log_likelihood, seq
 from flowlib.models.protocol import has_potentials
 
 SAMPLES = 100  # M, importance samples per likelihood
-SEQUENCES = 50  # sequences per factor whose likelihood is estimated
-LIMIT_IMAGES = 50  # images per factor on which the decoder's limit is searched
+SEQUENCES = 50  # sequences per factor whose likelihood is estimated, and
+LIMIT_IMAGES = 50  # images per factor on which the decoder's limit is searched: of 28 × 28 pixels; of larger ones fewer, down to a fifth
 
 
 def evaluate_model(model, sequences: Source, seed=0, progress=lambda text: None) -> dict:
@@ -37,19 +37,25 @@ def _kinds(sequences):
     return dict(enumerate(sequences.factors)) if sequences.labelled else {None: "all"}
 
 
+def _fewer(count, sequences):
+    """`count` images of up to 28 × 28 pixels; as many as cost the same where they are larger, but a fifth of them at least."""
+    return max(count // 5, min(count, count * 28**2 // sequences.size**2))
+
+
 def _equivariance(model, sequences, factor):
     estimates = {
         "error": Estimate.of(equivariance_error(model, sequences, factor)),
-        "decoder_limit": Estimate.of(decoder_limit(model, sequences, factor, LIMIT_IMAGES)),
+        "decoder_limit": Estimate.of(decoder_limit(model, sequences, factor, _fewer(LIMIT_IMAGES, sequences))),
         "no_motion": Estimate.of(no_motion(sequences, factor)),
     }
     return _flat(estimates)
 
 
 def _likelihoods(model, sequences, seed):
-    """Mean log p̂ over the sequences of SEQUENCES held-out images; an image's factors and frames are averaged first."""
+    """Mean log p̂ over the sequences of up to SEQUENCES held-out images; an image's factors and frames are averaged first."""
     generator = seeded(seed, sequences.device)
-    batches = [sequences.full_batch(list(range(min(SEQUENCES, len(sequences)))), factor) for factor in _kinds(sequences)]
+    chosen = list(range(min(_fewer(SEQUENCES, sequences), len(sequences))))
+    batches = [sequences.full_batch(chosen, factor) for factor in _kinds(sequences)]
     results = {}
     for name, estimate in (("frame", partial(log_likelihood, frame_log_weights)), ("sequence", sequence_log_likelihood)):
         found = [estimate(model, batch, SAMPLES, generator) for batch in batches]
