@@ -39,7 +39,7 @@ def _kinds(sequences):
 
 def _fewer(count, sequences):
     """`count` images of up to 28 × 28 pixels; as many as cost the same where they are larger, but a fifth of them at least."""
-    return max(count // 5, min(count, count * 28**2 // sequences.size**2))
+    return max(1, count // 5, min(count, count * 28**2 // sequences.size**2))
 
 
 def _equivariance(model, sequences, factor):
