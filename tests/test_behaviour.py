@@ -11,7 +11,7 @@ from flowlib.experiments import behaviour
 from flowlib.experiments.behaviour import TOLERANCE, Behaviours, awake, measure_behaviour, method_behaviour, method_name, unlike
 from flowlib.experiments.catalogue import EXPERIMENTS
 from flowlib.experiments.measures import MEASURES
-from flowlib.experiments.runner import results_folder
+from flowlib.experiments.results import results_folder
 from flowlib.training import new_model
 
 METHODS = {method_name(config): config for one in EXPERIMENTS.values() for config in one.methods.values()}

@@ -17,7 +17,7 @@ from tiny import CONFIG, ctrl_c, digits
 import flowlib.data
 from flowlib import cli
 from flowlib.errors import FlowlibError
-from flowlib.experiments import catalogue, measures, runner, tables
+from flowlib.experiments import catalogue, measures, results, runner, tables
 from flowlib.experiments.behaviour import Behaviours
 from flowlib.experiments.catalogue import Experiment
 from flowlib.training import Trainer
@@ -202,8 +202,7 @@ class TestCommand:
     def small(self, tmp_path, monkeypatch):
         """The only experiment that the commands know, its results in the test's own folder."""
         monkeypatch.setattr(catalogue, "EXPERIMENTS", {"small": EXPERIMENT})
-        for module in (runner, tables):
-            monkeypatch.setattr(module, "results_folder", lambda: tmp_path)
+        monkeypatch.setattr(results, "results_folder", lambda: tmp_path)
 
     def test_list_marks_results_of_other_data(self, small, tmp_path, monkeypatch, capsys):
         run(tmp_path)
@@ -245,7 +244,7 @@ class TestCommand:
 
 def test_json_keeps_lists_of_numbers_on_a_line():
     values = {"a": [1, 2.5, -3e-05], "b": ["x, 1", {"c": [[1], [2]]}], "d": []}
-    text = runner.compact_json(values)
+    text = results.compact_json(values)
     assert json.loads(text) == values
     assert '"a": [1,2.5,-3e-05]' in text
 

@@ -13,6 +13,7 @@ from tiny import OPTIONS, sequences
 
 from flowlib.config import from_values
 from flowlib.experiments import tables
+from flowlib.experiments.results import make_row
 from flowlib.training import new_model
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -23,7 +24,8 @@ def run(seed, error):
     row = {"error": error, "error_n": 2000, "decoder_limit": 10.0, "decoder_limit_n": 50, "no_motion": 1234.0}
     found = {"frame": -100.0 - seed, "frame_se": 1.0, "frame_effective_samples": 2.0 + seed, "samples": 100}
     found |= {"sequence": -900.0, "sequence_se": 9.0, "sequence_effective_samples": 1.5}
-    return {"seed": seed, "seconds": 60.0, "equivariance": {"scale": row, "hue": row}, "log_likelihood": found}
+    metrics = {"equivariance": {"scale": row, "hue": row}, "log_likelihood": found}
+    return make_row("make train", seed, {}, metrics, {"seconds": 60.0, "machine": "a machine"})
 
 
 def row(seed, error, method="m"):
@@ -34,11 +36,11 @@ def row(seed, error, method="m"):
 
 
 def test_the_table_says_mean_and_spread():
-    text = results_table.table({"machine": "a machine", "runs": [run(0, 200.0), run(1, 300.0)]})
+    text = results_table.table({"rows": [run(0, 200.0), run(1, 300.0)]})
     assert "| scale | 250 (200 … 300) | 10 (10 … 10) | 1 234 |" in text
     assert "| **mean** | **250 (200 … 300)** | | |" in text
     assert "lower bound on average" in text and "| per frame | -100.5 (-101.0 … -100.0) | 1.0 | 2.5 |" in text
-    assert "Seeds 0, 1" in text and "first 50 digits" in text and "2 000 held-out" in text
+    assert "Seeds 0, 1" in text and "1.0 (1.0 … 1.0) minutes on a machine" in text and "first 50 digits" in text and "2 000 held-out" in text
 
 
 def test_the_readme_shows_the_committed_results():
@@ -59,7 +61,7 @@ def test_the_comparison_says_mean_spread_bounds_and_labels():
     moved = row(0, 500, "VAE")
     del moved["metrics"]["likelihood"]
     text = results_table.comparison_table({"rows": [row(0, 1000)]}, [("moved otherwise", {"rows": [moved]})])
-    assert "| m | yes | 1 000 |" in text and "| VAE, moved otherwise | no | 500 | 501 | 500 |  |  |" in text
+    assert "| m | yes | 1 000 |" in text and "| VAE, moved otherwise | no | 500 | 501 | 500 | | |" in text
 
 
 def test_values_of_an_image_are_averaged_over_its_factors():

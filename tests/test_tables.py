@@ -35,3 +35,11 @@ def test_pairs_are_of_common_seeds():
     theirs = [{"seed": seed, "metrics": values} for seed, values in ((0, [0, 1]), (2, [50, 50]))]
     assert tables.paired(ours, theirs, lambda metrics: metrics)[0] == 1.5
     assert tables.average([{"metrics": x} for x in (1.0, 2.0, 6.0)], lambda metrics: metrics) == 3
+
+
+def test_one_table_in_three_forms():
+    lines = [["", "error"], ["a flow", "1"], ["b", ""]]
+    assert tables.layout(lines) == "        error\na flow  1\nb"
+    assert tables.layout(lines, "markdown") == "| | error |\n|---|---|\n| a flow | 1 |\n| b | |"
+    html = tables.layout(lines, "html")
+    assert html.count("<tr>") == 3 and html.count("<td") == 6 and ">a flow</td>" in html and html.endswith("</tr></table>")

@@ -16,9 +16,10 @@ from notebooks import write_text
 from verdicts import FLOW, draws, nats, per_image, pixels, verdicts
 
 from flowlib.experiments import tables
+from flowlib.experiments.results import make_row, results_path, write_results
 
 ROOT = Path(__file__).resolve().parents[2]
-RESULTS = ROOT / "data" / "results" / "tutorial-mnist.json"
+MEASURED = ("equivariance", "log_likelihood", "geometry")  # of what a run's metrics.json holds
 README = ROOT / "README.md"
 UNLABELLED = ("flow, k inferred", "VAE", "β-VAE", "FactorVAE", "SlowVAE")  # their training never reads k (tests/test_readme.py tries it)
 HARDER = 50  # images on which the decoder's limit is searched
@@ -28,13 +29,17 @@ def collect(machine, folders):
     """One JSON from the metrics and configurations of runs that differ in their seed alone."""
     configs = [json.loads((Path(folder) / "config.json").read_text()) for folder in folders]
     runs = [json.loads((Path(folder) / "metrics.json").read_text()) for folder in folders]
-    shared = [{key: value for key, value in config.items() if key != "seed"} for config in configs]
+    shared = [config | {"seed": None} for config in configs]
     if any(config != shared[0] for config in shared):
         raise SystemExit("these runs differ in more than their seed")
-    runs.sort(key=lambda run: run["seed"])
-    found = {"config": shared[0], "machine": machine, "runs": runs}
-    RESULTS.parent.mkdir(exist_ok=True)
-    write_text(json.dumps(found, indent=1) + "\n", RESULTS)
+    rows = [_row(config, run, machine) for config, run in zip(configs, runs)]
+    found = {"about": "the preset of make train", "rows": sorted(rows, key=lambda row: row["seed"])}
+    write_results(found, results_path("tutorial-mnist"))
+
+
+def _row(config, run, machine):
+    trained = run["provenance"] | {"machine": machine, "seconds": run["seconds"]}
+    return make_row("make train", config["seed"], config, {name: run[name] for name in MEASURED}, trained)
 
 
 def grouped(value, digits=0):
@@ -44,34 +49,30 @@ def grouped(value, digits=0):
 
 def table(results):
     """`make train`, in Markdown."""
-    runs = results["runs"]
+    runs = [row["metrics"] for row in results["rows"]]
     names = list(runs[0]["equivariance"])
     limited = runs[0]["equivariance"][names[0]]["decoder_limit_n"]
-    rows = [f"| equivariance error | model | decoder's limit, first {limited} digits | no motion |", "|---|---|---|---|"]
+    rows = [["equivariance error", "model", f"decoder's limit, first {limited} digits", "no motion"]]
     for name in names:
         columns = [[run["equivariance"][name][key] for run in runs] for key in ("error", "decoder_limit", "no_motion")]
-        rows.append(f"| {name} | {tables.spread(columns[0])} | {tables.spread(columns[1])} | {grouped(statistics.mean(columns[2]))} |")
+        rows.append([name, tables.spread(columns[0]), tables.spread(columns[1]), grouped(statistics.mean(columns[2]))])
     means = [statistics.mean(run["equivariance"][name]["error"] for name in names) for run in runs]
-    rows.append(f"| **mean** | **{tables.spread(means)}** | | |")
+    rows.append(["**mean**", f"**{tables.spread(means)}**", "", ""])
     samples = runs[0]["log_likelihood"]["samples"]
-    rows += [
-        "",
-        f"| log-likelihood, lower bound on average, nats | mean over seeds | standard error of one run | effective draws of {samples} |",
-    ]
-    rows.append("|---|---|---|---|")
+    unit = "log-likelihood, lower bound on average, nats"
+    bounds = [[unit, "mean over seeds", "standard error of one run", f"effective draws of {samples}"]]
     for key, label in (("frame", "per frame"), ("sequence", "per sequence of 9 frames")):
         values, effective = ([run["log_likelihood"][name] for run in runs] for name in (key, f"{key}_effective_samples"))
         error = max(run["log_likelihood"][f"{key}_se"] for run in runs)
-        rows.append(f"| {label} | {tables.spread(values, 1)} | {error:.1f} | {statistics.mean(effective):.1f} |")
-    seeds = ", ".join(str(run["seed"]) for run in runs)
-    minutes = tables.spread([run["seconds"] / 60 for run in runs], 1)
+        bounds.append([label, tables.spread(values, 1), f"{error:.1f}", f"{statistics.mean(effective):.1f}"])
+    seeds = ", ".join(str(row["seed"]) for row in results["rows"])
+    minutes = tables.spread([row["trained"]["seconds"] / 60 for row in results["rows"]], 1)
     count = grouped(runs[0]["equivariance"][names[0]]["error_n"])
-    rows += [
-        "",
+    note = (
         f"Seeds {seeds}; in brackets the smallest and largest of them. Errors are pixel sums over 8 frames on the {count} "
-        f"held-out digits. Training took {minutes} minutes on {results['machine']}.",
-    ]
-    return "\n".join(rows)
+        f"held-out digits. Training took {minutes} minutes on {results['rows'][0]['trained']['machine']}."
+    )
+    return "\n\n".join([tables.layout(rows, "markdown"), tables.layout(bounds, "markdown"), note])
 
 
 def comparison_table(results, also=()):
@@ -84,25 +85,19 @@ def comparison_table(results, also=()):
         methods |= {label + note: (label, rows) for label, rows in tables.by_method(more).items()}
     first = results["rows"][0]
     names, samples = list(first["metrics"]["equivariance"]), first["metrics"]["likelihood"]["samples"]
-    lines = [
-        "| | reads *k* in training | " + " | ".join(names) + " | mean | nats per frame ≥ | nats per sequence ≥ |",
-        "|---" * (len(names) + 5) + "|",
-    ]
+    lines = [["", "reads *k* in training", *names, "mean", "nats per frame ≥", "nats per sequence ≥"]]
     for title, (label, rows) in methods.items():
-        factors = " | ".join(
-            grouped(tables.average(rows, lambda metrics: statistics.fmean(metrics["equivariance"][name]))) for name in names
-        )  # fmt: skip
-        bounds = " | ".join(_bound(rows, kind) for kind in ("frame", "sequence"))
+        errors = [tables.average(rows, lambda metrics: statistics.fmean(metrics["equivariance"][name])) for name in names]
+        bounds = [_bound(rows, kind) for kind in ("frame", "sequence")]
         told = "no" if label in UNLABELLED else "yes"
-        lines.append(f"| {title} | {told} | {factors} | {tables.spread([pixels(row['metrics']) for row in rows])} | {bounds} |")
+        lines.append([title, told, *map(grouped, errors), tables.spread([pixels(row["metrics"]) for row in rows]), *bounds])
     seeds = ", ".join(sorted({str(row["seed"]) for row in results["rows"]}))
     images = len(per_image(first["metrics"]))
-    lines += [
-        "",
+    note = (
         f"{grouped(first['config']['steps'])} training steps of {first['config']['batch_size']} sequences where nothing else is said, seeds {seeds}; equivariance "
-        f"error on {grouped(images)} held-out digits, then log-likelihoods, which are lower bounds on average, with the effective draws of {samples} in brackets.",
-    ]
-    return "\n".join(lines)
+        f"error on {grouped(images)} held-out digits, then log-likelihoods, which are lower bounds on average, with the effective draws of {samples} in brackets."
+    )
+    return tables.layout(lines, "markdown") + "\n\n" + note
 
 
 def _bound(rows, kind):
@@ -130,7 +125,7 @@ def made():
     """What stands between the README's marks, by their names."""
     comparison = tables.read_results("comparison")
     return {
-        "results": table(json.loads(RESULTS.read_text())) + "\n" + harder(comparison),
+        "results": table(tables.read_results("tutorial-mnist")) + "\n" + harder(comparison),
         "comparison": comparison_table(comparison, further()),
         "verdicts": "\n".join(f"- {verdict}" for verdict in verdicts()),
     }

@@ -103,13 +103,6 @@ def bench(make, sentence):
     return make(ipywidgets)
 
 
-def table(rows, columns):
-    """Rows of texts under their column names, as HTML."""
-    head = "".join(f"<th style='padding-right:1.5em;text-align:left'>{name}</th>" for name in columns)
-    body = "".join("<tr>" + "".join(f"<td style='padding-right:1.5em'>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><tr>{head}</tr>{body}</table>"
-
-
 def _labelled(name, control):
     """A control with its name before it, all names equally wide."""
     if hasattr(control, "description"):

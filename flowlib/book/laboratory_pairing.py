@@ -2,8 +2,9 @@
 
 import torch
 
-from flowlib.book.laboratory_bench import Bench, bench, table
+from flowlib.book.laboratory_bench import Bench, bench
 from flowlib.experiments.potential_fit import SOURCE, STEPS, TARGET, WIDTH, end_mismatch, measure_fit
+from flowlib.experiments.tables import layout
 from flowlib.flows import PotentialBank, run_flow
 from flowlib.transport import optimal_coupling
 from flowlib.viz import density_contours, new_figure, plane_axes, trajectories
@@ -59,7 +60,7 @@ def pairing():
         report = measure_fit(bank)
         ratio, kl = (report.action / report.w2).item(), report.mismatch.item()
         runs.append([teacher, f"{weight:g}" if teacher == "the goal" else "", str(count), f"{ratio:.2f}", f"{kl:.2f}"])
-        bench.say(table(runs, COLUMNS))
+        bench.say(layout([COLUMNS, *runs], "html"))
         bench.show(_drawn(bank))
 
     def make(widgets):

@@ -4,9 +4,10 @@ import dataclasses
 
 import torch
 
-from flowlib.book.laboratory_bench import Bench, bench, table
+from flowlib.book.laboratory_bench import Bench, bench
 from flowlib.config import preset
 from flowlib.evaluation import flow_geometry
+from flowlib.experiments.tables import layout
 from flowlib.training import Trainer, new_model
 from flowlib.viz import flow_grid
 from flowlib.viz.run_pictures import decoded_flows
@@ -33,7 +34,7 @@ def penalty(sequences, held_out, image=5):
         ratio, straight = _geometry(model, held_out)
         ends = [f"{history[name][-1]:.4g}" for name in ("reconstruction", "action")]
         runs.append([f"{weight:g}", f"{diffusion:g}", str(trainer.step), *ends, f"{ratio:.2f}", f"{straight:.2f}"])
-        bench.say(table(runs, COLUMNS))
+        bench.say(layout([COLUMNS, *runs], "html"))
         bench.show(flow_grid(*decoded_flows(model, held_out, image), held_out.factors))
 
     def make(widgets):

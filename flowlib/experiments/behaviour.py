@@ -145,7 +145,7 @@ class Behaviours:
 
     def store(self, kind, name, behaviour):
         """Write one behaviour."""
-        from flowlib.experiments.runner import compact_json
+        from flowlib.experiments.results import compact_json
 
         self.stored[kind][name] = behaviour
         write_text(self.path, compact_json({kind: dict(sorted(named.items())) for kind, named in self.stored.items()}))

@@ -4,7 +4,7 @@ from functools import partial
 
 from flowlib import cli
 from flowlib.errors import FlowlibError
-from flowlib.experiments import catalogue, runner, tables
+from flowlib.experiments import catalogue, results, runner, tables
 
 
 def run(action):
@@ -27,7 +27,7 @@ def run(action):
 def _state(name, one):
     """A line that says what an experiment is about and how much of it is done."""
     total = len(one.jobs())
-    if not (runner.results_folder() / f"{name}.json").exists():
+    if not (results.results_folder() / f"{name}.json").exists():
         return f"{name:12}{0:>4} of {total:<4}{one.about}  (not run yet)"
     stored = tables.read_results(name)
     state = "  (made by other data or settings)" if runner.differences(stored, one) else ""

@@ -9,7 +9,6 @@ data/results/potential_fit.json.
 
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
 
 import torch
 from jaxtyping import Float
@@ -17,7 +16,7 @@ from torch import Tensor, nn
 
 from flowlib.config import Config
 from flowlib.experiments.provenance import provenance
-from flowlib.files import read_json, write_json
+from flowlib.experiments.results import make_row, read_results, results_path, write_results
 from flowlib.flows import PotentialBank, Trajectory, run_flow
 from flowlib.models import HJPenalty, driven_residual
 from flowlib.transport import Gaussian, kinetic_action, optimal_coupling
@@ -132,7 +131,8 @@ def measure_fit(bank: PotentialBank, *, source=SOURCE, target=TARGET, particles=
     return FitReport(*(torch.stack(column) for column in zip(*rows, strict=True)))
 
 
-RESULTS = Path(__file__).resolve().parents[2] / "data" / "results" / "potential_fit.json"
+ABOUT = "a potential between two Gaussians, by the Hamilton–Jacobi penalty and its weight; repeats in a row"
+SETTINGS = ("kind", "weight")
 KINDS = ("zero", "paper", "driven", "positive")
 WEIGHTS = (0.1, 1.0, 10.0, 100.0, 1000.0)
 
@@ -151,11 +151,19 @@ def sweep(kinds=KINDS, weights=WEIGHTS, repeats=8, **options) -> list[dict]:
 
 def read_sweep() -> list[dict]:
     """The stored rows of `sweep`."""
-    return read_json(RESULTS)["rows"]
+    return [row["config"] | row["metrics"] for row in read_results("potential_fit")["rows"]]
+
+
+def as_results(rows, trained) -> dict:
+    """Rows of `sweep` in the form of all results (`flowlib.experiments.results`)."""
+    parts = [({name: row[name] for name in SETTINGS}, {name: row[name] for name in row if name not in SETTINGS}) for row in rows]
+    return {
+        "about": ABOUT,
+        "rows": [make_row(f"{config['kind']}, weight {config['weight']:g}", 0, config, found, trained) for config, found in parts],
+    }
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
     torch.set_default_dtype(torch.float64)
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    write_json(RESULTS, {"provenance": provenance(), "rows": sweep()})
+    write_results(as_results(sweep(), provenance()), results_path("potential_fit"))

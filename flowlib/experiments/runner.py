@@ -17,21 +17,16 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from flowlib.config import Config, from_values, to_json
-from flowlib.data import data_folder
 from flowlib.data.digits import SHA256
 from flowlib.errors import FlowlibError
 from flowlib.experiments.behaviour import Behaviours, method_name
 from flowlib.experiments.catalogue import Experiment
 from flowlib.experiments.provenance import provenance
-from flowlib.files import read_json, write_json, write_text
+from flowlib.experiments.results import make_row, results_path, write_results
+from flowlib.files import read_json, write_json
 
 RUNS = Path("runs") / "experiments"
 PROVENANCE = "provenance.json"
-
-
-def results_folder() -> Path:
-    """Where the committed results are."""
-    return data_folder() / "results"
 
 
 def run_experiment(name, experiment: Experiment, jobs=2, restart=False, folder=None, runs=RUNS, say=print, behaviours=None) -> dict:
@@ -60,7 +55,7 @@ def run_experiment(name, experiment: Experiment, jobs=2, restart=False, folder=N
                 say(f"{name}: {row['method']}, seed {row['seed']} failed: {row['error']}")
                 continue
             _add(results, row, experiment)
-            write_text(path, compact_json(results))
+            write_results(results, path)
             seconds = [row[part]["seconds"] for part in ("trained", "measured")]
             say(f"{name}: {row['method']}, seed {row['seed']}: trained {seconds[0]:.0f} s, measured {seconds[1]:.0f} s")
         if failed:
@@ -100,7 +95,7 @@ def _drop(path, changes, say):
         rows = [row | {"metrics": {name: found for name, found in row["metrics"].items() if ("measures", name) not in changes}} for row in kept]
         if rows != before["rows"]:
             say(f"{path.name}: what was there is set aside as {_set_aside(path).name}")
-            write_text(path, compact_json(before | {"rows": rows}))
+            write_results(before | {"rows": rows}, path)
 
 
 def _refuse(changes):
@@ -111,13 +106,6 @@ def _refuse(changes):
             f"the code no longer does what made these results ({listed}). Where that is meant, `python -m flowlib experiments update` "
             "measures again whatever it concerns; where not, mend the code"
         )
-
-
-def results_path(name, folder=None) -> Path:
-    """folder/NAME.json, the folder made where it is missing."""
-    folder = Path(folder or results_folder())
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder / f"{name}.json"
 
 
 @contextlib.contextmanager
@@ -259,21 +247,10 @@ def run_job(label, config: Config, measures, folder) -> dict:
         metrics = {name: measure(name, trainer.model, config) for name in measures}
         json.dumps(metrics, allow_nan=False)  # one NaN must not keep the other runs from being written
         measured = provenance() | {"seconds": round(time.perf_counter() - started, 1)}
-    return {
-        "method": label, "seed": config.seed, "trained": read_json(record), "measured": measured, "config": json.loads(to_json(config)),
-        "metrics": metrics,
-    }  # fmt: skip
+    return make_row(label, config.seed, json.loads(to_json(config)), metrics, read_json(record), measured)
 
 
 def run_path(config: Config, behaviour: str, runs=RUNS) -> Path:
     """The folder of a run: one for each behaviour of the method and each configuration, shared by the experiments."""
     settings = sha256(json.dumps(asdict(config), sort_keys=True).encode()).hexdigest()[:8]
     return Path(runs) / behaviour / f"{config.model}-{settings}-seed{config.seed}"
-
-
-def compact_json(values) -> str:
-    """JSON with one line per entry, but lists of plain numbers on one line."""
-    import re
-
-    text = json.dumps(values, indent=1, allow_nan=False, ensure_ascii=False)
-    return re.sub(r"\[[\s\d.,eE+-]*\]", lambda match: re.sub(r"\s+", "", match[0]), text) + "\n"

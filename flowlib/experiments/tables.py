@@ -6,16 +6,9 @@ from collections.abc import Callable
 from flowlib.errors import FlowlibError
 from flowlib.experiments.measures import MEASURES
 from flowlib.experiments.measures.equivariance import mean_error
-from flowlib.experiments.runner import results_folder
-from flowlib.files import read_json
+from flowlib.experiments.results import read_results
 
-
-def read_results(name: str, folder=None) -> dict:
-    """The committed results of an experiment: "rows", one per method and seed, and the versions that made them."""
-    path = (folder or results_folder()) / f"{name}.json"
-    if not path.exists():
-        raise FlowlibError(f"no results of {name!r} yet: python -m flowlib experiments run {name}")
-    return read_json(path)
+__all__ = ["average", "best_candidates", "by_method", "format_table", "layout", "paired", "plus_minus", "read_results", "spread"]
 
 
 def by_method(results: dict) -> dict[str, list[dict]]:
@@ -77,6 +70,16 @@ def format_table(name: str, results: dict) -> str:
     for label, rows in methods.items():
         cells = [spread([number(row["metrics"][measure]) for row in rows], digits) for measure, _, number, digits in columns]
         lines.append([label, *cells, " ".join(str(row["seed"]) for row in rows)])
+    return "\n".join([f"{name}: {results['about']}", "", layout(lines)])
+
+
+def layout(lines, form="text") -> str:
+    """The one printer of tables: lines (lists of texts, the headings first) as aligned text, or in the form "markdown" or "html"."""
+    if form == "markdown":
+        head, *body = (f"|{'|'.join(f' {cell} ' if cell else ' ' for cell in line)}|" for line in lines)
+        return "\n".join([head, "|---" * len(lines[0]) + "|", *body])
+    if form == "html":
+        cells = ("".join(f"<td style='padding-right:1.5em;text-align:left'>{cell}</td>" for cell in line) for line in lines)
+        return f"<table>{''.join(f'<tr>{line}</tr>' for line in cells)}</table>"
     widths = [max(len(line[place]) for line in lines) for place in range(len(lines[0]))]
-    text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
-    return "\n".join([f"{name}: {results['about']}", "", *text])
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines)
