@@ -9,7 +9,7 @@ from flowlib.book.playground import playground
 from flowlib.config import Config
 from flowlib.data import load_sequences
 from flowlib.errors import FlowlibError
-from flowlib.evaluation import predict, superposed_path
+from flowlib.evaluation import decode_mean, superposed_path
 from flowlib.models import build_model
 
 SEEN = """const seen = () => [pixels(0), pixels(1)], b = n => $(".flowviz-do button", n), press = n => b(n).click();
@@ -47,11 +47,11 @@ def test_flows_are_chained_and_added(page, labels):
     first = page.probe(f"{SEEN} choose(0, 1); choose(2, {int(labels == 'continue')}); press(0); press(0); return seen()")
     second = page.probe(f"{SEEN} choose(1, 5); press(0); press(0); press(0); return seen()")
     z = model.transport(model.encode(sequences.first_frames([7])).mean, 0, 2)[:, -1]
-    wanted = [predict(model, z)[0]]
+    wanted = [decode_mean(model, z)[0]]
     for t in range(1, 4):  # rotation + hue, three steps
         label = t if labels == "restart" else 2 + t
         z = z + sum(model.transport(z, k, 1, first=label)[:, 1] - z for k in (1, 2))
-    wanted.append(predict(model, z)[0])
+    wanted.append(decode_mean(model, z)[0])
     true = sequences.composed([7], torch.tensor([[2, 0, 0], [2, 3, 3]]))[0]
     for shown, decoded, real in zip((first, second), wanted, true):
         assert differ(shown[0], decoded) <= LEVELS and differ(shown[1], real) <= LEVELS
@@ -70,7 +70,7 @@ def test_labels_restarted_or_not_differ():
     model, sequences = flows()
     z = model.encode(sequences.first_frames([7])).mean
     with torch.no_grad():
-        pictures = [predict(model, model.transport(z, 1, 3, first=t)[:, -1]) for t in (1, 3)]
+        pictures = [decode_mean(model, model.transport(z, 1, 3, first=t)[:, -1]) for t in (1, 3)]
     assert (pictures[0] - pictures[1]).abs().max() > 0.05
 
 
@@ -90,7 +90,7 @@ def test_three_flows_at_once_are_the_superposition(page):
     model, sequences = flows()
     seen = page.open(body(model, sequences)).probe(f"{SEEN} choose(1, 6); press(0); press(0); return seen()")
     path = superposed_path(model, model.encode(sequences.first_frames([4])).mean, (0, 1, 2), 2)
-    assert differ(seen[0], predict(model, path)[0, -1]) <= LEVELS
+    assert differ(seen[0], decode_mean(model, path)[0, -1]) <= LEVELS
 
 
 @needs_browser

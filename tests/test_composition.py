@@ -91,7 +91,7 @@ class Grey(Pixels):
 
 def test_a_second_look_brings_a_code_back_to_its_picture():
     z = torch.tensor([[0.2, 0.0], [0.3, 0.0]])
-    straight, again = (switch_path(Grey(None), z, 0, 1, 2, 5, again=look) for look in (False, True))
+    straight, again = (switch_path(Grey(None), z, 0, 1, 2, 5, reencode=look) for look in (False, True))
     assert torch.allclose(straight[:, :3], again[:, :3])
     assert torch.allclose(straight[:, -1, 0], z[:, 0] + 0.2) and torch.allclose(again[:, -1, 0], z[:, 0] + 0.5)
     assert torch.allclose(again[:, 3:, 1], torch.zeros(2, 3))

@@ -95,8 +95,8 @@ def test_training_and_every_measure(name, change, monkeypatch, tmp_path):
         model.calibrate(data)
         evaluate_model(model, data)
         equivariance_error(model, data, 0)
-        for labels, again in (("restart", True), ("continue", False)):
-            switch_error(model, data, 0, 1, 1, labels, again=again)
+        for labels, reencode in (("restart", True), ("continue", False)):
+            switch_error(model, data, 0, 1, 1, labels, reencode=reencode)
         superposition_error(model, data, (0, 2))
         composed_no_motion(data, switch_times(data, 0, 1, 1, 2))
         composed_no_motion(data, superposed_times(data, (0, 1), 2))

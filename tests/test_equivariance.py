@@ -10,7 +10,7 @@ from tiny import CONFIG, digits, sequences
 from flowlib import evaluation
 from flowlib.data import FACTORS, Sequences, colour
 from flowlib.errors import FlowlibError
-from flowlib.evaluation import Estimate, decoder_limit, equivariance_error, no_motion, predict
+from flowlib.evaluation import Estimate, decode_mean, decoder_limit, equivariance_error, no_motion
 from flowlib.models import Gaussian, Posterior, build_model
 
 
@@ -127,7 +127,7 @@ class TestError:
                 z = z + model.potentials(z[None], float(t), [1]).gradient[0]
                 expected += (torch.sigmoid(model.decoder(z)) - batch.frames[:, t]).abs().flatten(1).sum(1)
         assert torch.allclose(equivariance_error(model, made, 1), expected, rtol=1e-5)
-        assert predict(model, z).min() >= 0
+        assert decode_mean(model, z).min() >= 0
 
     def test_labels_of_a_mixed_batch(self):
         """`path_error` takes the labels of a batch whose sequences move by different factors."""

@@ -5,7 +5,7 @@ from exercises import verify
 LATER = """
 further = held_out.full_batch(list(range(50)), "rotation", steps=12)
 with torch.no_grad():
-    drawn = evaluation.predict(trained, trained.transport(trained.encode(further.frames[:, 0]).mean, 1, 12))
+    drawn = evaluation.decode_mean(trained, trained.transport(trained.encode(further.frames[:, 0]).mean, 1, 12))
 error = evaluation.frame_errors(further.frames, drawn)
 still = evaluation.frame_errors(further.frames, further.frames[:, :1])
 """

@@ -94,7 +94,7 @@ class TestComposition:
         times = e.switch_times(data, 0, 2, 1, 2), e.superposed_times(data, (0, 2), 2)
         expected = {
             "own": (e.equivariance_error(model, data, 0) + e.equivariance_error(model, data, 2)) / 2,
-            "again": e.switch_error(model, data, 0, 2, 1, again=True),
+            "again": e.switch_error(model, data, 0, 2, 1, reencode=True),
             "switch_no_motion": e.composed_no_motion(data, times[0]), "superpose_no_motion": e.composed_no_motion(data, times[1]),
             "superpose": e.superposition_error(model, data, (0, 2)),
         }  # fmt: skip

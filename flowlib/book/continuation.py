@@ -8,7 +8,7 @@ from torch import Tensor
 
 from flowlib.data import Batch
 from flowlib.errors import FlowlibError
-from flowlib.evaluation import moved_path, predict
+from flowlib.evaluation import decode_mean, moved_path
 
 BLANK = 0.85  # the grey of a frame that is not shown
 
@@ -27,7 +27,7 @@ def continued_rows(model, batch: Batch, seen: int) -> Float[Tensor, "rows F C H 
 
     k is recognised from x_0 … x_seen; then z_t flows from μ(x_0) and is decoded (M15, M16). Other places are grey.
     """
-    drawn = predict(model, moved_path(model, first_part(batch, seen), batch.steps))
+    drawn = decode_mean(model, moved_path(model, first_part(batch, seen), batch.steps))
     hidden = (batch.times > seen)[..., None, None, None]
     shown = [batch.frames.where(~hidden, BLANK), drawn.where(hidden, BLANK), batch.frames]
     return torch.stack(shown, 1).flatten(0, 1)

@@ -10,7 +10,7 @@ from torch.nn.functional import interpolate
 from flowlib.book.laboratory_bench import Bench, Said, bench
 from flowlib.data import Sequences
 from flowlib.errors import FlowlibError
-from flowlib.evaluation import frame_errors, predict, superposed_path, superposed_times
+from flowlib.evaluation import decode_mean, frame_errors, superposed_path, superposed_times
 from flowlib.viz import image_grid
 from flowlib.viz.widget import asset
 
@@ -42,7 +42,7 @@ def moved(model, image: Float[Tensor, "28 28"], names, factors, steps):
     """(true and decoded frames (2, steps + 1, 3, 28, 28), wrong pixels of the last frame, those of no motion)."""
     own = Sequences(image[None, None], names, 8)
     true = own.composed([0], superposed_times(own, factors, steps))
-    drawn = predict(model, superposed_path(model, model.encode(own.first_frames()).mean, factors, steps))
+    drawn = decode_mean(model, superposed_path(model, model.encode(own.first_frames()).mean, factors, steps))
     wrong, still = (frame_errors(true, frames)[0, -1].item() for frames in (drawn, true[:, :1]))
     return torch.cat([true, drawn]), wrong, still
 

@@ -11,21 +11,21 @@ from torch import Tensor
 
 from flowlib.data import Source
 from flowlib.errors import FlowlibError
-from flowlib.evaluation.equivariance import frame_errors, over_chunks, predict
+from flowlib.evaluation.equivariance import decode_mean, frame_errors, over_chunks
 
 
-def switch_path(model, z: Float[Tensor, "B d"], first, second, at, steps, labels="restart", again=False) -> Float[Tensor, "B F d"]:
+def switch_path(model, z: Float[Tensor, "B d"], first, second, at, steps, labels="restart", reencode=False) -> Float[Tensor, "B F d"]:
     """z_0 … z_steps: the flow of factor `first` for `at` steps, then that of `second` for steps − at (M18).
 
     labels : the second flow counts its time labels 1, 2, … ("restart") or goes on with at + 1, at + 2, … ("continue")
-    again : look again at the switch: the second flow starts from μ(E[x|z_at]), the code of the picture drawn so far
+    reencode : look again at the switch: the second flow starts from μ(E[x|z_at]), the code of the picture drawn so far
     Raises FlowlibError unless 0 ≤ at ≤ steps and `labels` is one of the two.
     """
     _check_switch(at, steps)
     if labels not in ("restart", "continue"):
         raise FlowlibError(f"labels = {labels!r}: choose 'restart' or 'continue'")
     before = model.transport(z, first, at)
-    here = model.encode(predict(model, before[:, -1])).mean if again else before[:, -1]
+    here = model.encode(decode_mean(model, before[:, -1])).mean if reencode else before[:, -1]
     after = model.transport(here, second, steps - at, first=1 if labels == "restart" else at + 1)
     return torch.cat([before, after[:, 1:]], 1)
 
@@ -55,15 +55,17 @@ def superposed_times(sequences: Source, factors, steps) -> Int[Tensor, "F K"]:
 
 
 @torch.no_grad()
-def switch_error(model, sequences: Source, first, second, at=4, labels="restart", count=None, steps=None, again=False) -> Float[Tensor, " n"]:
+def switch_error(
+    model, sequences: Source, first, second, at=4, labels="restart", count=None, steps=None, reencode=False
+) -> Float[Tensor, " n"]:
     """Σ_{t=1}^steps ‖x_t − E[x|z_t]‖₁ in pixels, z_t by `switch_path` from μ(x_0), x_t one composed warp (M18).
 
-    count : the first images (None: all);  steps : T by default;  labels, again : as in `switch_path`
+    count : the first images (None: all);  steps : T by default;  labels, reencode : as in `switch_path`
     Raises FlowlibError for one factor twice.
     """
     steps = sequences.steps if steps is None else steps
     times = switch_times(sequences, first, second, at, steps)
-    path = partial(switch_path, model, first=first, second=second, at=at, steps=steps, labels=labels, again=again)
+    path = partial(switch_path, model, first=first, second=second, at=at, steps=steps, labels=labels, reencode=reencode)
     return _composed_error(sequences, times, count, lambda frames: _drawn(model, path, frames))
 
 
@@ -109,7 +111,7 @@ def commutator(model, sequences: Source, first, second, steps=4, count=None) -> 
 
 def _drawn(model, path, frames):
     """What the model draws along a path from the code of the first frame."""
-    return predict(model, path(z=model.encode(frames[:, 0]).mean))
+    return decode_mean(model, path(z=model.encode(frames[:, 0]).mean))
 
 
 def _composed_error(sequences, times, count, shown):

@@ -34,7 +34,7 @@ def frame_errors(frames: Float[Tensor, "B F C H W"], predicted: Float[Tensor, "B
     return (frames - predicted).abs().sum((-3, -2, -1))
 
 
-def predict(model, z: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch C H W"]:
+def decode_mean(model, z: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch C H W"]:
     """E[x|z]: for the Bernoulli likelihood sigmoid(Dec(z))."""
     return model.likelihood.mean(model.decode(z))
 
@@ -50,7 +50,7 @@ def moved_path(model, batch: Batch, steps=None) -> Float[Tensor, "B frames d"]:
 
 def path_error(model, batch: Batch) -> Float[Tensor, " B"]:
     """Σ_{t=1}^T ‖x_t − sigmoid(Dec(z_t))‖₁ per sequence, z_0 = μ(x_0), moved by the model's noise-free transport."""
-    return frame_errors(batch.frames[:, 1:], predict(model, moved_path(model, batch)[:, 1:])).sum(1)
+    return frame_errors(batch.frames[:, 1:], decode_mean(model, moved_path(model, batch)[:, 1:])).sum(1)
 
 
 def over_chunks(sequences, count, measure):
@@ -108,7 +108,7 @@ def decoder_limit(model, sequences: Source, factor, count=50, iterations=100, ra
     for step in range(iterations + 1):
         for group in optimizer.param_groups:
             group["lr"] = rate * (1 - step / (iterations + 1))
-        errors = frame_errors(batch.frames[:, 1:], predict(model, z))
+        errors = frame_errors(batch.frames[:, 1:], decode_mean(model, z))
         best = torch.minimum(best, errors.detach())
         (z.grad,) = torch.autograd.grad(errors.sum(), z)
         optimizer.step()

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from flowlib.data import Source
 from flowlib.errors import FlowlibError
-from flowlib.evaluation.equivariance import frame_errors, moved_path, over_chunks, predict
+from flowlib.evaluation.equivariance import decode_mean, frame_errors, moved_path, over_chunks
 
 
 @torch.no_grad()
@@ -18,7 +18,7 @@ def steps_error(model, sequences: Source, factor, steps=16, count=None) -> Float
     """
 
     def moved(batch):
-        return predict(model, moved_path(model, batch, steps)[:, 1:])
+        return decode_mean(model, moved_path(model, batch, steps)[:, 1:])
 
     return _errors(sequences, factor, steps, count, moved)
 
@@ -28,7 +28,7 @@ def stop_error(model, sequences: Source, factor, steps=16, count=None) -> Float[
     """As `steps_error` for t ≤ T; beyond, the model's own z_T is shown for ever: what going on must beat."""
 
     def stopped(batch):
-        moved = predict(model, moved_path(model, batch)[:, 1:])
+        moved = decode_mean(model, moved_path(model, batch)[:, 1:])
         return moved[:, torch.arange(steps, device=moved.device).clamp(max=batch.steps - 1)]
 
     return _errors(sequences, factor, steps, count, stopped)

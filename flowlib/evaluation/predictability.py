@@ -6,7 +6,7 @@ from flowlib.data import Source
 from flowlib.devices import seeded
 from flowlib.errors import FlowlibError
 from flowlib.evaluation import equivariance
-from flowlib.evaluation.equivariance import predict
+from flowlib.evaluation.equivariance import decode_mean
 
 
 def vp_score(model, sequences: Source, pairs=3000, train_share=0.1, seed=0) -> float:
@@ -48,7 +48,7 @@ def generated_pairs(model, sequences: Source, pairs, seed=0):
     for k in range(len(sequences.factors)):  # one factor at a time: the flows then run as one product
         for chunk in (factor == k).nonzero()[:, 0].split(equivariance.CHUNK):
             z = model.encode(sequences.first_frames(indices[chunk])).mean
-            decoded = predict(model, model.transport(z, k, sequences.length(k))[:, [0, -1]])
+            decoded = decode_mean(model, model.transport(z, k, sequences.length(k))[:, [0, -1]])
             for pair, images in zip(chunk.tolist(), decoded):
                 ends[pair] = images
     starts, ends = torch.stack(ends).unbind(1)

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from flowlib.data import Batch, Source
 from flowlib.errors import FlowlibError
-from flowlib.evaluation.equivariance import Estimate, frame_errors, moved_path, over_chunks, predict
+from flowlib.evaluation.equivariance import Estimate, decode_mean, frame_errors, moved_path, over_chunks
 
 
 @torch.no_grad()
@@ -48,6 +48,6 @@ def continuation_error(model, sequences: Source, factor, seen=4, count=None) -> 
     def error(chunk):
         path = moved_path(model, sequences.full_batch(chunk, factor, seen), steps)
         frames = sequences.full_batch(chunk, factor).frames
-        return frame_errors(frames[:, seen + 1 :], predict(model, path[:, seen + 1 :])).sum(1)
+        return frame_errors(frames[:, seen + 1 :], decode_mean(model, path[:, seen + 1 :])).sum(1)
 
     return over_chunks(sequences, count, error)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from flowlib.evaluation import moved_path, predict
+from flowlib.evaluation import decode_mean, moved_path
 from flowlib.viz.curves import loss_curves
 from flowlib.viz.images import flow_grid
 from flowlib.viz.latent import latent_paths
@@ -19,7 +19,7 @@ def decoded_flows(model, sequences, index, steps=None):
     for factor in range(len(sequences.factors)) if sequences.labelled else [None]:
         batch = sequences.full_batch([index], factor, steps)
         true.append(batch.frames[0])
-        decoded.append(predict(model, moved_path(model, batch))[0])
+        decoded.append(decode_mean(model, moved_path(model, batch))[0])
     true, decoded = _stacked(true), _stacked(decoded)
     return (true, decoded) if true.shape[2] in (1, 3) else (true.mean(2, keepdim=True), decoded.mean(2, keepdim=True))
 

@@ -43,7 +43,7 @@ def composition(model, config):
     for first, second in ((a, b) for a in range(len(names)) for b in range(len(names)) if a != b):
         switch = {labels: mean(switch_error(model, sequences, first, second, SWITCH_AT, labels, IMAGES)) for labels in ("restart", "continue")}
         row = {"first": names[first], "second": names[second], "switch": switch, "own": (own[first] + own[second]) / 2}
-        row["again"] = mean(switch_error(model, sequences, first, second, SWITCH_AT, LABELS, IMAGES, again=True))
+        row["again"] = mean(switch_error(model, sequences, first, second, SWITCH_AT, LABELS, IMAGES, reencode=True))
         row["switch_no_motion"] = still(sequences, switch_times(sequences, first, second, SWITCH_AT, sequences.steps))
         if first < second:
             row["superpose"] = mean(superposition_error(model, sequences, (first, second), IMAGES))
