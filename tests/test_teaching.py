@@ -13,7 +13,7 @@ from flowlib import teaching
 from flowlib.errors import FlowlibError
 from flowlib.teaching import NotYet, close, generator, graded, submission
 from flowlib.teaching.classroom import build, completed, grade
-from flowlib.teaching.sources import grade_id, notebook, points, sources
+from flowlib.teaching.sources import grade_id, notebook, points, sources, written
 
 SOURCE = """# %% [markdown]
 # # Small
@@ -84,8 +84,9 @@ def test_a_test_says_what_is_missing_wrong_or_right(capsys):
     submission({"a": 1, "b": 1, "c": 2, "e": 3})
     said = capsys.readouterr().out
     assert "c: right." in said and "Still open: a, b, e." in said and "its test has not been run" in said
-    submission({"c": 2})
-    assert "Everything is answered" in capsys.readouterr().out
+    submission({"c": 2}, {"words": 4})
+    said = capsys.readouterr().out
+    assert "Everything is answered" in said and "words             4 points   a text" in said
 
 
 def test_everyone_has_own_numbers():
@@ -103,6 +104,7 @@ def test_sources_are_whole(name):
     assert all(cell.source.startswith("# Checks ") for cell in tests), "every test says in its first line what it checks"
     told = sum(data["points"] for cell in made.cells if (data := cell.metadata.get("nbgrader")) and data["grade"])
     assert f"{told} points" in made.cells[0].source
+    assert all(repr(task) in made.cells[-1].source for task in points(made.cells) | written(made.cells)), "the last cell lists every task"
     nbformat.validate(made)
 
 
@@ -153,6 +155,7 @@ def test_whatever_is_handed_in_is_graded_or_reported(tmp_path):
     (folder / "1_small.py").write_text(SOURCE)
     (released,) = build(out, folder)
     text = released.read_text()
+    assert "instructor" in (out / "nbgrader_config.py").read_text()
     assert "return 2 * x" not in text and "half = 3" not in text and "double(7)" not in text and "secret" not in text
     cases = {
         "solution": ({"words": "My own."}, (3, 2)),

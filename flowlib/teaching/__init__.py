@@ -47,9 +47,14 @@ def graded(task: str, /, **answers):
     return run
 
 
-def submission(tasks: dict[str, int]) -> None:
-    """Say, task by task, what the tests said last, and what is still open. tasks : name → points"""
+def submission(tasks: dict[str, int], written: dict[str, int] | None = None) -> None:
+    """Say, task by task, what the tests said last, and what is still open.
+
+    tasks : name → points;  written : the same of texts that a person reads, and that no test can see
+    """
     for task, points in tasks.items():
         print(f"{task:<16} {points:>2} points   {_said.get(task, 'its test has not been run')}")
+    for task, points in (written or {}).items():
+        print(f"{task:<16} {points:>2} points   a text: look yourself whether it is there")
     still_open = [task for task in tasks if not _said.get(task, "").startswith("right")]
     print(f"\nStill open: {', '.join(still_open)}." if still_open else "\nEverything is answered. Save the notebook and hand it in.")

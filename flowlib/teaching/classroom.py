@@ -18,6 +18,7 @@ from flowlib.files import write_text
 from flowlib.teaching.sources import FOLDER, grade_id, notebook, sources
 
 BUILT = Path("_build/assignments")
+PAGES = 'c = get_config()\nc.CourseDirectory.source_directory = "instructor"\n'  # for nbgrader's own pages
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ def build(out=BUILT, folder=FOLDER, seconds=60) -> list[Path]:
             raise FlowlibError(f"{released[-1]} still holds {leaked}: close each region in {path}")
     if not released:
         raise FlowlibError(f"{folder} holds no assignment: a source is called NUMBER_NAME.py")
+    write_text(out / "nbgrader_config.py", PAGES)
     return released
 
 
@@ -53,7 +55,7 @@ def grade(submissions, out=BUILT, folder=FOLDER, seconds=60, gigabytes=8) -> lis
     """Grade SUBMISSIONS/STUDENT/NAME.ipynb, which stay as they are; writes OUT/points.csv and OUT/feedback/STUDENT/NAME/NAME.html.
 
     seconds : what one cell may take;  gigabytes : address space of the notebook's process. What goes beyond fails alone.
-    Points that a person gave through nbgrader's own pages (`nbgrader formgrader` in OUT) are kept.
+    Points that a person gave through nbgrader's own pages (Formgrader, in a `jupyter notebook` started in OUT) are kept.
     """
     found = [path for path in sorted(Path(submissions).glob("*/*.ipynb")) if path.stem in sources(folder)]
     if not found:

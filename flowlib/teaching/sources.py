@@ -39,7 +39,7 @@ def sources(folder=FOLDER) -> dict[str, Path]:
 def notebook(path) -> NotebookNode:
     """The instructor's notebook, solutions and hidden tests inside. Raises FlowlibError for a source that would not grade."""
     cells = [_cell(cell, f"{path}, cell {index}") for index, cell in enumerate(jupytext.read(path, fmt="py:percent").cells)]
-    check = f"from flowlib import teaching\n\nteaching.submission({points(cells)})"
+    check = f"from flowlib import teaching\n\nteaching.submission({', '.join(map(str, filter(None, (points(cells), written(cells)))))})"
     cells = [cells[0], new_code_cell(COLAB, metadata={"tags": ["colab"]}), *cells[1:]]
     cells.append(new_code_cell(check, metadata={"nbgrader": _metadata("submission", "code", *KINDS["locked"])}))
     names = [grade_id(cell) for cell in cells if grade_id(cell)]
@@ -51,9 +51,18 @@ def notebook(path) -> NotebookNode:
 
 
 def points(cells) -> dict[str, int]:
-    """Task → points, of the tests (a manual task has no test)."""
+    """Task → points, of the tests."""
+    return _points(cells, solution=False)
+
+
+def written(cells) -> dict[str, int]:
+    """Task → points, of the texts that a person grades."""
+    return _points(cells, solution=True)
+
+
+def _points(cells, solution):
     found = {grade_id(cell): cell.metadata["nbgrader"] for cell in cells if grade_id(cell)}
-    return {name: data["points"] for name, data in found.items() if data["grade"] and not data["solution"]}
+    return {name: data["points"] for name, data in found.items() if data["grade"] and data["solution"] == solution}
 
 
 def grade_id(cell) -> str | None:
