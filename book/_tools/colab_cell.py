@@ -17,7 +17,7 @@ except ImportError:  # in Colab: fetch the book's code and what it needs (never 
     flowlib.colab.setup()"""
 METADATA = {
     "tags": [TAG, "hide-input", "remove-output"],
-    "mystnb": {"code_prompt_show": "Set-up (needed in Colab only)"},
+    "mystnb": {"code_prompt_show": "Set-up (threads; in Colab also the book's code)"},
 }
 
 
