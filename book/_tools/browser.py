@@ -109,6 +109,8 @@ class Browser:
             "Space": Keys.SPACE,
             "End": Keys.END,
             "Enter": Keys.ENTER,
+            "ArrowDown": Keys.ARROW_DOWN,
+            "ArrowUp": Keys.ARROW_UP,
         }
         ActionChains(self._driver).send_keys(*(names.get(key, key) for key in keys)).perform()
 
