@@ -9,7 +9,7 @@ BOOK_FLAGS ?=
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help train book notebooks pdf execute test colab-check assignments lint clean
+.PHONY: help train book notebooks pdf figures execute test colab-check assignments lint clean
 
 help:            ## show this list
 	@awk '/^[a-z-]+:.*## / { name = $$0; sub(/:.*/, "", name); sub(/.*## /, ""); printf "  make %-13s%s\n", name, $$0 }' Makefile
@@ -27,6 +27,9 @@ notebooks: book  ## the chapters as plain notebooks for Colab and any Jupyter: e
 pdf: $(READY)    ## print the built site as one PDF, _build/flowlib-book.pdf (needs Chromium and its driver)
 	@test -f _build/html/index.html || $(MAKE) book
 	$(PY) book/_tools/pdf.py
+
+figures: $(READY)  ## all figures of the book as SVG, into _build/figures (runs the chapters, or those in NOTEBOOKS="…")
+	$(PY) book/_tools/figures.py $(NOTEBOOKS)
 
 execute: $(READY)  ## run every notebook afresh (or those in NOTEBOOKS="…") and keep the outputs
 	$(PY) book/_tools/execute.py $(or $(NOTEBOOKS),--all)

@@ -11,6 +11,7 @@ import check_pages
 import colab_cell
 import notebooks
 import pytest
+import yaml
 from built import HTML, PAGES, ROOT, WIDTHS, browser, needs_browser, needs_site, read, served, visit  # noqa: F401
 
 pytestmark = needs_site
@@ -66,6 +67,21 @@ def test_buttons_of_a_chapter_lead_to_its_plain_notebook(path):
 def test_the_branch_that_colab_opens_is_the_one_that_is_published():
     workflow = (ROOT / ".github" / "workflows" / "site.yml").read_text(encoding="utf-8")
     assert "initial-branch notebooks " in workflow and 'GITHUB_REPOSITORY" notebooks' in workflow
+
+
+def test_what_is_published_is_what_make_book_builds_once_it_has_been_checked():
+    steps = yaml.safe_load((ROOT / ".github" / "workflows" / "site.yml").read_text(encoding="utf-8"))["jobs"]["deploy"]["steps"]
+    said = [step.get("run") or step["uses"] for step in steps]
+    book, tests, upload, deploy = (
+        next(n for n, text in enumerate(said) if text.startswith(start))
+        for start in ("make book", ".venv/bin/python -m pytest tests/test_site", "actions/upload-pages-artifact", "actions/deploy-pages")
+    )
+    assert book < tests < upload < deploy and steps[upload]["with"]["path"] == HTML.relative_to(ROOT).as_posix()
+    assert not any("continue-on-error" in step or "if" in step for step in steps), "a failed step stops the others"
+    between = [n for n in range(book + 1, upload) if "_build/html" in said[n]]
+    assert all(said[n].startswith("cp -r _build/html/notebooks") and said[n].count("_build") == 1 for n in between)
+    recipe = re.search(r"^book:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)[1]
+    assert "jupyter-book build ." in recipe and "check_pages.py" in recipe.splitlines()[-1], "a missing page fails the build"
 
 
 def test_style_sheets_fetch_nothing_from_elsewhere():

@@ -120,3 +120,41 @@ def test_questions_work_by_keyboard(browser, chapter):
     browser.evaluate("document.querySelector('.flowquiz-right summary').focus()")
     browser.press("Enter")
     assert browser.evaluate(OPEN) == ["flowquiz-right"] and "1 right" in browser.evaluate(STATUS)
+
+
+def test_questions_work_where_nothing_can_be_stored(browser, served):
+    """A reader who forbids storage: every use of it throws."""
+    forbid = "Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('denied', 'SecurityError') } })"
+    made = browser.command("Page.addScriptToEvaluateOnNewDocument", {"source": forbid})
+    try:
+        visit(browser, f"{served}/{CHAPTER}.html")
+        assert browser.evaluate("(() => { try { localStorage; return 'allowed' } catch { return 'denied' } })()") == "denied"
+        browser.evaluate(ANSWER.format(0, "wrong"))
+        browser.evaluate(ANSWER.format(1, "right"))
+        assert browser.evaluate(OPEN) == ["flowquiz-wrong", "flowquiz-right"] and "2 of" in browser.evaluate(STATUS)
+        browser.evaluate("document.querySelector('.quiz-forget').click()")
+        assert browser.evaluate(OPEN) == [] and ": 0 of" in browser.evaluate(STATUS) and not [e for e in browser.errors if "answers.js" in e]
+    finally:
+        browser.command("Page.removeScriptToEvaluateOnNewDocument", made)
+
+
+# The text of a formula for screen readers, which nobody sees, is wider than the formula.
+# Every box of the article that scrolls sideways, and how it says so: [kind, fades right, fades left, can be reached, its name].
+BOXES = """[...document.querySelectorAll('.bd-article *')].filter(e => e.scrollWidth - e.clientWidth > 2 && e.clientWidth
+    && !(e.matches('span.math') && e.querySelector('mjx-math').getBoundingClientRect().right <= e.getBoundingClientRect().right + 1)
+    && ['auto', 'scroll'].includes(getComputedStyle(e).overflowX)).map(e => [e.tagName + '.' + e.className,
+    /gradient\\(to left/.test(getComputedStyle(e).maskImage), /gradient\\(to right/.test(getComputedStyle(e).maskImage), e.tabIndex, e.ariaLabel])"""
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.endswith(("intro", "03_dynamic_transport", "10_baselines"))])
+def test_what_scrolls_on_a_phone_shows_it(browser, page):
+    visit(browser, f"{HTML.as_uri()}/{page}.html", "phone")
+    browser.evaluate("document.querySelectorAll('details').forEach(e => { e.open = true })")
+    browser.evaluate("new Promise(done => setTimeout(() => done(0), 300))")
+    boxes = browser.evaluate(BOXES)
+    assert [box for box in boxes if not (box[1] and box[3] == 0 and box[4].endswith("scrolls sideways"))] == []
+    if page != "book/intro":
+        assert boxes
+        browser.evaluate("document.querySelector('.more-right').scrollLeft = 1e6")
+        browser.evaluate("new Promise(done => setTimeout(() => done(0), 200))")
+        assert [box[1:3] for box in browser.evaluate(BOXES) if box[2]] == [[False, True]], "at its end a box fades on the other side only"

@@ -2,12 +2,18 @@
 (() => {
   "use strict";
   const KINDS = [
-    ["div.highlight pre", "Code"], [".cell_output .output pre", "Output"], ["mjx-container[display='true'], div.math, p:has(> mjx-container), p:has(> .math)", "Formula"],
+    ["div.highlight pre", "Code"], [".cell_output .output pre", "Output"], ["mjx-container[display='true'], div.math, span.math, p:has(> mjx-container), p:has(> .math)", "Formula"],
     [".pst-scrollable-table-container, .cell_output .output.text_html", "Table or figure"],
   ];
+  const right = element => element.getBoundingClientRect().right;
+  /* A formula in a line fits, although the text for screen readers that it hides is wider. */
+  const fits = box => {
+    const drawn = box.matches("span.math") && box.querySelector("mjx-math");
+    return drawn && right(drawn) + box.scrollLeft <= right(box) + 1;
+  };
   const look = box => {
     const room = box.scrollWidth - box.clientWidth;
-    const scrolls = room > 1 && ["auto", "scroll"].includes(getComputedStyle(box).overflowX);
+    const scrolls = room > 1 && !fits(box) && ["auto", "scroll"].includes(getComputedStyle(box).overflowX);
     box.classList.toggle("more-left", scrolls && box.scrollLeft > 2);
     box.classList.toggle("more-right", scrolls && box.scrollLeft < room - 2);
     if (scrolls && !box.dataset.scrolls) {

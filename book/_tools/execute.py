@@ -35,6 +35,15 @@ def execute(path: Path, timeout: int = SECONDS_PER_CELL) -> float:
     notebook = read(path)
     colab_cell.ensure(notebook, address.address())
     normalise(notebook)
+    start = time.perf_counter()
+    run(notebook, path, timeout)
+    normalise(notebook)
+    write(notebook, path)
+    return time.perf_counter() - start
+
+
+def run(notebook, path: Path, timeout: int = SECONDS_PER_CELL) -> None:
+    """Run ``notebook`` in a kernel of its own, which fills in its outputs; ``path`` is what a failure names."""
     client = NotebookClient(
         notebook,
         timeout=timeout,
@@ -43,11 +52,7 @@ def execute(path: Path, timeout: int = SECONDS_PER_CELL) -> float:
         extra_arguments=["--log-level=ERROR"],
         resources={"metadata": {"path": str(BOOK)}},
     )
-    start = time.perf_counter()
     asyncio.run(_run(client, path))
-    normalise(notebook)
-    write(notebook, path)
-    return time.perf_counter() - start
 
 
 async def _run(client: NotebookClient, path: Path) -> None:
