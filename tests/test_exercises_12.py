@@ -25,7 +25,6 @@ WRONG = {
         MOVED.format(":j", ">=", STEP),
         MOVED.format("j + 1:", ">", STEP),
         MOVED.format("j + 1:", ">=", "n + t * stride"),
-        "moved = 3",
     ],
     "ex-scene-count": [
         "share, begins = 2 / 6, 2",
