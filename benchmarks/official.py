@@ -2,7 +2,8 @@
 
 One factor for the whole batch; every frame transformed and decoded; the marginal form with one sample; ∇u and ∂_t u by autograd through the
 potential, kept for a second derivative; row sums of the Hessian in place of its log-determinant; the two densities compared after a
-softmax over the latent dimensions. Only its cost is of interest here: what these choices do to the numbers is another question.
+softmax over the latent dimensions. Its free force, one more evaluation of a network, is left out. Only the cost is of interest here: what
+these choices do to the numbers is chapter 13's question.
 """
 
 import math
@@ -20,15 +21,16 @@ def objective(model, batch, generator):
     losses.append(reconstruction(model, z, batch.frames[:, 0]) + posterior.kl().mean())
     for t in range(1, batch.steps + 1):
         z = z if z.requires_grad else z.requires_grad_()
-        time = torch.full((len(z),), float(t), requires_grad=True)
+        time = torch.full((1,), float(t), requires_grad=True)  # one for all: the rate comes out summed over the batch
         value = model.potentials(z[None], time, [k]).value[0]
         velocity, rate = torch.autograd.grad(value.sum(), (z, time), create_graph=True)
         row_sums = torch.autograd.grad(velocity.sum(), z, create_graph=True)[0]
-        residual = rate.sum() + 0.5 * velocity.square().mean()
+        residual = rate.squeeze() + 0.5 * velocity.square().mean()
         log_q = log_q - torch.log((1 + row_sums).abs() + 1e-8)
         log_p = log_p + diffusion * (1 - z.square())  # the heat equation's change of a Gaussian's log-density, per dimension
         z = z + velocity
-        kl = torch.nn.functional.kl_div(log_q.log_softmax(-1), log_p.softmax(-1), reduction="batchmean")
+        soft_q, soft_p = (one.exp().log_softmax(-1) for one in (log_q, log_p))
+        kl = torch.nn.functional.kl_div(soft_q, soft_p, reduction="batchmean", log_target=True)
         losses.append(reconstruction(model, z, batch.frames[:, t]) + kl + residual.square())
     return torch.stack(losses).sum()
 

@@ -15,6 +15,8 @@ from flowlib.training import new_model
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 import busy  # noqa: E402
+import official  # noqa: E402
+import run  # noqa: E402
 from straightforward import objective  # noqa: E402
 
 
@@ -33,6 +35,22 @@ def test_the_obvious_step_and_the_models_step_agree(kind, monkeypatch):
     parameters = [model.potentials.weights[0], model.prior.log_diffusion, model.encoder.net[0].weight]
     for mine, theirs in zip(torch.autograd.grad(ours, parameters), torch.autograd.grad(obvious, parameters)):
         assert torch.allclose(mine, theirs, rtol=1e-3, atol=1e-4)
+
+
+def test_the_published_step_and_the_floor_train_what_a_step_trains():
+    """The published form's step moves encoder, decoder and the potential of its factor; the floor moves no potential."""
+    config = dataclasses.replace(preset("tutorial-mnist"), batch_size=6, width=2, latent_dim=4)
+    model, sequences, generator = new_model(config), load_sequences(config), torch.Generator().manual_seed(0)
+    networks = [next(model.encoder.parameters()), next(model.decoder.parameters())]
+    batch = official.one_factor(sequences, config, generator)
+    k = int(batch.factor[0])
+    assert (batch.factor == k).all() and batch.frames.shape[1] == config.horizon + 1
+    *both, flow = torch.autograd.grad(official.objective(model, batch, generator), [*networks, model.potentials.head])
+    assert all(part.abs().sum() > 0 for part in both)
+    assert [bool(row.abs().sum() > 0) for row in flow] == [factor == k for factor in range(3)]
+    batch = run.frames_of(1)(sequences, config, generator)
+    *both, flow = torch.autograd.grad(run.floor(model, batch, generator), [*networks, model.potentials.head], allow_unused=True)
+    assert all(part.abs().sum() > 0 for part in both) and flow is None
 
 
 def test_steps_beside_a_busy_process_are_counted():
