@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from tiny import CONFIG, digits
+from tiny import CONFIG
 
 import flowlib
 from flowlib import files
