@@ -61,8 +61,8 @@ class Digits:
 class Check:
     """Verify another data set (layout, count, order of the labels), and draw one sequence per factor."""
 
-    name: Positional[Literal["shapes3d", "falcor3d", "isaac3d", "rooms"]]
-    """The data set. Rooms are made here; without a path, Shapes3D is downloaded."""
+    name: Positional[Literal["shapes3d", "falcor3d", "isaac3d", "rooms", "studio"]]
+    """The data set. Rooms and studio are made here; without a path, Shapes3D is downloaded."""
     path: Positional[Path | None] = None
     """Its file or folder."""
     picture: Path | None = None

@@ -15,7 +15,7 @@ class Config:
 
     # data
     data: str = "digits"
-    """digits, embedded; mnist; rooms; shapes3d; falcor3d:PATH; isaac3d:PATH; or a path: a folder of images, an .npz or .h5 of sequences."""
+    """digits, embedded; mnist; rooms; studio; shapes3d; falcor3d:PATH; isaac3d:PATH; or a path: of a folder of images, an .npz or .h5."""
     channels: int = 3
     """C of the images; read from the data at a path."""
     size: int = 28

@@ -1,4 +1,4 @@
-"""The full factorial data sets by name, and what a run's configuration says of them: `rooms`, `shapes3d`, `falcor3d:PATH` …"""
+"""The full factorial data sets by name, and what a run's configuration says of them: `rooms`, `studio`, `shapes3d`, `falcor3d:PATH` …"""
 
 from pathlib import Path
 
@@ -8,10 +8,12 @@ from flowlib.data.falcor3d import Falcor3D
 from flowlib.data.isaac3d import SOURCE as ISAAC3D
 from flowlib.data.isaac3d import Isaac3D
 from flowlib.data.scenes.rooms import Rooms
+from flowlib.data.scenes.studio import Studio
 from flowlib.data.shapes3d import Shapes3D
 from flowlib.errors import FlowlibError
 
-DATA_SETS = {"shapes3d": Shapes3D, "falcor3d": Falcor3D, "isaac3d": Isaac3D, "rooms": Rooms}
+DATA_SETS = {"shapes3d": Shapes3D, "falcor3d": Falcor3D, "isaac3d": Isaac3D, "rooms": Rooms, "studio": Studio}
+MADE_HERE = ("rooms", "studio")
 BY_HAND = {"falcor3d": FALCOR3D, "isaac3d": ISAAC3D}
 TEST_IMAGES = 2000  # begin the sequences of the held-out part, where nothing else is asked for
 
@@ -22,16 +24,18 @@ def is_factorial(data) -> bool:
 
 
 def open_images(name: str, path=None, size: int | None = None):
-    """A full factorial data set by name: shapes3d (downloaded where no path is given), falcor3d, isaac3d, or rooms (made here).
+    """A full factorial data set by name: shapes3d (downloaded where no path is given), falcor3d, isaac3d, rooms or studio (made here).
 
-    size : the side that images of falcor3d and isaac3d are brought to (None: their own)
+    size : the side that images of falcor3d and isaac3d are brought to (None: their own), and that studio is rendered at (None: 64)
     """
     if name not in DATA_SETS:
         raise FlowlibError(f"unknown data set {name!r}: choose one of {', '.join(DATA_SETS)}")
     if path is None and name in BY_HAND:
         raise FlowlibError(f"{name} needs the path of its folder, as {name}:PATH. {BY_HAND[name]}")
-    if name == "rooms" and path is not None:
-        raise FlowlibError("rooms are made here and have no path: leave it out")
+    if name in MADE_HERE and path is not None:
+        raise FlowlibError(f"the images of {name} are made here and have no path: leave it out")
+    if name == "studio":
+        return Studio() if size is None else Studio(size)
     if name in BY_HAND:
         return DATA_SETS[name](path, size)
     return DATA_SETS[name]() if path is None else DATA_SETS[name](path)

@@ -14,7 +14,7 @@ from flowlib.errors import FlowlibError
 class FactorialSequences(Source):
     """Sequences along the factors of images that exist in every combination of factor values.
 
-    images : the data set (`Shapes3D`, `Falcor3D`, `Isaac3D`, `Rooms`): its `grid`, `channels`, `size`, and `read(numbers)` → bytes
+    images : the data set (`Shapes3D`, `Falcor3D`, `Isaac3D`, `Rooms`, `Studio`): its `grid`, `channels`, `size`, and `read(numbers)` → bytes
     factors : names of the K factors that move; None: all with more than one value
     steps : T, the most steps of a sequence; None: of the longest factor. Factor k moves T_k = min(T, size − 1) steps (`lengths`)
     members : numbers of the images that sequences begin at, in their order (`parted`); None: all
@@ -38,7 +38,8 @@ class FactorialSequences(Source):
         self.channels, self.size = images.channels, images.size
         self.composable = min(self.lengths) == self.steps
         self._members = np.arange(len(grid)) if members is None else np.asarray(members, dtype=np.int64)
-        grid.digits(self._members)
+        if len(self._members):  # they exist where the first and the last do
+            grid.digits(np.array([self._members.min(), self._members.max()]))
 
     def __len__(self):
         return len(self._members)

@@ -2,5 +2,6 @@
 
 from flowlib.data.scenes.moving import MOVES, RoomSequences
 from flowlib.data.scenes.rooms import GRID, Rooms
+from flowlib.data.scenes.studio import Studio
 
-__all__ = ["GRID", "MOVES", "RoomSequences", "Rooms"]
+__all__ = ["GRID", "MOVES", "RoomSequences", "Rooms", "Studio"]
