@@ -1,11 +1,14 @@
 """Studio: what the camera sees against signed distances, shadows against distances of segments, and each factor's effect on the picture."""
 
+import colorsys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from flowlib.data.scenes import raycast, studio
+from flowlib.data.scenes.primitives import Ball, Capsule
+from flowlib.data.scenes.solids import FAR
 from flowlib.data.scenes.studio import RANGES, STUDIO, Studio
 
 NAMES = list(RANGES)
@@ -70,6 +73,21 @@ def test_the_first_surface_along_each_ray(camera, hand):
     assert (abs(outside.min(0) - 1e-4) < 1e-7).mean() > 0.99  # but where two touch
 
 
+def test_a_capsule_alone():
+    """Its round ends, which joints hide in the picture."""
+    one, random = Capsule(0, (0.1, 0.2, -0.3), (0.7, 0.9, 0.2), 0.3), np.random.RandomState(0)
+    origin = random.normal(size=(3, 500)) * 0.1 + np.array([[3.0], [1.0], [2.0]])
+    to = random.uniform(-1, 1, (3, 500)) - origin + 0.4
+    t = one.entry(tuple(origin), tuple(to))
+    point = (origin + t * to)[:, t < FAR]
+    assert 50 < (t < FAR).sum() < 400 and abs(distance(one, point)).max() < 1e-9
+    normal = np.stack(one.normal(tuple(point)))
+    assert np.allclose((normal**2).sum(0), 1) and np.allclose(distance(one, point + 0.1 * normal), 0.1)
+    along = np.linspace(0, 2, 200)[:, None, None]
+    closest = distance(one, (origin + along * to).transpose(1, 0, 2).reshape(3, -1)).reshape(200, 500).min(0)
+    assert (closest[t == FAR] > 0).all() and (t[closest < 0] < FAR).all()
+
+
 def test_the_camera_is_upright_and_looks_at_the_target():
     found = seen()
     point, view = (np.stack(part).reshape(3, 2 * SIZE, 2 * SIZE) for part in (found.point, found.view))
@@ -99,6 +117,8 @@ def test_shadows_are_where_segments_to_the_lamp_pass_the_ball():
     share = ((np.array(ball.centre)[:, None] - point) * to).sum(0) / (to**2).sum(0)
     dark = (beside < ball.radius) & (share > 0) & (share < 1) & (abs(distance(ball, point)) > 1e-6)
     got = raycast.direct(found, tuple(lamp))
+    above = replace(found, solids=(Ball(0, (0.9, 4.5, 0.4), 0.9),))  # beyond the lamp: no shadow
+    assert np.allclose(raycast.direct(above, tuple(lamp)), expected.clip(0))
     assert dark[expected > 0].sum() > 20 and (got[dark] == 0).all() and np.allclose(got[~dark], expected.clip(0)[~dark])
 
 
@@ -122,11 +142,16 @@ def test_the_lamp_changes_the_picture_and_not_what_is_seen():
     for name, value in (("light_x", -1.5), ("light_y", 3.2), ("light_z", 2.0), ("light_intensity", 0.3)):
         assert abs(picture(**{name: value}) - base).max() > 20
     assert studio.look.cache_info().misses == 1  # one G-buffer for all of them
+    dark = ~pixels(raycast.direct(seen(), tuple(MIDDLE[1:4])) > 0)
+    assert dark.sum() > 20 and (picture(light_intensity=0.3) == base)[:, dark].all()  # the lamp adds nothing in its shadow
     levels = [picture(light_intensity=value) for value in (0.25, 0.4, 0.55, 0.7, 0.85)]
     assert all((brighter >= darker).all() and brighter.mean() > darker.mean() + 3 for darker, brighter in zip(levels, levels[1:]))
 
 
 def test_colours_change_their_region_alone():
+    for hue in (0.0, 0.2, 0.4, 0.9):
+        for region, tint in studio.TINTS.items():
+            assert np.allclose(studio.colours(hue, hue)[region], colorsys.hsv_to_rgb(hue, *tint))
     base = picture()
     for name, region in (("object_hue", studio.OBJECT), ("wall_hue", studio.WALL)):
         changed = (picture(**{name: 0.35}) != base).any(0)
