@@ -9,8 +9,9 @@ import torch
 
 from flowlib.data.factorial import FactorialSequences
 from flowlib.data.scenes import GRID, MOVES, Rooms, RoomSequences, rooms, store
+from flowlib.data.scenes.intervals import FAR
 from flowlib.data.scenes.render import SIDE, render, sine_cosine
-from flowlib.data.scenes.solids import FAR, SHAPES, Solid, entry, normal
+from flowlib.data.scenes.solids import SHAPES, Solid, entry, normal
 from flowlib.errors import FlowlibError
 
 RANDOM = np.random.RandomState(0)

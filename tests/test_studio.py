@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from flowlib.data.scenes import raycast, studio
+from flowlib.data.scenes.intervals import FAR
 from flowlib.data.scenes.primitives import Ball, Capsule
-from flowlib.data.scenes.solids import FAR
 from flowlib.data.scenes.studio import RANGES, STUDIO, Studio
 
 NAMES = list(RANGES)

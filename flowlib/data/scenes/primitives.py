@@ -1,6 +1,6 @@
 """Planes, balls, boxes, upright cylinders and capsules: where a ray enters them, and their outward normals.
 
-A vector is a tuple of three arrays or numbers, y is up. As in `solids`, only +, −, ×, ÷ and √: the same bytes on every machine.
+As in `intervals`, only +, −, ×, ÷ and √: the same bytes on every machine.
 `region` says which colour a primitive has.
 """
 
@@ -8,17 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from flowlib.data.scenes.solids import FAR, _between_roots, _common, _entry, _slab
-
-
-def dot(a, b):
-    """a · b, in one order of the sums."""
-    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
-
-
-def minus(a, b):
-    """a − b."""
-    return a[0] - b[0], a[1] - b[1], a[2] - b[2]
+from flowlib.data.scenes.intervals import FAR, ball, between_roots, common, dot, entered, minus, slab, tube
 
 
 @dataclass(frozen=True)
@@ -51,7 +41,7 @@ class Ball:
 
     def entry(self, origin, direction):
         """The t > 0 at which a ray that begins outside enters, FAR where it misses."""
-        return _entry(_ball(minus(origin, self.centre), direction, self.radius))
+        return entered(ball(minus(origin, self.centre), direction, self.radius))
 
     def normal(self, point):
         """The outward unit normal at a point of the surface."""
@@ -69,7 +59,7 @@ class Box:
     def entry(self, origin, direction):
         """The t > 0 at which a ray that begins outside enters, FAR where it misses."""
         away = minus(origin, self.centre)
-        return _entry(_common(*(_slab(away[i], direction[i], -self.half[i], self.half[i]) for i in range(3))))
+        return entered(common(*(slab(away[i], direction[i], -self.half[i], self.half[i]) for i in range(3))))
 
     def normal(self, point):
         """The outward unit normal at a point of the surface: of the face that is nearest."""
@@ -89,10 +79,8 @@ class Cylinder:
 
     def entry(self, origin, direction):
         """The t > 0 at which a ray that begins outside enters, FAR where it misses."""
-        x, y, z = minus(origin, self.foot)
-        square = direction[0] * direction[0] + direction[2] * direction[2] + 1e-18
-        tube = _between_roots(square, x * direction[0] + z * direction[2], x * x + z * z - self.radius * self.radius)
-        return _entry(_common(tube, _slab(y, direction[1], 0.0, self.height)))
+        away = minus(origin, self.foot)
+        return entered(common(tube(away, direction, self.radius), slab(away[1], direction[1], 0.0, self.height)))
 
     def normal(self, point):
         """The outward unit normal at a point of the surface."""
@@ -117,8 +105,8 @@ class Capsule:
         a = np.maximum(dot(direction, direction) - along * along / length, 1e-18)
         b = dot(away, direction) - begun * along / length
         c = dot(away, away) - begun * begun / length - self.radius * self.radius
-        middle = _entry(_common(_between_roots(a, b, c), _slab(begun, along, 0.0, length)))
-        ends = [_entry(_ball(minus(origin, end), direction, self.radius)) for end in (self.start, self.end)]
+        middle = entered(common(between_roots(a, b, c), slab(begun, along, 0.0, length)))
+        ends = [entered(ball(minus(origin, end), direction, self.radius)) for end in (self.start, self.end)]
         return np.minimum(middle, np.minimum(*ends))
 
     def normal(self, point):
@@ -126,8 +114,3 @@ class Capsule:
         axis, away = minus(self.end, self.start), minus(point, self.start)
         along = np.clip(dot(away, axis) / dot(axis, axis), 0.0, 1.0)
         return tuple((part - along * step) / self.radius for part, step in zip(away, axis))
-
-
-def _ball(away, direction, radius):
-    """The interval of t inside the ball around the origin."""
-    return _between_roots(dot(direction, direction), dot(away, direction), dot(away, away) - radius * radius)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from flowlib.data.scenes.primitives import Plane, dot, minus
-from flowlib.data.scenes.solids import FAR
+from flowlib.data.scenes.intervals import FAR, dot, minus
+from flowlib.data.scenes.primitives import Plane
 
 SAMPLES = 2  # a pixel, each way
 HALF_VIEW = 0.345  # half the picture's width at distance 1

@@ -9,7 +9,8 @@ import functools
 import numpy as np
 from jaxtyping import UInt8
 
-from flowlib.data.scenes.solids import FAR, Solid, entry, normal
+from flowlib.data.scenes.intervals import FAR
+from flowlib.data.scenes.solids import Solid, entry, normal
 
 SIDE, SAMPLES = 64, 4  # pixels a side; samples a pixel, each way
 LAYERS = ("floor", "wall", "object", "white")

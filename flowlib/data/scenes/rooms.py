@@ -11,6 +11,7 @@ from flowlib.data.grid import Grid
 from flowlib.data.scenes.render import SIDE, render
 from flowlib.data.scenes.solids import SHAPES
 from flowlib.data.scenes.store import ORIENTATIONS, SCALES, geometries
+from flowlib.data.scenes.values import checked_values, pure_hues
 from flowlib.errors import FlowlibError
 
 GRID = Grid(
@@ -46,12 +47,8 @@ class Rooms:
         values : hues of floor, wall and object in turns (any number: they go around), scale 0.75 … 1.25, shape 0 … 3 (whole), orientation
             −30 … 30 degrees. Scales and orientations between those of the grid are rendered, about 50 ms each, and remembered.
         """
-        values = np.asarray(values, dtype=np.float64)
-        if values.ndim != 2 or values.shape[1] != 6 or not np.isfinite(values).all():
-            raise FlowlibError(f"values of shape {values.shape}: give finite numbers (n, 6), one for each of {', '.join(GRID.names)}")
-        for place, low, high in ((3, SCALES[0], SCALES[-1]), (4, 0, len(SHAPES) - 1), (5, ORIENTATIONS[0], ORIENTATIONS[-1])):
-            if len(values) and not low - 1e-9 <= values[:, place].min() <= values[:, place].max() <= high + 1e-9:
-                raise FlowlibError(f"{GRID.names[place]} {values[:, place].min():g} … {values[:, place].max():g}: give {low:g} … {high:g}")
+        ranges = {"scale": (SCALES[0], SCALES[-1]), "shape": (0, len(SHAPES) - 1), "orientation": (ORIENTATIONS[0], ORIENTATIONS[-1])}
+        values = checked_values(values, GRID.names, ranges)
         if (values[:, 4] % 1).any():
             raise FlowlibError(f"shapes {values[:, 4]}: give whole numbers, of {', '.join(SHAPES)}")
         weights = [self._geometry(*row) for row in values[:, 3:].tolist()]
@@ -85,7 +82,5 @@ def _between(shape, scale, degrees):
 
 def _colours(hues: Float[np.ndarray, "n 3"]) -> Int[np.ndarray, "n 3 3"]:
     """Red, green and blue, 0 … 255, of the hues of floor, wall and object (HSV, in turns)."""
-    sixths = (hues % 1.0)[..., None] * 6.0
-    shares = np.clip(np.abs((sixths + np.array([0.0, 4.0, 2.0])) % 6.0 - 3.0) - 1.0, 0.0, 1.0)
     saturation, brightness = (np.array(column)[:, None] for column in zip(*COLOURS))
-    return np.floor(255.0 * brightness * (1.0 - saturation * (1.0 - shares)) + 0.5).astype(np.int64)
+    return np.floor(255.0 * brightness * (1.0 - saturation * (1.0 - pure_hues(hues))) + 0.5).astype(np.int64)

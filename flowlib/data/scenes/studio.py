@@ -11,6 +11,7 @@ from torch import Tensor
 from flowlib.data.grid import Grid
 from flowlib.data.scenes.primitives import Ball, Box, Capsule, Cylinder, Plane
 from flowlib.data.scenes.raycast import cast, shade
+from flowlib.data.scenes.values import checked_values, pure_hues
 from flowlib.errors import FlowlibError
 
 HUES = ("object_hue", "wall_hue")
@@ -59,12 +60,7 @@ class Studio:
 
         Raises FlowlibError for other values. What a camera sees of the arm is remembered, the last 64 of them.
         """
-        values = np.asarray(values, dtype=np.float64)
-        if values.ndim != 2 or values.shape[1] != len(RANGES) or not np.isfinite(values).all():
-            raise FlowlibError(f"values of shape {values.shape}: give finite numbers (n, 11), one for each of {', '.join(RANGES)}")
-        for column, (name, (low, high)) in zip(values.T, RANGES.items()):
-            if name not in HUES and len(column) and not low - 1e-9 <= column.min() <= column.max() <= high + 1e-9:
-                raise FlowlibError(f"{name} {column.min():g} … {column.max():g}: give {low:g} … {high:g}")
+        values = checked_values(values, GRID.names, {name: limits for name, limits in RANGES.items() if name not in HUES})
         images = [self._image(*row) for row in values.tolist()]
         return torch.from_numpy(np.stack(images) if images else np.empty((0, 3, self.size, self.size), np.uint8))
 
@@ -101,10 +97,9 @@ def arm(x: float, y: float) -> tuple:
 
 def colours(object_hue: float, wall_hue: float) -> Float[np.ndarray, "6 3"]:
     """Red, green and blue, 0 … 1, of every region (HSV, hues in turns)."""
-    tints = {OBJECT: _rgb(object_hue, *TINTS[OBJECT]), WALL: _rgb(wall_hue, *TINTS[WALL])}
+    tints = {region: _tinted(hue, *TINTS[region]) for region, hue in ((OBJECT, object_hue), (WALL, wall_hue))}
     return np.array([(PLAIN | tints)[region] for region in range(6)])
 
 
-def _rgb(hue, saturation, brightness):
-    shares = [min(max(abs((hue % 1.0 * 6.0 + shift) % 6.0 - 3.0) - 1.0, 0.0), 1.0) for shift in (0.0, 4.0, 2.0)]
-    return tuple(brightness * (1.0 - saturation * (1.0 - share)) for share in shares)
+def _tinted(hue, saturation, brightness):
+    return brightness * (1.0 - saturation * (1.0 - pure_hues(np.array(hue))))
