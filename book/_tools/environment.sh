@@ -20,7 +20,7 @@ if ! { [ -x "$venv/bin/python" ] && usable "$venv/bin/python"; }; then
     "$python" -m venv --clear "$venv"
 fi
 
-# Python compiles what is imported; compiling 200 packages beforehand would take longer than the tests' share of them.
+# --no-compile: Python compiles what is imported, when it is; of 200 packages most modules never are.
 pip() { "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile "$@"; }
 torch=$(sed -n 's/^\(torch==[^ #]*\).*/\1/p' requirements.txt)
 pip "$torch"

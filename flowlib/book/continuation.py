@@ -17,8 +17,7 @@ def first_part(batch: Batch, seen: int) -> Batch:
     """The batch as it is known after `seen` steps: x_0 … x_seen of complete sequences, 1 ≤ seen ≤ T."""
     if not 1 <= seen <= batch.steps:
         raise FlowlibError(f"seen = {seen}: show 1 … {batch.steps} of the {batch.steps} steps")
-    frames, times = batch.frames[:, : seen + 1], batch.times[:, : seen + 1]
-    return dataclasses.replace(batch, frames=frames, times=times, steps=seen)
+    return dataclasses.replace(batch.take(frames=slice(seen + 1)), steps=seen)
 
 
 @torch.no_grad()

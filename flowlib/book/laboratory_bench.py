@@ -95,12 +95,13 @@ def said(sentence):
 
 
 def bench(make, sentence):
-    """make(ipywidgets) → a Bench, or the sentence where ipywidgets is missing."""
+    """make(ipywidgets) → a Bench, or the sentence where a package that it needs is missing."""
     try:
         import ipywidgets
+
+        return make(ipywidgets)
     except ImportError:
         return Said(sentence)
-    return make(ipywidgets)
 
 
 def _labelled(name, control):

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from flowlib.book.laboratory_bench import Bench, Said, bench
+from flowlib.book.laboratory_bench import Bench, bench
 from flowlib.data import Sequences
 from flowlib.errors import FlowlibError
 from flowlib.evaluation import decode_mean, frame_errors, superposed_path, superposed_times
@@ -55,7 +55,8 @@ def drawing(model, names):
     sets = [one for size in range(1, len(names) + 1) for one in combinations(range(len(names)), size)]
 
     def action(bench, pad, flow, steps):
-        image = as_mnist(torch.tensor(pad, dtype=torch.float32).reshape(SIZE, SIZE) / 255) if pad else as_mnist(torch.zeros(SIZE, SIZE))
+        ink = torch.tensor(pad or [0] * SIZE**2, dtype=torch.float32)
+        image = as_mnist(ink.reshape(SIZE, SIZE) / 255)
         frames, wrong, still = moved(model, image, names, flow, steps)
         bench.show(image_grid(frames, ["true", "decoded"], [f"t = {t}" for t in range(steps + 1)]))
         bench.say(f"wrong pixels of the last frame: {wrong:.0f}, without any motion {still:.0f}")
@@ -68,10 +69,7 @@ def drawing(model, names):
         }
         return Bench(controls, action, "let it flow", SENTENCE)
 
-    try:
-        return bench(make, SENTENCE)
-    except ImportError:  # anywidget
-        return Said(SENTENCE)
+    return bench(make, SENTENCE)
 
 
 def make_pad():

@@ -51,7 +51,6 @@ def penalty(sequences, held_out, image=5):
 def _geometry(model, held_out):
     """(mean |r| over mean ½‖∇u‖², mean straightness) over all factors."""
     found = [flow_geometry(model, held_out, k, COUNT) for k in range(len(held_out.factors))]
-    residual, energy = (
-        torch.stack(values).mean() for values in zip(*((g.residual.abs().mean(), 0.5 * g.speed.square().mean()) for g in found))
-    )
+    residual = torch.stack([g.residual.abs().mean() for g in found]).mean()
+    energy = torch.stack([0.5 * g.speed.square().mean() for g in found]).mean()
     return (residual / energy).item(), torch.stack([g.straightness.mean() for g in found]).mean().item()
