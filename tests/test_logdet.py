@@ -35,6 +35,20 @@ def test_determinant_is_neither_trace_nor_row_sums(double):
     assert smallest_eigenvalue(h).item() == pytest.approx(0.5)
 
 
+@pytest.mark.parametrize("offset", [0.0, -3.0])  # the determinants are positive, or of either sign
+def test_the_gradient_agrees_with_differences_and_with_torch(double, offset):
+    h = 0.3 * torch.randn(2, 3, 3, 3, generator=torch.Generator().manual_seed(3))  # not symmetric: the transpose must be right
+    h = (h + torch.diag(torch.tensor([offset, 0.0, 0.0]))).requires_grad_()
+    assert torch.autograd.gradcheck(log_abs_det, h) and torch.autograd.gradgradcheck(log_abs_det, h)
+    (expected,) = torch.autograd.grad(torch.linalg.slogdet(torch.eye(3) + h).logabsdet.square().sum(), h)
+    threads = torch.get_num_threads()
+    (found,) = torch.autograd.grad(log_abs_det(h).square().sum(), h)
+    torch.testing.assert_close(found, expected)
+    assert torch.get_num_threads() == threads
+    each = torch.func.vmap(torch.func.grad(lambda a: log_abs_det(a).square()))(h.detach().flatten(0, 1))
+    torch.testing.assert_close(each, expected.flatten(0, 1))
+
+
 def symmetric(dim, norm):
     """A random symmetric matrix of the given spectral norm."""
     h = torch.randn(dim, dim, generator=torch.Generator().manual_seed(1))
