@@ -5,8 +5,9 @@ PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 JOBS ?= 2
 BOOK_FLAGS ?=
-# Threads that spin while they wait make a training step beside another busy process many times slower.
-export OMP_WAIT_POLICY ?= PASSIVE
+# Threads that spin while they wait make a training step beside another busy process many times slower: `train` looks whether there
+# is one (flowlib/threads.py), everything else lets them sleep.
+book notebooks figures execute test colab-check: export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
 .PHONY: help train book notebooks pdf figures execute test colab-check assignments lint clean

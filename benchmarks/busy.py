@@ -1,4 +1,5 @@
-"""A training step beside another busy process: how much slower it is, with threads that spin while they wait and with threads that sleep.
+"""A training step beside another busy process: how much slower it is, with threads that spin while they wait, that sleep, and as the
+command line chooses (`flowlib.threads`).
 
 python benchmarks/busy.py        prints the steps that a fresh process takes in some seconds, under each setting
 """
@@ -9,7 +10,12 @@ import sys
 import time
 from contextlib import contextmanager
 
-SETTINGS = {"spinning": {}, "passive": {"OMP_WAIT_POLICY": "PASSIVE"}, "one thread": {"OMP_NUM_THREADS": "1"}}
+from flowlib.threads import choose_waiting
+
+SETTINGS = {
+    "spinning": {}, "passive": {"OMP_WAIT_POLICY": "PASSIVE"}, "brief spinning": {"GOMP_SPINCOUNT": "1000"}, "chosen": None,
+    "one thread": {"OMP_NUM_THREADS": "1"},
+}  # fmt: skip
 VARIABLES = ("OMP_WAIT_POLICY", "OMP_NUM_THREADS", "GOMP_SPINCOUNT")
 
 
@@ -31,8 +37,9 @@ def count_steps(seconds):
 
 
 def steps(setting, seconds):
-    """The steps of a fresh process under a setting: the variables count only when they are set before torch loads."""
-    environment = {name: value for name, value in os.environ.items() if name not in VARIABLES} | setting
+    """The steps of a fresh process under a setting (None: as the command line chooses now): variables count only before torch loads."""
+    environment = {name: value for name, value in os.environ.items() if name not in VARIABLES}
+    choose_waiting(environment) if setting is None else environment.update(setting)
     done = subprocess.run([sys.executable, __file__, str(seconds)], env=environment, capture_output=True, text=True, check=True)
     return int(done.stdout)
 

@@ -1,9 +1,10 @@
 """`python -m flowlib`: see flowlib.cli."""
 
-import os
 import sys
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch loads: its waiting threads sleep, and do not slow a busy machine
+from flowlib.threads import choose_waiting
+
+choose_waiting()  # before torch loads
 
 from flowlib.cli import main  # noqa: E402
 

@@ -1,8 +1,6 @@
 """The yardstick of benchmarks/ computes the same number as the model, so that their speeds may be compared."""
 
 import dataclasses
-import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -56,11 +54,3 @@ def test_the_published_step_and_the_floor_train_what_a_step_trains():
 def test_steps_beside_a_busy_process_are_counted():
     with busy.another_busy_process():
         assert busy.steps(busy.SETTINGS["passive"], 0.2) >= 1
-
-
-def test_the_command_line_waits_passively_unless_told_otherwise():
-    code = "import os, runpy, sys; sys.argv = ['flowlib', '--help']\ntry: runpy.run_module('flowlib', run_name='__main__')\nexcept SystemExit: print(os.environ['OMP_WAIT_POLICY'])"
-    for own, expected in (({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")):
-        environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"} | own
-        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-        assert done.stdout.splitlines()[-1] == expected
