@@ -17,6 +17,7 @@ from flowlib.transport import (
     gradient_of,
     map_from_dual,
     optimal_coupling,
+    optimal_pairing,
     quantile_map_1d,
     sinkhorn_coupling,
     squared_distances,
@@ -48,6 +49,19 @@ def test_uniform_coupling_is_the_best_assignment(generator):
     expected[rows, columns] = 1 / 12
     torch.testing.assert_close(plan, expected)
     torch.testing.assert_close(w2, cost[rows, columns].mean())
+
+
+def test_pairing_is_the_best_assignment_in_the_order_of_x(generator):
+    x, y = torch.randn(9, 3, generator=generator), torch.randn(9, 3, generator=generator)
+    columns = linear_sum_assignment((torch.cdist(x, y) ** 2).numpy())[1]
+    assert optimal_pairing(x, y).tolist() == columns.tolist()
+    shuffled = torch.randperm(9, generator=generator)
+    assert optimal_pairing(x, x[shuffled]).tolist() == shuffled.argsort().tolist()
+
+
+def test_pairing_of_unequal_numbers_is_refused():
+    with jaxtyping_off(), pytest.raises(FlowlibError, match="cannot be paired with 3"):
+        optimal_pairing(torch.randn(2, 1), torch.randn(3, 1))
 
 
 def test_weighted_coupling_solves_the_linear_programme(clouds):

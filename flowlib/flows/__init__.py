@@ -1,14 +1,16 @@
 """Flows in latent space: potentials, the posterior flow with its density, the diffusion prior."""
 
 from flowlib.flows.backward import stops, travel, undo
+from flowlib.flows.convex import ConvexBank
 from flowlib.flows.logdet import lanczos_log_det, log_abs_det, series_log_det, smallest_eigenvalue
+from flowlib.flows.matching import matched_path, matching_loss
 from flowlib.flows.posterior import Trajectory, estimated_density_change, group_by_factor, is_mixture, run_flow, trace_density_change
 from flowlib.flows.potential import Derivatives, PotentialBank
 from flowlib.flows.prior import DiffusionPrior
 from flowlib.flows.velocity import VelocityBank
 
 __all__ = [
-    "Derivatives", "DiffusionPrior", "PotentialBank", "Trajectory", "VelocityBank", "estimated_density_change", "group_by_factor", "is_mixture",
-    "lanczos_log_det", "log_abs_det", "run_flow", "series_log_det", "smallest_eigenvalue", "stops",
+    "ConvexBank", "Derivatives", "DiffusionPrior", "PotentialBank", "Trajectory", "VelocityBank", "estimated_density_change", "group_by_factor", "is_mixture",
+    "lanczos_log_det", "log_abs_det", "matched_path", "matching_loss", "run_flow", "series_log_det", "smallest_eigenvalue", "stops",
     "trace_density_change", "travel", "undo",
 ]  # fmt: skip

@@ -21,6 +21,7 @@ from flowlib.transport.discrete import (
     dual_potentials,
     map_from_dual,
     optimal_coupling,
+    optimal_pairing,
     quantile_map_1d,
     sinkhorn_coupling,
     squared_distances,
@@ -62,6 +63,7 @@ from flowlib.transport.line import (
 )
 from flowlib.transport.matched import matched_sample
 from flowlib.transport.moved import moved_log_density
+from flowlib.transport.observed import ObservedBrownian
 from flowlib.transport.ode import Path, integrate
 from flowlib.transport.pixels import displacement, displacement_frames, image_measure, measure_image
 from flowlib.transport.roots import lyapunov, square_root
@@ -73,6 +75,7 @@ __all__ = [
     "Gaussian",
     "GaussianBridge",
     "GaussianPotential",
+    "ObservedBrownian",
     "Path",
     "Sinkhorn",
     "barycentric_map",
@@ -113,6 +116,7 @@ __all__ = [
     "momentum_1d",
     "momentum_action_1d",
     "optimal_coupling",
+    "optimal_pairing",
     "path_kl",
     "path_log_weight",
     "probability_flow_velocity",

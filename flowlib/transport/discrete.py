@@ -8,7 +8,7 @@ import warnings
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from flowlib.errors import FlowlibError
@@ -51,6 +51,15 @@ def optimal_coupling(
     cost = squared_distances(x, y)
     plan, _ = _linear_programme(check_weights(a, x, "a"), check_weights(b, y, "b"), cost.detach())
     return plan, (plan * cost).sum()
+
+
+@torch.no_grad()
+def optimal_pairing(x: Float[Tensor, "n d"], y: Float[Tensor, "n d"]) -> Int[Tensor, "n"]:
+    """The permutation j of least Σ_i ‖x_i − y_{j(i)}‖²: the OT plan between n and n points of equal weights (M3)."""
+    if len(x) != len(y):
+        raise FlowlibError(f"{len(x)} points cannot be paired with {len(y)}; take equally many, or optimal_coupling.")
+    a = check_weights(None, x, "x")
+    return _linear_programme(a, a, squared_distances(x, y))[0].argmax(1)
 
 
 def dual_potentials(
