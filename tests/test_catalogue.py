@@ -16,7 +16,9 @@ SHARED = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["search", "comparison", "ablations", "unseen", "collapse", "starts", "longer", "shrinking", "operators"])
+@pytest.mark.parametrize(
+    "name", ["search", "comparison", "ablations", "unseen", "collapse", "starts", "longer", "shrinking", "operators", "rooms"]
+)
 def test_methods_of_an_experiment_share_their_budget(name):
     configs = list(experiment(name).methods.values())
     for option in SHARED:

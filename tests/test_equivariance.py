@@ -10,7 +10,7 @@ from tiny import CONFIG, digits, sequences
 from flowlib import evaluation
 from flowlib.data import FACTORS, Sequences, colour
 from flowlib.errors import FlowlibError
-from flowlib.evaluation import Estimate, decode_mean, decoder_limit, equivariance_error, no_motion
+from flowlib.evaluation import Estimate, decode_mean, decoder_limit, encoded_error, equivariance_error, no_motion
 from flowlib.models import Gaussian, Posterior, build_model
 
 
@@ -39,6 +39,13 @@ class Pixels:
 
     def path(self, z, labels, times):
         return z[:, None].expand(-1, times.shape[1], -1)
+
+
+class Halved(Pixels):
+    """Draws every code at half its brightness."""
+
+    def decode(self, z):
+        return super().decode(z) / 2
 
 
 class Perfect(Pixels):
@@ -82,6 +89,13 @@ class TestError:
         still = equivariance_error(Pixels(self.made), self.made, factor)
         assert torch.allclose(still, no_motion(self.made, factor))
         assert still.min() > 1
+
+    @pytest.mark.parametrize("factor", range(3))
+    def test_each_frame_encoded_never_sees_the_motion(self, factor):
+        assert encoded_error(Pixels(self.made), self.made, factor, 2).tolist() == [0, 0]
+        gone = encoded_error(Halved(self.made), self.made, factor)
+        expected = self.made.full_batch(list(range(len(self.made))), factor).frames[:, 1:].sum((1, 2, 3, 4)) / 2
+        assert torch.allclose(gone, expected, rtol=1e-4)
 
     def test_another_factors_motion_or_a_late_one_is_an_error(self):
         for factor in range(3):

@@ -99,9 +99,14 @@ def test_two_at_once_are_refused(tmp_path):
         run(tmp_path)
 
 
+def test_data_are_told_apart_by_what_methods_are_trained_on():
+    digits, rooms = (runner.data_digest(catalogue.experiment(name)) for name in ("comparison", "rooms"))
+    assert digits != rooms and digits == runner.data_digest(EXPERIMENT) and len(rooms) == len(digits) == 12
+
+
 def test_other_data_is_never_mixed_in(tmp_path, monkeypatch):
     before = run(tmp_path)
-    monkeypatch.setattr(runner, "data_digest", lambda: "0123")
+    monkeypatch.setattr(runner, "data_digest", lambda experiment: "0123")
     with pytest.raises(FlowlibError, match=f"data: {before['data']} there, 0123 now.*--restart"):
         run(tmp_path)
     assert tables.read_results("small", tmp_path) == before
@@ -207,8 +212,8 @@ class TestCommand:
     def test_list_marks_results_of_other_data(self, small, tmp_path, monkeypatch, capsys):
         run(tmp_path)
         printed = []
-        for digest in (runner.data_digest(), "0123"):
-            monkeypatch.setattr(runner, "data_digest", lambda digest=digest: digest)
+        for digest in (runner.data_digest(EXPERIMENT), "0123"):
+            monkeypatch.setattr(runner, "data_digest", lambda experiment, digest=digest: digest)
             assert cli.main(["experiments", "list"]) == 0
             printed.append(capsys.readouterr().out)
         assert "4 of 4" in printed[0] and "other data" not in printed[0]

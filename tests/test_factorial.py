@@ -81,6 +81,15 @@ class TestBatches:
         with pytest.raises(FlowlibError, match="steps = 2"):
             FactorialSequences(Digits()).composed([0], times)
 
+    def test_composed_values_are_what_the_frames_show(self):
+        """Not the steps: sequences begin at different values, and hues go around."""
+        source = FactorialSequences(Digits(), ("turn", "hue"), steps=4)
+        indices, times = torch.arange(90), torch.randint(5, (90, 2), generator=torch.Generator().manual_seed(0))
+        frames = torch.cat([source.composed([index], times[index : index + 1])[0] for index in range(90)])
+        values = source.composed_values(indices, times)
+        assert torch.equal(values, shown(frames)[:, [2, 0]])
+        assert (values[:, 1] < times[:, 1]).any() and torch.equal(values[:, 0], times[:, 0])  # the turn has room for 4 steps from 0 only
+
     def test_some_factors(self, generator):
         source = FactorialSequences(Digits(), ("turn", "hue"))
         assert source.lengths == (4, 5) and (shown(source.training_batch(4, 1, generator).frames)[:2, :, :2].diff(dim=1) == 0).all()

@@ -11,7 +11,7 @@ import flowlib.data
 from flowlib.data import Sequences, load_sequences
 from flowlib.errors import FlowlibError
 from flowlib.experiments import catalogue, measures, runner
-from flowlib.experiments.measures import composition, extrapolation, likelihood
+from flowlib.experiments.measures import composition, extrapolation, likelihood, pairs
 from flowlib.training import Trainer, load_model, new_model
 
 PARTED = dataclasses.replace(CONFIG, left_out=(8, 2), validation=3)
@@ -106,6 +106,41 @@ class TestComposition:
         assert rows["hue", "scale"]["switch"] != row["switch"] and "superpose" not in rows["hue", "scale"]
 
 
+def test_pairs_by_hand(tagged, monkeypatch):
+    """T = 2: the first factor to step 1, then the second; at once for 1 step."""
+    from flowlib import evaluation as e
+
+    monkeypatch.setattr(pairs, "IMAGES", 4)
+    torch.manual_seed(0)
+    model, data = new_model(CONFIG).eval(), load_sequences(CONFIG, "test")
+    model.potentials.head.data.normal_(std=0.3)
+    rows = measures.measure("pairs", model, CONFIG)
+    assert [(row["first"], row["second"]) for row in rows] == [("scale", "rotation"), ("scale", "hue"), ("rotation", "hue")]
+    expected = {
+        "switch": e.switch_error(model, data, 0, 2, 1, count=4), "superpose": e.superposition_error(model, data, (0, 2), 4, 1),
+        "switch_no_motion": e.composed_no_motion(data, torch.tensor([[0, 0, 0], [1, 0, 0], [1, 0, 1]]), 4),
+        "superpose_no_motion": e.composed_no_motion(data, torch.tensor([[0, 0, 0], [1, 0, 1]]), 4),
+    }  # fmt: skip
+    for name, values in expected.items():
+        assert rows[1][name] == pytest.approx(values.mean().item(), abs=0.02), name
+    assert pairs.over_no_motion("switch")([{"switch": 3, "switch_no_motion": 2}, {"switch": 1, "switch_no_motion": 2}]) == 1
+
+
+def test_references_by_hand():
+    from flowlib import evaluation as e
+    from flowlib.models.regression import moved_linearly
+
+    model, config = load_model(flowlib.data.data_folder() / "checkpoints" / "tiny-flow.safetensors")
+    config = dataclasses.replace(config, images=20)
+    found, data = measures.measure("references", model, config), load_sequences(config, "test")
+    twin = moved_linearly(model, load_sequences(config))  # of training images
+    for k, name in enumerate(config.factors):
+        for kind, values in (("no_motion", e.no_motion(data, k)), ("encoded", e.encoded_error(model, data, k)),
+                             ("linear", e.equivariance_error(twin, data, k))):  # fmt: skip
+            assert found[kind][name] == pytest.approx(values.tolist(), abs=1), (kind, name)
+    assert found["encoded"] != found["linear"]
+
+
 def test_columns_show_what_they_say():
     show = {(name, title): number for name, one in measures.MEASURES.items() for title, number, _ in one.columns}
     assert show["unseen", "unseen digits"]({"left out": {"a": [3.0, 5.0]}, "kept": {"a": [1.0]}}) == 4
@@ -126,7 +161,13 @@ def test_a_measure_is_a_function_of_model_and_config():
 @pytest.mark.parametrize("model", ["flow", "flow-inferred", "poflow", "vae", "factor-vae", "slow-vae", "tvae"])
 def test_every_measure_takes_every_model(model, monkeypatch):
     """Plain finite numbers, whatever the model."""
-    for module, name in ((composition, "IMAGES"), (extrapolation, "IMAGES"), (likelihood, "IMAGES"), (likelihood, "SAMPLES")):
+    for module, name in (
+        (composition, "IMAGES"),
+        (extrapolation, "IMAGES"),
+        (likelihood, "IMAGES"),
+        (likelihood, "SAMPLES"),
+        (pairs, "IMAGES"),
+    ):
         monkeypatch.setattr(module, name, 2)
     monkeypatch.setattr(composition, "SWITCH_AT", 1)
     images, labels = {"train": digits(6), "test": digits(4)}, torch.tensor([0, 8, 9, 3, 4, 5])

@@ -10,6 +10,7 @@ from flowlib.config import Config
 from flowlib.data import Sequences, load_digits
 from flowlib.errors import FlowlibError
 from flowlib.models import VAE, build_model
+from flowlib.models.regression import moved_linearly
 
 SMALL = Config(model="vae-regression", latent_dim=4, width=2)
 
@@ -22,6 +23,19 @@ def sequences():
 def model(name="vae-regression", **options):
     torch.manual_seed(0)
     return build_model(dataclasses.replace(SMALL, model=name, options=options))
+
+
+def test_the_code_of_a_flow_moved_linearly(sequences):
+    """Its own encoder and decoder, the regressions of its codes, and a model that stays as it was."""
+    flow = model("flow").eval()
+    before = {name: value.clone() for name, value in flow.state_dict().items()}
+    twin, oracle = moved_linearly(flow, sequences, 30), model()
+    oracle.encoder.load_state_dict(flow.encoder.state_dict())
+    z, images = torch.randn(5, 4, generator=torch.Generator().manual_seed(1)), sequences.first_frames([0, 1])
+    oracle.eval().calibrate(sequences, 30)
+    assert torch.allclose(twin.transport(z, 1, 8), oracle.transport(z, 1, 8), atol=1e-5)
+    assert torch.equal(twin.decode(z), flow.decode(z)) and torch.equal(twin.encode(images).mean, flow.encode(images).mean)
+    assert all(torch.equal(before[name], value) for name, value in flow.state_dict().items())
 
 
 @pytest.mark.parametrize("name", ["vae-regression", "slow-vae-regression"])

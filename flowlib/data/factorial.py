@@ -82,6 +82,14 @@ class FactorialSequences(Source):
 
     def composed(self, indices, times: Int[Tensor, "*B F K"]) -> Float[Tensor, "n F C H W"]:
         """Images that show every factor at once, factor k at its step times[f, k] (M18)."""
+        return self._get(self._composed_numbers(indices, times))
+
+    def composed_values(self, indices, times: Int[Tensor, "B K"]) -> Int[Tensor, "B K"]:
+        """The value of every factor on the grid: begin and step together, and hues go around."""
+        digits = self._grid.digits(self._composed_numbers(indices, times[:, None])[:, 0])
+        return torch.from_numpy(digits[:, [self._grid.number(name) for name in self.factors]])
+
+    def _composed_numbers(self, indices, times) -> Int[np.ndarray, "n F"]:
         if not self.composable:
             raise FlowlibError(f"factors of {self.lengths} steps cannot all be moved {self.steps} steps: choose steps = {min(self.lengths)}")
         if times.shape[-1] != len(self.factors):
@@ -91,7 +99,7 @@ class FactorialSequences(Source):
         numbers = np.repeat(numbers[:, None], steps.shape[1], 1)
         for k, name in enumerate(self.factors):
             numbers = self._grid.moved(numbers.reshape(-1), name, steps[..., k].reshape(-1, 1)).reshape(numbers.shape)
-        return self._get(numbers)
+        return numbers
 
     def _with_room(self, numbers, factors):
         """The images with these factors at values from which a whole sequence is left."""

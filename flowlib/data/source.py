@@ -49,6 +49,13 @@ class Source:
         """Frames that show every factor at once, factor k at its step times[f, k] (M18). Optional."""
         raise FlowlibError(f"{type(self).__name__} cannot compose factors: only transformations of images can (data.ImageSequences)")
 
+    def composed_values(self, indices, times: Int[Tensor, "B K"]) -> Int[Tensor, "B K"]:
+        """The value that every factor has in frames composed at these steps, alike for all images: labels for MIG and DCI (M20).
+
+        The step itself, where all sequences begin plain. A source whose sequences begin at different values says which.
+        """
+        return times
+
     def length(self, factor) -> int:
         """The steps of the sequences of one factor: T, where all are alike."""
         return self.steps

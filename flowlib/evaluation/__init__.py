@@ -11,7 +11,16 @@ from flowlib.evaluation.composition import (
     switch_times,
 )
 from flowlib.evaluation.disentanglement import DCI, dci, mig, mutual_information
-from flowlib.evaluation.equivariance import Estimate, decode_mean, decoder_limit, equivariance_error, frame_errors, moved_path, no_motion
+from flowlib.evaluation.equivariance import (
+    Estimate,
+    decode_mean,
+    decoder_limit,
+    encoded_error,
+    equivariance_error,
+    frame_errors,
+    moved_path,
+    no_motion,
+)
 from flowlib.evaluation.extrapolation import no_motion_steps, steps_error, stop_error
 from flowlib.evaluation.geometry import FlowGeometry, flow_geometry
 from flowlib.evaluation.likelihood import (
@@ -29,7 +38,7 @@ from flowlib.evaluation.report import evaluate_model, format_report
 
 __all__ = [
     "DCI", "Estimate", "FlowGeometry", "LogLikelihood", "commutator", "composed_codes", "composed_no_motion",
-    "continuation_error", "dci", "decode_mean", "decoder_limit", "equivariance_error", "evaluate_model", "factor_accuracy",
+    "continuation_error", "dci", "decode_mean", "decoder_limit", "encoded_error", "equivariance_error", "evaluate_model", "factor_accuracy",
     "flow_geometry", "format_report", "frame_errors", "frame_log_weights", "from_log_weights",
     "generated_pairs", "kernel_log_weight", "log_likelihood", "mig", "moved_path", "mutual_information",
     "no_motion", "no_motion_steps", "sequence_log_likelihood", "sequence_log_weights",

@@ -90,6 +90,20 @@ def _still_error(batch):
     return frame_errors(moved, batch.frames[:, :1].expand_as(moved)).sum(1)
 
 
+@torch.no_grad()
+def encoded_error(model, sequences: Source, factor, count=None) -> Float[Tensor, " n"]:
+    """Σ_{t≥1} ‖x_t − E[x|μ(x_t)]‖₁: each true frame encoded and decoded, nothing flows (M16). The floor of a code that always follows.
+
+    A reference, not a bound: a flow whose decoder was trained on moved codes can fall below it. count : the first images (None: all)
+    """
+
+    def error(batch):
+        codes = model.encode(batch.frames[:, 1:].flatten(0, 1)).mean.unflatten(0, (len(batch), -1))
+        return frame_errors(batch.frames[:, 1:], decode_mean(model, codes)).sum(1)
+
+    return _over_images(sequences, factor, count, None, error)
+
+
 def decoder_limit(model, sequences: Source, factor, count=50, iterations=100, rate=0.03) -> Float[Tensor, " n"]:
     """The decoder's share of the error: what is left after improving each z_t by gradient descent (M16).
 

@@ -60,11 +60,11 @@ def composed_codes(model, sequences: Source, count=2000, seed=0):
     """(codes (n, d) floats, factors (n, K) integers), numpy arrays for `mig` and `dci` (M20).
 
     Random images, each under all K factors at once, at independent random steps 0 … T, in one composed warp; the codes
-    are posterior means.
+    are posterior means, the factors the source's `composed_values`.
     """
     drawn = {"generator": seeded(seed), "device": "cpu"}  # the same images and factors whatever the model's device
     indices = torch.randint(len(sequences), (count,), **drawn)
-    factors = torch.randint(sequences.steps + 1, (count, 1, len(sequences.factors)), **drawn)
-    chunks = zip(indices.split(equivariance.CHUNK), factors.split(equivariance.CHUNK))
+    steps = torch.randint(sequences.steps + 1, (count, 1, len(sequences.factors)), **drawn)
+    chunks = zip(indices.split(equivariance.CHUNK), steps.split(equivariance.CHUNK))
     codes = [model.encode(sequences.composed(index, times)[:, 0]).mean.cpu() for index, times in chunks]
-    return torch.cat(codes).numpy(), factors[:, 0].numpy()
+    return torch.cat(codes).numpy(), sequences.composed_values(indices, steps[:, 0]).numpy()

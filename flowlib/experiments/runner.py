@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from flowlib.config import Config, from_values, to_json
 from flowlib.data.digits import SHA256
+from flowlib.data.scenes.store import SHA256 as ROOMS
 from flowlib.errors import FlowlibError
 from flowlib.experiments.behaviour import Behaviours, method_name
 from flowlib.experiments.catalogue import Experiment
@@ -134,7 +135,7 @@ def _open(path, experiment, restart, say):
                 "run again with --restart: the file is set aside, and runs whose training is the same are not repeated"
             )
         say(f"set aside as {_set_aside(path)}")
-    return {"about": experiment.about, "data": data_digest(), "rows": []}
+    return {"about": experiment.about, "data": data_digest(experiment), "rows": []}
 
 
 def _set_aside(path):
@@ -143,14 +144,16 @@ def _set_aside(path):
     return aside
 
 
-def data_digest() -> str:
-    """Twelve hexadecimal digits of the checksums of the embedded digits."""
-    return sha256("".join(sorted(SHA256.values())).encode()).hexdigest()[:12]
+def data_digest(experiment) -> str:
+    """Twelve hexadecimal digits of the checksums of its data: of the embedded digits, or of the rooms."""
+    rooms = any(config.data == "rooms" for config in experiment.methods.values())
+    return sha256("".join([ROOMS] if rooms else sorted(SHA256.values())).encode()).hexdigest()[:12]
 
 
 def differences(stored, experiment) -> list[str]:
     """What a file of results says that data and settings of today do not: nothing, or up to four short texts."""
-    found = [] if stored.get("data") == data_digest() else [f"data: {stored.get('data')} there, {data_digest()} now"]
+    digest = data_digest(experiment)
+    found = [] if stored.get("data") == digest else [f"data: {stored.get('data')} there, {digest} now"]
     wanted = {(label, config.seed): config for label, config in experiment.jobs()}
     for row in stored.get("rows", []):
         if wanted.get((row["method"], row["seed"])) != _config(row):

@@ -1,5 +1,8 @@
-"""A linear operator for models without a flow: how much of their error is the code, and how much the mean displacement?"""
+"""A linear operator for models without a flow, or in place of one: how much of an error is the code's, and how much its motion's?"""
 
+import dataclasses
+
+from flowlib.data import Source
 from flowlib.models.registry import register
 from flowlib.models.slow_vae import SlowVAE
 from flowlib.models.vae import VAE
@@ -17,3 +20,14 @@ class RegressionSlowVAE(SlowVAE):
     """SlowVAE, its codes moved by linear regressions."""
 
     affine = True
+
+
+def moved_linearly(model, sequences: Source, count: int = 300) -> RegressionVAE:
+    """The encoder and decoder of any model, its codes moved by linear regressions that are fitted here; the model stays as it is.
+
+    sequences : of the training set, of which the first `count` images are used. The factor is given, also where the model infers it.
+    """
+    config = dataclasses.replace(model.config, model="vae-regression", options={})
+    own = {"encoder": model.encoder, "decoder": model.decoder}
+    twin = RegressionVAE(config, model.channels, model.size, **own).to(sequences.device).eval()
+    return twin.calibrate(sequences, count)
