@@ -73,12 +73,11 @@ class TestTrain:
 
     @pytest.mark.parametrize("model", sorted(set(MODELS) - {"flow"}))
     def test_every_model(self, here, model, capsys):
-        """Those without a flow have no geometry; those without a chain have sums over frames for sequences."""
+        """Those without potentials have no geometry; those without a chain have sums over frames for sequences."""
         small = [*ARGUMENTS, "--steps", "1", "--latent-dim", "9"]
         assert cli.main(["train", "--model", model, "--out", "run", *small]) == 0
         metrics, printed = read_json(here / "run" / "metrics.json"), capsys.readouterr().out
-        has_flow = hasattr(MODELS[model], "flow")
-        assert bool(metrics["geometry"]) == has_flow == ("straightness" in printed)
+        assert bool(metrics["geometry"]) == bool(getattr(MODELS[model], "follows_gradients", False)) == ("straightness" in printed)
         if not hasattr(MODELS[model], "sequence_log_weights"):
             frames = CONFIG.horizon + 1
             assert metrics["log_likelihood"]["sequence"] == pytest.approx(frames * metrics["log_likelihood"]["frame"], rel=0.05)

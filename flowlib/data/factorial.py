@@ -59,7 +59,9 @@ class FactorialSequences(Source):
         """T_k."""
         return self.lengths[self._number(factor)]
 
-    def training_batch(self, batch_size, frames_per_step, generator, part=(0, 1)) -> Batch:
+    def training_batch(self, batch_size, frames_per_step, generator, part=(0, 1), beginning=0) -> Batch:
+        if beginning:
+            raise FlowlibError(f"beginning = {beginning}: batches of these sequences hold random frames alone; choose another model or source")
         if frames_per_step > min(self.lengths):
             raise FlowlibError(
                 f"{frames_per_step} frames per step: sequences of the shortest factor have {min(self.lengths)}; take fewer frames"

@@ -51,11 +51,11 @@ class RecordedSequences(Source):
     def frames_of(self, indices, factor, times):
         return self._get(self._members[factor or 0][: len(self)][_cpu(indices)], times)
 
-    def draw(self, batch_size, frames_per_step, generator, part):
+    def draw(self, batch_size, frames_per_step, generator, part, beginning=0):
         """As many random sequences of every factor; where nobody knows the factor, −1."""
         rows, factor = shares(batch_size, len(self.factors), part)
         drawn = torch.rand(batch_size, generator=generator, device=generator.device).cpu()[rows]
-        times = self._random_times(batch_size, frames_per_step, generator).cpu()[rows]
+        times = self._random_times(batch_size, frames_per_step, generator, beginning).cpu()[rows]
         members = [self._members[k if self.labelled else 0] for k in factor.tolist()]
         indices = torch.stack([own[int(share * len(own))] for own, share in zip(members, drawn.tolist())])
         factor = factor if self.labelled else torch.full_like(factor, -1)

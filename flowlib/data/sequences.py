@@ -72,10 +72,10 @@ class ImageSequences(Source):
         strengths = {name: strength(name, at, self.steps) for name, at in zip(self.factors, steps.T)}
         return transform(images.repeat_interleave(times.shape[-2], 0), **strengths).unflatten(0, (len(images), -1))
 
-    def draw(self, batch_size, frames_per_step, generator, part):
+    def draw(self, batch_size, frames_per_step, generator, part, beginning=0):
         rows, factor = (x.to(self.device) for x in shares(batch_size, len(self.factors), part))
         indices = torch.randint(len(self), (batch_size,), generator=generator, device=generator.device).to(self.device)[rows]
-        times = self._random_times(batch_size, frames_per_step, generator).to(self.device)[rows]
+        times = self._random_times(batch_size, frames_per_step, generator, beginning).to(self.device)[rows]
         if self.starts == "moved":
             return self.composed(indices, self._with_other_factors(factor, times, batch_size, rows, generator)), times, factor
         images = self.first_frames(indices)

@@ -41,8 +41,8 @@ class Source:
         """The frames at `times` (on the CPU) of the sequences at `indices` of the factor with this number (or None: of all, unlabelled)."""
         raise NotImplementedError
 
-    def draw(self, batch_size, frames_per_step, generator, part):
-        """(frames (b, 1+F, C, H, W), times (b, 1+F), factor (b,)) of a random batch; see `training_batch`."""
+    def draw(self, batch_size, frames_per_step, generator, part, beginning=0):
+        """(frames (b, 1+F, C, H, W), times (b, 1+F), factor (b,)) of a random batch; see `training_batch`. `beginning` is passed only where it is not 0."""
         raise NotImplementedError
 
     def composed(self, indices, times: Int[Tensor, "*B F K"]) -> Float[Tensor, "n F C H W"]:
@@ -71,12 +71,14 @@ class Source:
         labels = torch.full((len(frames),), -1 if index is None else index, device=self.device)
         return Batch(frames, times.expand(len(frames), -1), labels, steps)
 
-    def training_batch(self, batch_size, frames_per_step, generator, part=(0, 1)) -> Batch:
+    def training_batch(self, batch_size, frames_per_step, generator, part=(0, 1), beginning=0) -> Batch:
         """A random batch grouped by factor: x_0 and `frames_per_step` different frames of x_1 … x_T per sequence.
 
         part : (r, R): the r-th of R equal shares of the same batch, which R processes make together
+        beginning : append x_1 … x_beginning of every sequence to these, for models that must see how it begins
         """
-        return Batch(*self.draw(batch_size, frames_per_step, generator, part), self.steps)
+        more = {"beginning": beginning} if beginning else {}
+        return Batch(*self.draw(batch_size, frames_per_step, generator, part, **more), self.steps)
 
     def to(self, device) -> "Source":
         """Make batches on another device from now on; returns the source."""
@@ -93,10 +95,11 @@ class Source:
             raise FlowlibError(f"factor {index} does not exist: the factors are 0 … {len(self.factors) - 1}")
         return index
 
-    def _random_times(self, batch_size, frames_per_step, generator) -> Int[Tensor, "B F"]:
-        """Time 0, and different random ones of 1 … T."""
+    def _random_times(self, batch_size, frames_per_step, generator, beginning=0) -> Int[Tensor, "B F"]:
+        """Time 0, and different random ones of 1 … T; then 1 … beginning."""
         order = torch.rand(batch_size, self.steps, generator=generator, device=generator.device).argsort(1)
-        return torch.cat([torch.zeros_like(order[:, :1]), 1 + order[:, :frames_per_step]], 1)
+        first = torch.arange(1, beginning + 1, device=order.device).expand(batch_size, -1)
+        return torch.cat([torch.zeros_like(order[:, :1]), 1 + order[:, :frames_per_step], first], 1)
 
 
 def shares(batch_size, factors, part):

@@ -42,10 +42,15 @@ def decode_mean(model, z: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch C 
 def moved_path(model, batch: Batch, steps=None) -> Float[Tensor, "B frames d"]:
     """z_0 … z_T, or … z_steps: the code μ(x_0) of each sequence, moved by the model's noise-free transport.
 
-    A model that infers the factor recognises it from the batch's frames, and then moves the code of the first.
+    A model that infers the factor, or has a motion for each sequence, finds it from the batch's frames, and then moves the code of the first.
     """
     steps = batch.steps if steps is None else steps
-    return model.transport(model.encode(batch.frames[:, 0]).mean, model.infer_factor(batch), steps)
+    return model.transport(model.encode(batch.frames[:, 0]).mean, own_motion(model, batch), steps)
+
+
+def own_motion(model, batch: Batch) -> Tensor:
+    """What moves each sequence, (B, …): the model's `motion`, or the factor that it infers or is given."""
+    return model.motion(batch) if hasattr(model, "motion") else model.infer_factor(batch)
 
 
 def path_error(model, batch: Batch) -> Float[Tensor, " B"]:

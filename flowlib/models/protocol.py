@@ -88,6 +88,12 @@ class Optional(Protocol):
     def sequence_log_weights(self, batch: Batch, generator=None) -> Tensor:
         """One draw of log w of whole sequences (B,) (M17); without it a sequence is the sum of its independent frames."""
 
+    beginning: int
+    """n, where every training batch must hold x_1 … x_n of its sequences besides the random ones (`data.Source.training_batch`)."""
+
+    def motion(self, batch: Batch) -> Tensor:
+        """What moves each sequence (B, …), found from its frames, where that is more than a label: `transport` takes it for `factor`."""
+
     def recognise(self, batch: Batch) -> Tensor:
         """q(k|x̄) (B, K), where k is inferred."""
 

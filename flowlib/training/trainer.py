@@ -113,7 +113,8 @@ class Trainer:
     def _gradients(self):
         """The loss terms of a batch; the parameters' gradients are those of its loss. Both are means over the processes."""
         config, generator = self.config, step_generator(self.config.seed, self.step, self.device)
-        batch = self.sequences.training_batch(config.batch, config.frames_per_step, generator, self.part)
+        more = {"beginning": self.model.beginning} if getattr(self.model, "beginning", 0) else {}
+        batch = self.sequences.training_batch(config.batch, config.frames_per_step, generator, self.part, **more)
         with distributed.same_noise(len(config.factors)):
             terms = self.model.objective(batch, generator)
         check_terms(self.model, terms)

@@ -64,10 +64,10 @@ class RoomSequences(Source):
             values[..., GRID.number(name)] += MOVES[name] * steps[..., k] / self.steps
         return self._images(values.reshape(-1, values.shape[-1])).unflatten(0, steps.shape[:2])
 
-    def draw(self, batch_size, frames_per_step, generator, part):
+    def draw(self, batch_size, frames_per_step, generator, part, beginning=0):
         rows, factor = shares(batch_size, len(self.factors), part)
         indices = torch.randint(len(self), (batch_size,), generator=generator, device=generator.device).cpu()[rows]
-        times = self._random_times(batch_size, frames_per_step, generator).cpu()[rows]
+        times = self._random_times(batch_size, frames_per_step, generator, beginning).cpu()[rows]
         moving = torch.nn.functional.one_hot(factor, len(self.factors))
         return self.composed(indices, times[..., None] * moving[:, None]), times.to(self.device), factor.to(self.device)
 
