@@ -46,9 +46,10 @@ colab-check: notebooks  ## run the plain notebooks as Colab would, in an environ
 assignments: $(READY)  ## build the assignments for students, and with solutions, into _build/assignments
 	$(PY) -m flowlib.teaching build
 
-lint: $(READY)   ## look whether the code is written as ruff would write it (`ruff format .` mends it)
+lint: $(READY)   ## look whether the code is written as ruff would write it (`ruff format .` mends it), and over the page's scripts
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/biome lint --error-on-warnings
 
 clean:           ## remove what the commands wrote, but not the environment
 	rm -rf _build .colab build *.egg-info .pytest_cache

@@ -51,7 +51,8 @@
 
   const keep = (question, answer) => {
     load();
-    const entry = kept[page] = { of: questions.length, answers: (kept[page] || {}).answers || {} };
+    const entry = { of: questions.length, answers: kept[page]?.answers || {} };
+    kept[page] = entry;
     entry.answers[question.key] = { choice: question.answers.indexOf(answer), right: answer.classList.contains("flowquiz-right") };
     save();
     show();
