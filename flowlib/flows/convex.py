@@ -1,13 +1,13 @@
 """K input-convex potentials: each step z ↦ z + ∇u(z, t) is an optimal map between its own two densities, whatever the weights (M6).
 
-u = Φ − ½‖z‖² with Φ convex in z, so that z + ∇u = ∇Φ and I + ∇²u = ∇²Φ ⪰ floor·I. With σ = softplus, which is convex and rises,
+u = φ − ½‖z‖² with φ convex in z, so that z + ∇u = ∇φ and I + ∇²u = ∇²φ ⪰ floor·I. With σ = softplus, which is convex and rises,
 and weights U_l, w ≥ 0, a network is convex in its input (Amos, Xu and Kolter 2017):
 
     h_1 = V_1 z + c_1(t),   h_l = U_l a_{l−1} + V_l z + b_l,   a_l = σ(h_l)
-    Φ = w·a_L + ½‖L z‖² + ½ floor ‖z‖² + c(t)·z + b
-    g_L = w ⊙ σ'(h_L),   g_l = (U_{l+1}ᵀ g_{l+1}) ⊙ σ'(h_l)          (g_l = ∂Φ/∂h_l ≥ 0)
-    ∇Φ = Σ_l V_lᵀ g_l + (LᵀL + floor) z + c(t)
-    ∇²Φ = Σ_l P_lᵀ diag(s_l) P_l + LᵀL + floor I,   P_l = ∂h_l/∂z,   s_l = g_l ⊙ (1 − σ'(h_l)) ≥ 0
+    φ = w·a_L + ½‖L z‖² + ½ floor ‖z‖² + c(t)·z + b
+    g_L = w ⊙ σ'(h_L),   g_l = (U_{l+1}ᵀ g_{l+1}) ⊙ σ'(h_l)          (g_l = ∂φ/∂h_l ≥ 0)
+    ∇φ = Σ_l V_lᵀ g_l + (LᵀL + floor) z + c(t)
+    ∇²φ = Σ_l P_lᵀ diag(s_l) P_l + LᵀL + floor I,   P_l = ∂h_l/∂z,   s_l = g_l ⊙ (1 − σ'(h_l)) ≥ 0
 
 The last line shows why: since σ'' = σ'(1 − σ'), every term is positive semidefinite. `torch.func` is the oracle in the tests.
 """
