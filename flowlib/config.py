@@ -28,6 +28,8 @@ class Config:
     """T, the number of transformation steps in a sequence."""
     batch_size: int = 128
     """B, sequences per training step; rounded down to a multiple of K, so that each factor has equally many."""
+    batches: Literal["balanced", "single"] = "balanced"
+    """A training batch holds equally many sequences of each factor, or, as in the paper's code, those of one that is drawn (chapter 13)."""
     frames_per_step: int = 1
     """How many of the frames x_1 … x_T are decoded in a training step, reweighted by T/n (x_0 always is)."""
     starts: Literal["plain", "moved"] = "plain"
@@ -72,8 +74,9 @@ class Config:
     """p(x|z): Bernoulli on the decoder's logits (a pseudo-likelihood on grey values), or Gaussian around its output."""
     noise_std: float = 0.1
     """Standard deviation of the Gaussian likelihood; not used by the other."""
-    log_det: Literal["exact", "series", "trace", "none"] = "exact"
-    """log|det(I + H)| in the marginal objective: exact, the power series (large d, ‖H‖ < 1), its first term, or left out."""
+    log_det: Literal["exact", "series", "trace", "rows", "none"] = "exact"
+    """log|det(I + H)| in the marginal objective: exact, the power series (large d, ‖H‖ < 1), its first term, row sums as in the paper's code
+    (chapter 13), or left out."""
     hj_penalty: Literal["zero", "paper", "none"] = "zero"
     """Hamilton–Jacobi penalty (M12): residual to zero, the paper's driving force, or none."""
     hj_weight: float = 1e4

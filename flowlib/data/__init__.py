@@ -14,7 +14,7 @@ from flowlib.data.other import photo_patches, sklearn_digits
 from flowlib.data.recorded import DatasetSequences, RecordedSequences
 from flowlib.data.scenes import Rooms, RoomSequences, Studio
 from flowlib.data.sequences import ImageSequences, Sequences
-from flowlib.data.source import Source, check_source
+from flowlib.data.source import Source, check_source, single_factor_batch
 from flowlib.data.transforms import (
     FACTORS,
     TRANSFORMATIONS,
@@ -33,7 +33,7 @@ GIVEN = "(given in Python)"  # `config.data` of a model that was trained on a so
 __all__ = [
     "Batch", "DatasetSequences", "FACTORS", "FactorialSequences", "Grid", "ImageSequences", "RecordedSequences", "RoomSequences", "Rooms", "Sequences", "Source", "Studio", "TRANSFORMATIONS", "Transformation",
     "check", "check_source", "colour", "data_folder", "factor_index", "grouped_factors", "load_digits", "load_mnist", "load_sequences", "open_images",
-    "options_of", "photo_patches", "rotate_hue", "sklearn_digits", "strength", "transform", "transformation",
+    "options_of", "photo_patches", "rotate_hue", "single_factor_batch", "sklearn_digits", "strength", "transform", "transformation",
 ]  # fmt: skip
 
 

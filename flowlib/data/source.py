@@ -102,6 +102,15 @@ class Source:
         return torch.cat([torch.zeros_like(order[:, :1]), 1 + order[:, :frames_per_step], first], 1)
 
 
+def single_factor_batch(source: Source, batch_size, frames_per_step, generator, part=(0, 1), **more) -> Batch:
+    """A random batch of one factor, which is drawn too (uniformly), as the published code trains: a share of a K times larger one."""
+    factors = len(source.factors)
+    drawn = int(torch.randint(factors, (), generator=generator, device=generator.device))
+    batch = source.training_batch(batch_size * factors, frames_per_step, generator, part, **more)
+    count = len(batch) // factors
+    return batch.take(rows=slice(drawn * count, (drawn + 1) * count))
+
+
 def shares(batch_size, factors, part):
     """(rows of a batch that a process makes, their factors): of every factor's sequences an equal share."""
     rank, processes = part

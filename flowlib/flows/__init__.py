@@ -4,13 +4,22 @@ from flowlib.flows.backward import stops, travel, undo
 from flowlib.flows.convex import ConvexBank
 from flowlib.flows.logdet import lanczos_log_det, log_abs_det, series_log_det, smallest_eigenvalue
 from flowlib.flows.matching import matched_path, matching_loss
-from flowlib.flows.posterior import Trajectory, estimated_density_change, group_by_factor, is_mixture, run_flow, trace_density_change
+from flowlib.flows.posterior import (
+    Trajectory,
+    coordinate_density_change,
+    estimated_density_change,
+    group_by_factor,
+    is_mixture,
+    rows_density_change,
+    run_flow,
+    trace_density_change,
+)
 from flowlib.flows.potential import Derivatives, PotentialBank
 from flowlib.flows.prior import DiffusionPrior
 from flowlib.flows.velocity import VelocityBank
 
 __all__ = [
-    "ConvexBank", "Derivatives", "DiffusionPrior", "PotentialBank", "Trajectory", "VelocityBank", "estimated_density_change", "group_by_factor", "is_mixture",
-    "lanczos_log_det", "log_abs_det", "matched_path", "matching_loss", "run_flow", "series_log_det", "smallest_eigenvalue", "stops",
+    "ConvexBank", "Derivatives", "DiffusionPrior", "PotentialBank", "Trajectory", "VelocityBank", "coordinate_density_change", "estimated_density_change", "group_by_factor", "is_mixture",
+    "lanczos_log_det", "log_abs_det", "matched_path", "matching_loss", "rows_density_change", "run_flow", "series_log_det", "smallest_eigenvalue", "stops",
     "trace_density_change", "travel", "undo",
 ]  # fmt: skip

@@ -78,8 +78,18 @@ def trace_density_change(trajectory):
     return _accumulate(trajectory.hessian.diagonal(dim1=-2, dim2=-1).sum(-1))
 
 
+def rows_density_change(trajectory):
+    """The published code's stand-in for `Trajectory.log_density_change`: −Σ_{s≤t} Σ_i log|1 + Σ_j H_ij|, (B, S+1); exact for diagonal H alone."""
+    return coordinate_density_change(trajectory).sum(-1)
+
+
+def coordinate_density_change(trajectory):
+    """The terms of `rows_density_change`, each latent coordinate's own, (B, S+1, d)."""
+    return _accumulate((1 + trajectory.hessian.sum(-1)).abs().log())
+
+
 def _accumulate(log_dets):
-    return -torch.cat([log_dets.new_zeros(len(log_dets), 1), log_dets.cumsum(1)], 1)
+    return -torch.cat([log_dets.new_zeros(len(log_dets), 1, *log_dets.shape[2:]), log_dets.cumsum(1)], 1)
 
 
 def _collect(path, records, noises, hessian):

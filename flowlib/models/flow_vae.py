@@ -13,6 +13,7 @@ from flowlib.flows import (
     Trajectory,
     VelocityBank,
     estimated_density_change,
+    rows_density_change,
     run_flow,
     stops,
     trace_density_change,
@@ -127,11 +128,13 @@ class FlowVAE(LatentModel):
     def _marginal_terms(self, posterior, z, factor, batch, generator):
         """M13: Σ_t log q_t(z_t) − log N(z_t; 0, (1 + 2 D_k t) I) along the noise-free flow."""
         kind = self.config.log_det
-        trajectory = self.flow(z, factor, batch.steps, hessian=kind in ("exact", "trace"))
+        trajectory = self.flow(z, factor, batch.steps, hessian=kind in ("exact", "trace", "rows"))
         if kind == "exact":
             change = trajectory.log_density_change()
         elif kind == "series":
             change = estimated_density_change(self.potentials, trajectory, factor, generator)
+        elif kind == "rows":
+            change = rows_density_change(trajectory)
         else:
             change = trace_density_change(trajectory) if kind == "trace" else torch.zeros_like(trajectory.path[..., 0])
         return trajectory, {"kl": batch.within(self.log_density_ratio(posterior, trajectory, factor, change)).sum(1)}

@@ -32,17 +32,24 @@ class HJPenalty(nn.Module):
         return self._paper(potentials, trajectory, factor)
 
     def _paper(self, potentials, trajectory, factor):
-        driven = driven_residual(self.force, trajectory, factor)
-        start = _at(potentials, trajectory, factor, 0)
-        still = _at(self.force, trajectory, factor, 0).value
-        return driven + start.gradient.square().sum(-1).mean() + still.square().mean()
+        return driven_residual(self.force, trajectory, factor) + sum(start_terms(potentials, self.force, trajectory, factor))
 
 
 def driven_residual(force: PotentialBank, trajectory: Trajectory, factor):
     """(1/T) Σ_t E[(r + f²)²] of a driving force −f² along a trajectory, a scalar."""
+    return (trajectory.residual + forces(force, trajectory, factor).square()).square().mean()
+
+
+def forces(force: PotentialBank, trajectory: Trajectory, factor):
+    """f(z_{t−1}, t) of every sample and step, (B, steps)."""
     steps = trajectory.residual.shape[1]
-    forces = torch.stack([_at(force, trajectory, factor, t).value.flatten() for t in range(1, steps + 1)], 1)
-    return (trajectory.residual + forces.square()).square().mean()
+    return torch.stack([_at(force, trajectory, factor, t).value.flatten() for t in range(1, steps + 1)], 1)
+
+
+def start_terms(potentials, force, trajectory: Trajectory, factor):
+    """(E‖∇u(z_0, 0)‖², E f(z_0, 0)²), scalars."""
+    start, still = (_at(bank, trajectory, factor, 0) for bank in (potentials, force))
+    return start.gradient.square().sum(-1).mean(), still.value.square().mean()
 
 
 def _at(bank, trajectory, factor, t):

@@ -6,13 +6,14 @@ optimiser's state and s. An interrupted run that goes on from its checkpoint is 
 
 import math
 import time
+from functools import partial
 from pathlib import Path
 
 import torch
 from tqdm.auto import tqdm
 
 from flowlib.config import Config
-from flowlib.data import Source, check_source
+from flowlib.data import Source, check_source, single_factor_batch
 from flowlib.devices import device_of, is_out_of_memory, seeded
 from flowlib.errors import FlowlibError
 from flowlib.models.contract import check_gradients, check_terms
@@ -114,7 +115,8 @@ class Trainer:
         """The loss terms of a batch; the parameters' gradients are those of its loss. Both are means over the processes."""
         config, generator = self.config, step_generator(self.config.seed, self.step, self.device)
         more = {"beginning": self.model.beginning} if getattr(self.model, "beginning", 0) else {}
-        batch = self.sequences.training_batch(config.batch, config.frames_per_step, generator, self.part, **more)
+        draw = self.sequences.training_batch if config.batches == "balanced" else partial(single_factor_batch, self.sequences)
+        batch = draw(config.batch, config.frames_per_step, generator, self.part, **more)
         with distributed.same_noise(len(config.factors)):
             terms = self.model.objective(batch, generator)
         check_terms(self.model, terms)
