@@ -117,7 +117,10 @@ def test_the_stored_sweep_is_complete_and_in_the_experiment_s_form():
     assert [row["kind"] for row in rows] == ["none"] + [k for k in experiment.KINDS for _ in experiment.WEIGHTS]
     assert all(len(row["action_over_w2"]) == len(row["mismatch"]) == 8 for row in rows)
     fresh = experiment.sweep(kinds=("zero",), weights=(1.0,), repeats=2, samples=8, iterations=2)
-    assert [set(row) for row in json.loads(json.dumps(fresh))] == [set(rows[0])] * 2
+    trained = {"commit": "abc"}
+    made = json.loads(json.dumps(experiment.as_results(fresh, trained)))["rows"]
+    assert [set(row["config"] | row["metrics"]) for row in made] == [set(rows[0])] * 2
+    assert all(row["trained"]["seconds"] >= 0 and row["trained"]["commit"] == "abc" for row in made)
 
 
 def test_the_bank_of_repeats_flows_one_by_one():

@@ -7,6 +7,7 @@ log-determinant (M11), plus weight · penalty. A bank of R potentials makes R in
 data/results/potential_fit.json.
 """
 
+import time
 from dataclasses import dataclass
 from itertools import product
 
@@ -132,20 +133,19 @@ def measure_fit(bank: PotentialBank, *, source=SOURCE, target=TARGET, particles=
 
 
 ABOUT = "a potential between two Gaussians, by the Hamilton–Jacobi penalty and its weight; repeats in a row"
-SETTINGS = ("kind", "weight")
 KINDS = ("zero", "paper", "driven", "positive")
 WEIGHTS = (0.1, 1.0, 10.0, 100.0, 1000.0)
 
 
 def sweep(kinds=KINDS, weights=WEIGHTS, repeats=8, **options) -> list[dict]:
-    """One row for no penalty, and one for each kind and weight: action / W₂² and the mismatch of every repeat."""
+    """One row for no penalty, and one for each kind and weight: action / W₂² and the mismatch of every repeat, and the seconds it took."""
     rows = []
     for kind, weight in [("none", 0.0), *product(kinds, weights)]:
+        started = time.perf_counter()
         report = measure_fit(fit_potential(kind, weight, repeats=repeats, **options))
         excess = [round(ratio, 4) for ratio in (report.action / report.w2).tolist()]
-        rows.append(
-            {"kind": kind, "weight": weight, "action_over_w2": excess, "mismatch": [round(value, 4) for value in report.mismatch.tolist()]}
-        )
+        found = {"action_over_w2": excess, "mismatch": [round(value, 4) for value in report.mismatch.tolist()]}
+        rows.append({"kind": kind, "weight": weight, **found, "seconds": round(time.perf_counter() - started, 1)})
     return rows
 
 
@@ -156,11 +156,12 @@ def read_sweep() -> list[dict]:
 
 def as_results(rows, trained) -> dict:
     """Rows of `sweep` in the form of all results (`flowlib.experiments.results`)."""
-    parts = [({name: row[name] for name in SETTINGS}, {name: row[name] for name in row if name not in SETTINGS}) for row in rows]
-    return {
-        "about": ABOUT,
-        "rows": [make_row(f"{config['kind']}, weight {config['weight']:g}", 0, config, found, trained) for config, found in parts],
-    }
+    return {"about": ABOUT, "rows": [_as_row(trained, **row) for row in rows]}
+
+
+def _as_row(trained, kind, weight, seconds, **found):
+    config = {"kind": kind, "weight": weight}
+    return make_row(f"{kind}, weight {weight:g}", 0, config, found, trained | {"seconds": seconds})
 
 
 if __name__ == "__main__":
