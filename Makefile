@@ -10,7 +10,7 @@ BOOK_FLAGS ?=
 book notebooks figures execute test colab-check: export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help train book notebooks pdf figures execute test colab-check assignments lint clean
+.PHONY: help train book notebooks pdf slides figures execute test colab-check assignments lint clean
 
 help:            ## show this list
 	@awk '/^[a-z-]+:.*## / { name = $$0; sub(/:.*/, "", name); sub(/.*## /, ""); printf "  make %-13s%s\n", name, $$0 }' Makefile
@@ -28,6 +28,10 @@ notebooks: book  ## the chapters as plain notebooks for Colab and any Jupyter: e
 pdf: $(READY)    ## print the built site as one PDF, _build/flowlib-book.pdf (needs Chromium and its driver)
 	@test -f _build/html/index.html || $(MAKE) book
 	$(PY) book/_tools/pdf.py
+
+slides: $(READY)  ## two lectures as slides, from the built chapters, into _build/slides (others in ARGS="02 05")
+	@test -f _build/html/index.html || $(MAKE) book
+	$(PY) book/_tools/slides.py $(ARGS)
 
 figures: $(READY)  ## all figures of the book as SVG, into _build/figures (runs the chapters, or those in NOTEBOOKS="…")
 	$(PY) book/_tools/figures.py $(NOTEBOOKS)

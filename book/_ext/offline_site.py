@@ -21,9 +21,12 @@ def mathjax_files() -> Path:
 
 
 def copy_mathjax(app, exception) -> None:
-    if exception is not None or app.builder.format != "html":
-        return
-    source, target = mathjax_files(), Path(app.outdir, "_static", "vendor", "mathjax")
+    if exception is None and app.builder.format == "html":
+        copy_mathjax_parts(Path(app.outdir, "_static", "vendor", "mathjax"))
+
+
+def copy_mathjax_parts(target: Path) -> None:
+    source = mathjax_files()
     for part in MATHJAX_PARTS:
         if (source / part).is_dir():
             shutil.copytree(source / part, target / part, dirs_exist_ok=True)
