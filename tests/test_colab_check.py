@@ -9,9 +9,10 @@ import pytest
 
 pytest.importorskip("nbclient")
 
+import colab_assignments  # noqa: E402
 import colab_check  # noqa: E402
 import colab_environment  # noqa: E402
-from nbformat.v4 import new_code_cell, new_notebook, new_output  # noqa: E402
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output  # noqa: E402
 from notebooks import write  # noqa: E402
 
 HERE = Path(sys.executable)
@@ -158,3 +159,46 @@ def test_too_long_is_a_failure(monkeypatch):
     monkeypatch.setattr(colab_check, "_cells", nothing)
     assert colab_check.run(new_notebook(), "python3", {}, limit=60)[1] == []
     assert colab_check.run(new_notebook(), "python3", {}, limit=-1)[1] == ["longer than -1 s"]
+
+
+LISTED = "a      1 points   not answered\nb      2 points   a text: look\n"
+
+
+def assignment(*cells, said=LISTED + "\nStill open: a."):
+    """An assignment of one task and one text that has been run; `cells` : what each of its cells raises, or None."""
+    task = {"grade_id": "a", "grade": True, "solution": False, "points": 1, "locked": True, "schema_version": 3, "task": False}
+    text = new_markdown_cell("", metadata={"nbgrader": task | {"grade_id": "b", "solution": True, "points": 2}})
+    run = [new_code_cell("x", outputs=[new_output("error", ename=name, evalue="e", traceback=[])] if name else []) for name in cells]
+    run[-1].metadata = {"nbgrader": task}
+    return new_notebook(cells=[*run, text, new_code_cell("check", outputs=[new_output("stream", name="stdout", text=said)])])
+
+
+@pytest.mark.parametrize("raised, said, answered, told", [
+    ((None, "NotYet"), LISTED + "\nStill open: a.", False, []),
+    ((None, "NotImplementedError"), LISTED + "\nStill open: a.", False, []),
+    ((None, "TypeError"), LISTED + "\nStill open: a.", False, ["cell 1: TypeError: e"]),
+    (("NotYet", "NotYet"), LISTED + "\nStill open: a.", False, ["cell 0: NotYet: e"]),
+    ((None, "NotYet"), "a  1 points\n\nStill open: a.", False, ["the last cell does not list b"]),
+    ((None, "NotYet"), LISTED + "\nEverything is answered.", False, ["the last cell does not say 'Still open: a.'"]),
+    ((None, None), LISTED + "\nEverything is answered.", True, []),
+    ((None, "NotYet"), LISTED + "\nStill open: a.", True, ["cell 1: NotYet: e", "the last cell does not say 'Everything is answered.'"]),
+])  # fmt: skip
+def test_what_an_assignment_may_say(raised, said, answered, told):
+    assert colab_assignments.problems(assignment(*raised, said=said), answered) == told
+
+
+def test_an_assignment_is_run_to_its_end_and_its_packages_are_looked_at(monkeypatch):
+    def run(notebook, *_, to_the_end):
+        assert to_the_end
+        return 1.0, []
+
+    monkeypatch.setattr(colab_check, "run", run)
+    states = iter([{"torch": "2"}, {"torch": "3"}])
+    found = colab_check.check_assignment("1_a", assignment(None, "NotYet"), False, "colab", {}, 180, lambda: next(states))
+    assert found.problems == ["torch 2 became 3"] and str(found).endswith("torch 2 became 3") and "widgets" not in str(found)
+
+
+def test_after_a_failed_cell_the_others_run_where_that_is_wanted():
+    notebook = new_notebook(cells=[new_code_cell("1 / 0"), new_code_cell("print(2)")])
+    assert colab_check.run(notebook, "python3", dict(colab_check.os.environ), 120, to_the_end=True)[1] == []
+    assert colab_check.printed(notebook.cells[1]) == "2\n"

@@ -8,6 +8,11 @@ import time
 import nbformat
 import pytest
 
+pytest.importorskip("jupytext")
+
+import address
+import colab_cell
+
 from assignments import HIDDEN  # noqa: F401  (the runner's own import must work without nbgrader)
 from flowlib import teaching
 from flowlib.errors import FlowlibError
@@ -101,6 +106,7 @@ def test_sources_are_whole(name):
     made = notebook(sources()[name])
     tests = [cell for cell in made.cells if grade_id(cell) in points(made.cells)]
     assert made.cells[0].source.startswith("# Assignment") and "colab" in made.cells[1].metadata.tags
+    assert made.cells[1].source == colab_cell.source(address.address()), "the set-up cell of the chapters"
     assert all(cell.source.startswith("# Checks ") for cell in tests), "every test says in its first line what it checks"
     told = sum(data["points"] for cell in made.cells if (data := cell.metadata.get("nbgrader")) and data["grade"])
     assert f"{told} points" in made.cells[0].source

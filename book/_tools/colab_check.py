@@ -1,16 +1,18 @@
-"""Run the plain notebooks as Colab would: its versions, an empty folder, no flowlib, the first cell has to fetch everything.
+"""Run the plain notebooks and the assignments as Colab would: its versions, an empty folder, no flowlib, the first cell has to fetch everything.
 
-    python book/_tools/colab_check.py                      every chapter
-    python book/_tools/colab_check.py 01 08 --limit 600    two of them, on a busy machine
+    python book/_tools/colab_check.py                      every chapter, every assignment untouched and answered
+    python book/_tools/colab_check.py 01 08 --limit 600    two chapters, on a busy machine
+    python book/_tools/colab_check.py assignments          the assignments alone
     python book/_tools/colab_check.py --torch colab --index https://download.pytorch.org/whl/cpu
 
 The repository's address is answered by a clone of the last commit of this checkout, packages come from pip.
-Needs the site's notebooks (make notebooks); fails if any chapter does.
+Needs the site's notebooks (make notebooks); fails if any notebook does.
 """
 
 import argparse
 import asyncio
 import contextlib
+import functools
 import json
 import os
 import re
@@ -22,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import address
+import colab_assignments
 import colab_environment
 import plain
 from nbclient import NotebookClient
@@ -36,17 +39,17 @@ WIDGETS = ('class="flowviz', 'class="flowquiz')
 
 @dataclass
 class Result:
-    """How one chapter went: widgets and texts as (found, on the page), problems as lines."""
+    """How one notebook went: widgets and texts as (found, on the page), problems as lines."""
 
     chapter: str
     seconds: float
-    widgets: tuple[int, int]
-    texts: tuple[int, int]
     problems: list[str]
+    widgets: tuple[int, int] | None = None
+    texts: tuple[int, int] | None = None
 
     def __str__(self):
-        counts = f"{self.widgets[0]}/{self.widgets[1]} widgets  {self.texts[0]}/{self.texts[1]} texts"
-        return f"{self.chapter:28} {self.seconds:6.0f} s  {counts}  {'; '.join(self.problems) or 'right'}"
+        counts = f"{self.widgets[0]}/{self.widgets[1]} widgets  {self.texts[0]}/{self.texts[1]} texts  " if self.texts else ""
+        return f"{self.chapter:28} {self.seconds:6.0f} s  {counts}{'; '.join(self.problems) or 'right'}"
 
 
 def repository(folder: Path, root: Path = ROOT) -> Path:
@@ -73,10 +76,10 @@ def kernel(python: Path, folder: Path) -> str:
     return place.name
 
 
-def run(notebook, name: str, environment: dict, limit: float) -> tuple[float, list[str]]:
-    """Run all cells in an empty folder: (seconds, what went wrong)."""
+def run(notebook, name: str, environment: dict, limit: float, to_the_end=False) -> tuple[float, list[str]]:
+    """Run all cells in an empty folder, with `to_the_end` also after a failed one: (seconds, what went wrong)."""
     with tempfile.TemporaryDirectory() as empty:
-        client = NotebookClient(notebook, timeout=limit, kernel_name=name, resources={"metadata": {"path": empty}})
+        client = NotebookClient(notebook, timeout=limit, kernel_name=name, resources={"metadata": {"path": empty}}, allow_errors=to_the_end)
         start = time.perf_counter()
         problems = asyncio.run(_cells(client, environment))
         seconds = time.perf_counter() - start
@@ -106,13 +109,24 @@ def check(made, committed, name, environment, limit, installed) -> Result:
         raise SystemExit(f"{made.name} is older than its chapter: make book")
     before = installed()
     seconds, problems = run(notebook, name, environment, limit)
-    after = installed()
-    changed = [f"{name} {version} became {after.get(name)}" for name, version in before.items() if after.get(name) != version]
     widgets = sum(count_widgets(ours) for ours, _ in pairs), sum(count_widgets(theirs) for _, theirs in pairs)
     if widgets[0] != widgets[1]:
         problems.append(f"{widgets[0]} widgets, the page has {widgets[1]}")
     texts = [(printed(ours), printed(theirs)) for ours, theirs in pairs if printed(theirs)]
-    return Result(chapter, seconds, widgets, (sum(ours == theirs for ours, theirs in texts), len(texts)), problems + changed)
+    right = sum(ours == theirs for ours, theirs in texts)
+    return Result(chapter, seconds, problems + changes(before, installed()), widgets, (right, len(texts)))
+
+
+def check_assignment(title, notebook, answered, name, environment, limit, installed) -> Result:
+    """Run an assignment, untouched or answered, to its end, as far as one who has not answered gets."""
+    before = installed()
+    seconds, problems = run(notebook, name, environment, limit, to_the_end=True)
+    return Result(title, seconds, problems + colab_assignments.problems(notebook, answered) + changes(before, installed()))
+
+
+def changes(before: dict, after: dict) -> list[str]:
+    """What a notebook has done to the packages that it found."""
+    return [f"{name} {version} became {after.get(name)}" for name, version in before.items() if after.get(name) != version]
 
 
 def count_widgets(cell) -> int:
@@ -134,24 +148,26 @@ def as_found(python: Path):
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("chapters", nargs="*", help="how their names begin, e.g. 01; all if none is named")
+    parser.add_argument("chapters", nargs="*", help="how their names begin, e.g. 01, or assignments; all if none is named")
     parser.add_argument("--torch", help='a version, or "colab" for Colab\'s (default: the one in requirements.txt)')
     parser.add_argument("--index", help="where pip finds torch (default: as pip is configured)")
     parser.add_argument("--limit", type=float, default=SECONDS, help=f"seconds a chapter may take (default {SECONDS})")
     options = parser.parse_args()
-    wanted = [path for path in chapters() if path.name.startswith(tuple(options.chapters) or "")]
+    wanted = [path for path in chapters() if not options.chapters or path.name.startswith(tuple(options.chapters))]
     if missing := [path.name for path in wanted if not (plain.FOLDER / path.name).exists()]:
         raise SystemExit(f"there is no plain {missing[0]} yet: make notebooks")
     python = colab_environment.make(options.torch, options.index)
     results = []
     with tempfile.TemporaryDirectory() as folder:
         environment = variables(python, repository(Path(folder)), address.address())
-        name = kernel(python, Path(folder))
-        for path in wanted:
+        how = kernel(python, Path(folder)), environment, options.limit, lambda: colab_environment.versions(python)
+        runs = [functools.partial(check, plain.FOLDER / path.name, read(path), *how) for path in wanted]
+        if not options.chapters or "assignments" in options.chapters:
+            built = colab_assignments.notebooks(Path(folder) / "assignments")
+            runs += [functools.partial(check_assignment, *assignment, *how) for assignment in built]
+        for run_one in runs:
             with as_found(python):
-                results.append(
-                    check(plain.FOLDER / path.name, read(path), name, environment, options.limit, lambda: colab_environment.versions(python))
-                )
+                results.append(run_one())
             print(results[-1], flush=True)
     return int(any(result.problems for result in results))
 

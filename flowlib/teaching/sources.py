@@ -9,22 +9,26 @@
 nbgrader's metadata, the cell that sets up Colab and the check before handing in are added here.
 """
 
+import tomllib
 from pathlib import Path
 
 import jupytext
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
 
+from flowlib.colab import PYPROJECT
 from flowlib.errors import FlowlibError
 
 FOLDER = Path(__file__).resolve().parents[2] / "assignments"
 KERNEL = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}, "language_info": {"name": "python"}}
-COLAB = """try:
+SETUP = """import os
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: waiting threads sleep and leave the cores to others
+try:
     import flowlib
 except ImportError:  # in Colab: fetch the book's code and what it needs (never another torch or numpy)
-    !test -d flowlib-book || git clone -q --depth 1 https://github.com/flowlib-book/flowlib-book
-    import os, sys
-    sys.path.insert(0, os.path.abspath("flowlib-book"))
+    !test -d {name} || git clone -q --depth 1 {address}
+    import sys
+    sys.path.insert(0, os.path.abspath("{name}"))
     import flowlib.colab
     flowlib.colab.setup()"""
 #        kind: grade, solution, locked
@@ -36,11 +40,17 @@ def sources(folder=FOLDER) -> dict[str, Path]:
     return {path.stem: path for path in sorted(Path(folder).glob("[0-9]*.py"))}
 
 
+def setup_cell() -> str:
+    """The chapters' set-up cell, with the repository's address as pyproject.toml states it."""
+    address = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]["urls"]["Repository"]
+    return SETUP.format(address=address, name=address.rsplit("/", 1)[1])
+
+
 def notebook(path) -> NotebookNode:
     """The instructor's notebook, solutions and hidden tests inside. Raises FlowlibError for a source that would not grade."""
     cells = [_cell(cell, f"{path}, cell {index}") for index, cell in enumerate(jupytext.read(path, fmt="py:percent").cells)]
     check = f"from flowlib import teaching\n\nteaching.submission({', '.join(map(str, filter(None, (points(cells), written(cells)))))})"
-    cells = [cells[0], new_code_cell(COLAB, metadata={"tags": ["colab"]}), *cells[1:]]
+    cells = [cells[0], new_code_cell(setup_cell(), metadata={"tags": ["colab"]}), *cells[1:]]
     cells.append(new_code_cell(check, metadata={"nbgrader": _metadata("submission", "code", *KINDS["locked"])}))
     names = [grade_id(cell) for cell in cells if grade_id(cell)]
     if doubled := {name for name in names if names.count(name) > 1}:
