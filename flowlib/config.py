@@ -32,8 +32,9 @@ class Config:
     """A training batch holds equally many sequences of each factor, or, as in the paper's code, those of one that is drawn (chapter 13)."""
     frames_per_step: int = 1
     """How many of the frames x_1 … x_T are decoded in a training step, reweighted by T/n (x_0 always is)."""
-    starts: Literal["plain", "moved"] = "plain"
-    """Where training sequences begin: with the plain image, or in half of them with the other factors somewhere on their way."""
+    starts: Literal["plain", "moved", "mixed"] = "plain"
+    """Training sequences: begin with the plain image; or half of them with the other factors somewhere on their way; or mixed, several
+    factors in every step at strengths of their own, without labels (for models that need none)."""
     left_out: tuple[int, ...] = ()
     """Digits that are left out of training (M19); the held-out part always has all ten."""
     validation: int = 0

@@ -1,5 +1,7 @@
 """Data: sequences under one transformation each, of digits, of any images, or recorded. What all of them offer: `Source`."""
 
+from dataclasses import replace
+
 import torch
 
 from flowlib.data.batch import Batch, grouped_factors
@@ -9,6 +11,7 @@ from flowlib.data.digits import data_folder, load_digits
 from flowlib.data.factorial import FactorialSequences
 from flowlib.data.files import load_path, options_of
 from flowlib.data.grid import Grid
+from flowlib.data.mixed import MixedSequences
 from flowlib.data.mnist import load_mnist
 from flowlib.data.other import photo_patches, sklearn_digits
 from flowlib.data.recorded import DatasetSequences, RecordedSequences
@@ -31,7 +34,7 @@ from flowlib.errors import FlowlibError
 GIVEN = "(given in Python)"  # `config.data` of a model that was trained on a source that is in no file
 
 __all__ = [
-    "Batch", "DatasetSequences", "FACTORS", "FactorialSequences", "Grid", "ImageSequences", "RecordedSequences", "RoomSequences", "Rooms", "Sequences", "Source", "Studio", "TRANSFORMATIONS", "Transformation",
+    "Batch", "DatasetSequences", "FACTORS", "FactorialSequences", "Grid", "ImageSequences", "MixedSequences", "RecordedSequences", "RoomSequences", "Rooms", "Sequences", "Source", "Studio", "TRANSFORMATIONS", "Transformation",
     "check", "check_source", "colour", "data_folder", "factor_index", "grouped_factors", "load_digits", "load_mnist", "load_sequences", "open_images",
     "options_of", "photo_patches", "rotate_hue", "single_factor_batch", "sklearn_digits", "strength", "transform", "transformation",
 ]  # fmt: skip
@@ -42,12 +45,15 @@ def load_sequences(config, split="train") -> Source:
 
     split : "train", without the digits left out and the validation images; "validation"; "test", the held-out part, whole;
         "left out" and "kept": those digits of the held-out part that training never saw, and the others
+    With starts "mixed" every part is a `MixedSequences`: its training batches are mixed, its sequences of one factor are what they were.
     Raises FlowlibError for data that are not there or cannot be used.
     """
     if split not in ("train", "validation", "test", "left out", "kept"):
         raise FlowlibError(f"split {split!r} does not exist: choose train, validation, test, left out or kept")
     if config.data == GIVEN:
         raise FlowlibError("this model's data were given in Python and are in no file: give them again (flowlib.evaluate(model, source))")
+    if config.starts == "mixed":
+        return MixedSequences(load_sequences(replace(config, starts="plain"), split))
     if is_factorial(config.data):
         return load_factorial(config, split)
     if config.data not in ("digits", "mnist"):

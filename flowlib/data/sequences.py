@@ -1,7 +1,7 @@
 """Images as factor sequences: one image, one transformation of growing strength, T + 1 frames made on the fly."""
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Real
 from torch import Tensor
 
 from flowlib.data.source import Source, shares
@@ -60,10 +60,10 @@ class ImageSequences(Source):
         labels = torch.full((len(images),), factor, device=self.device)
         return self.frames(images, labels, times.to(self.device).expand(len(images), -1))
 
-    def composed(self, indices, times: Int[Tensor, "*B F K"]) -> Float[Tensor, "n F C H W"]:
+    def composed(self, indices, times: Real[Tensor, "*B F K"]) -> Float[Tensor, "n F C H W"]:
         """Frames that show every factor at once, in one composed warp: nothing is resampled twice (M18).
 
-        times : (F, K), frame f shows factor k at its step times[f, k]; or (n, F, K), other steps for every image.
+        times : (F, K), frame f shows factor k at its step times[f, k], also between steps; or (n, F, K), other steps for every image.
         """
         if times.shape[-1] != len(self.factors):
             raise FlowlibError(f"times {tuple(times.shape)}: the last axis holds a step for each of {self.factors}")

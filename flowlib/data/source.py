@@ -126,5 +126,5 @@ def check_source(source, config):
     differing = [f"{name} {value!r}, the model {getattr(config, name)!r}" for name, value in there.items() if value != getattr(config, name)]
     if differing:
         raise FlowlibError(f"data and model do not fit: the data have {'; '.join(differing)}. Train a model on such data, or give the others")
-    if not source.labelled and config.model != "flow-inferred":
+    if not source.labelled and config.model not in ("flow-inferred", "sparse"):
         raise FlowlibError(f"these sequences have no labels, which model {config.model!r} needs: choose model flow-inferred, or give labels")

@@ -1,0 +1,73 @@
+"""Sequences in which several factors move, each step with strengths of its own, most of them zero; nobody says which."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from flowlib.data.batch import Batch
+from flowlib.data.factorial import FactorialSequences
+from flowlib.data.source import Source
+from flowlib.errors import FlowlibError
+
+ACTIVITY = 0.3
+
+
+class MixedSequences(Source):
+    """Training sequences of a composable source whose every step moves each factor with probability `activity`, independently.
+
+    Of images, an active factor moves by a strength drawn uniformly from [½, 1½] steps; of a full factorial data set, by one value. No
+    factor goes beyond its step T: it stays there. Batches hold all frames x_0 … x_T in order, and no labels (−1). Everything else, such
+    as sequences of one factor for evaluation, is the source's own.
+    """
+
+    def __init__(self, source: Source, activity: float = ACTIVITY):
+        if not source.composable:
+            raise FlowlibError(f"{type(source).__name__} cannot show several factors at once here: choose images, or fewer steps")
+        if not 0 < activity <= 1:
+            raise FlowlibError(f"activity = {activity}: give a probability above 0, up to 1")
+        self.source, self.activity, self.whole = source, activity, isinstance(source, FactorialSequences)
+        self.factors, self.steps, self.channels, self.size = source.factors, source.steps, source.channels, source.size
+        self.device, self.endless, self.composable = source.device, source.endless, True
+
+    def __len__(self):
+        return len(self.source)
+
+    def to(self, device) -> "MixedSequences":
+        self.source.to(device)
+        return super().to(device)
+
+    def first_frames(self, indices=slice(None)):
+        return self.source.first_frames(indices)
+
+    def frames_of(self, indices, factor, times):
+        return self.source.frames_of(indices, factor, times)
+
+    def length(self, factor) -> int:
+        return self.source.length(factor)
+
+    def composed(self, indices, times):
+        return self.source.composed(indices, times)
+
+    def composed_values(self, indices, times):
+        return self.source.composed_values(indices, times)
+
+    def strengths(self, count: int, generator) -> Float[Tensor, "n T K"]:
+        """By how many steps each factor moves from frame t − 1 to frame t, t = 1 … T."""
+        shape, drawn = (count, self.steps, len(self.factors)), {"generator": generator, "device": generator.device}
+        active = torch.rand(shape, **drawn) < self.activity
+        size = torch.ones(shape, device=generator.device) if self.whole else 0.5 + torch.rand(shape, **drawn)
+        places = (active * size).cumsum(1).clamp(max=self.steps)
+        return places.diff(dim=1, prepend=torch.zeros_like(places[:, :1])).to(self.device)
+
+    def mixed(self, indices, strengths: Float[Tensor, "n T K"]) -> Batch:
+        """All frames of the sequences at `indices` under these strengths, without labels."""
+        places = torch.cat([torch.zeros_like(strengths[:, :1]), strengths.cumsum(1)], 1)
+        frames = self.source.composed(indices, places.round().long() if self.whole else places)
+        times = torch.arange(self.steps + 1, device=frames.device).expand(len(frames), -1)
+        return Batch(frames, times, torch.full((len(frames),), -1, device=frames.device), self.steps)
+
+    def training_batch(self, batch_size, frames_per_step, generator, part=(0, 1), beginning=0) -> Batch:
+        """All frames of random sequences; of R processes the r-th makes every R-th sequence of the same batch."""
+        indices = torch.randint(len(self), (batch_size,), generator=generator, device=generator.device)
+        rows = slice(part[0], None, part[1])
+        return self.mixed(indices.to(self.device)[rows], self.strengths(batch_size, generator)[rows])

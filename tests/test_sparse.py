@@ -1,0 +1,265 @@
+"""The unlabelled model: its bound against a closed form with every spike summed out, its motion against arithmetic by hand."""
+
+import dataclasses
+import itertools
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import multivariate_normal
+from tiny import CONFIG, sequences
+from torch import nn
+from torch.func import jacrev, vmap
+
+from flowlib.data import Batch, MixedSequences
+from flowlib.errors import FlowlibError
+from flowlib.flows import Derivatives
+from flowlib.models import build_model
+from flowlib.models.spike_slab import SpikeSlab
+from flowlib.training import Trainer, new_model
+
+SPARSE = dataclasses.replace(CONFIG, model="sparse", latent_dim=4, starts="mixed")
+STEPS, PI, SPEED, SCALE, STD = 3, 0.3, 1.7, 0.9, 0.6
+
+
+class Constant(nn.Module):
+    """Fields that do not depend on z: `velocities` (F, d)."""
+
+    def __init__(self, velocities):
+        super().__init__()
+        self.velocities, self.factors = velocities, len(velocities)
+
+    def forward(self, z, t, factor=None, hessian=False):
+        v = self.velocities[:, None].expand(-1, z.shape[1], -1)
+        return Derivatives(v[..., 0], v, v[..., 0], torch.zeros(*v.shape, v.shape[-1]) if hessian else None)
+
+
+class Fixed(nn.Module):
+    """The same numbers, whatever comes in."""
+
+    def __init__(self, values):
+        super().__init__()
+        self.values = values
+
+    def forward(self, inputs):
+        return self.values.expand(*inputs.shape[:-1], -1)
+
+
+class FixedEncoder(nn.Module):
+    def forward(self, images):
+        return torch.full((len(images), 1), 0.4), torch.full((len(images), 1), math.log(0.7))
+
+
+class OnePixel(nn.Module):
+    def forward(self, z):
+        return (SCALE * z)[..., None, None]
+
+
+def closed(beta=1.0, activity=PI, batch=1):
+    """(model, batch): one code, one constant field, one pixel, everything Gaussian but for the spikes."""
+    config = dataclasses.replace(
+        SPARSE, latent_dim=1, horizon=STEPS, factors=("one",), likelihood="gaussian", noise_std=STD, size=4, channels=1,
+        options={"gradients": 1, "rotations": 0, "activity": activity, "beta": beta},
+    )  # fmt: skip
+    model = build_model(config)
+    model.encoder, model.decoder = FixedEncoder(), OnePixel()
+    model.banks = nn.ModuleList([Constant(torch.full((1, 1), SPEED))])
+    model.reader = Fixed(torch.tensor([0.3, math.log(0.8), 0.2]))
+    frames = torch.tensor([0.9, 0.8, 0.1, 0.3]).reshape(1, 4, 1, 1, 1).expand(batch, -1, -1, -1, -1)
+    return model, Batch(frames, torch.arange(4).expand(batch, -1), torch.full((batch,), -1), STEPS)
+
+
+def log_p(batch, activity=PI, last=STEPS):
+    """log p(x_0 … x_last): a mixture over all patterns of spikes of Gaussians, z_t = z_0 + c Σ_{s≤t} y_s ε_s. numpy alone."""
+    x, lower, total = batch.frames[0].flatten().numpy()[: last + 1], np.tri(last + 1, last, -1), []
+    for pattern in itertools.product((0, 1), repeat=last):
+        y = np.array(pattern)
+        covariance = SCALE**2 * (1 + SPEED**2 * (lower * y) @ lower.T) + STD**2 * np.eye(last + 1)
+        weight = np.prod(np.where(y == 1, activity, 1 - activity))
+        total.append(np.log(weight) + multivariate_normal.logpdf(x, np.zeros(last + 1), covariance) if weight else -np.inf)
+    return np.logaddexp.reduce(total)
+
+
+N = 200_000
+
+
+@pytest.fixture
+def draws(double):
+    torch.set_default_dtype(torch.float64)
+    model, batch = closed(batch=N)
+    with torch.no_grad():
+        return model.sequence_log_weights(batch, torch.Generator().manual_seed(0)), log_p(batch), model, batch
+
+
+def test_weights_average_to_the_likelihood_of_the_sequence(draws):
+    log_w, exact, *_ = draws
+    w = (log_w - exact).exp()
+    assert w.mean().item() == pytest.approx(1, abs=5 * w.std().item() / math.sqrt(N))
+    assert w.std().item() / math.sqrt(N) < 0.02
+
+
+def test_the_loss_is_minus_the_mean_log_weight_and_bounds_the_likelihood(draws):
+    log_w, exact, model, batch = draws
+    with torch.no_grad():
+        loss = model.objective(batch, torch.Generator().manual_seed(1))["loss"].item()
+    assert loss == pytest.approx(-log_w.mean().item(), abs=5 * math.sqrt(2) * log_w.std().item() / math.sqrt(N))
+    assert -loss < exact - 0.1
+
+
+def test_a_larger_beta_is_a_looser_bound_by_so_much_of_the_kl(double):
+    losses = {}
+    for beta in (1.0, 4.0):
+        model, batch = closed(beta)
+        with torch.no_grad():
+            losses[beta] = model.objective(batch, torch.Generator().manual_seed(0))
+    q = SpikeSlab(torch.tensor(0.3), torch.tensor(math.log(0.8)), torch.tensor(0.2), PI)
+    assert losses[1.0]["kl_g"].item() == pytest.approx(STEPS * q.kl().item(), abs=1e-6)
+    assert (losses[4.0]["loss"] - losses[1.0]["loss"]).item() == pytest.approx(3 * STEPS * q.kl().item(), abs=1e-5)
+
+
+@pytest.mark.parametrize("t", [0, 2])
+def test_weights_of_frames_average_to_their_own_likelihood(double, t):
+    model, batch = closed(batch=N)
+    with torch.no_grad():
+        w = model.frame_log_weights(batch, torch.Generator().manual_seed(0))[:, t]
+    total = []
+    for y in itertools.product((0, 1), repeat=t):
+        variance = SCALE**2 * (1 + SPEED**2 * sum(y)) + STD**2
+        total.append(
+            sum(math.log(PI if one else 1 - PI) for one in y)
+            - 0.5 * (batch.frames[0, t].item() ** 2 / variance + math.log(2 * math.pi * variance))
+        )
+    w = (w - np.logaddexp.reduce(total)).exp()
+    assert w.mean().item() == pytest.approx(1, abs=5 * w.std().item() / math.sqrt(N))
+
+
+def test_without_spikes_the_weights_fit_too(double):
+    model, batch = closed(activity=1.0, batch=N)
+    with torch.no_grad():
+        w = (model.sequence_log_weights(batch, torch.Generator().manual_seed(0)) - log_p(batch, 1.0)).exp()
+    assert w.mean().item() == pytest.approx(1, abs=5 * w.std().item() / math.sqrt(N))
+
+
+@pytest.fixture
+def model(double):
+    torch.manual_seed(0)
+    built = build_model(dataclasses.replace(SPARSE, options={"gradients": 2, "rotations": 3})).double()
+    for parameter in built.banks.parameters():
+        parameter.data.normal_(std=0.5)
+    return built.requires_grad_(False)
+
+
+def test_the_first_fields_are_gradients_and_the_others_have_no_divergence(model, generator):
+    z = torch.randn(6, 4, generator=generator)
+    jacobians = [vmap(jacrev(lambda point, f=f: model.velocities(point[None])[0][f, 0]))(z) for f in range(5)]
+    for f, found in enumerate(jacobians):
+        assert torch.allclose(found, model.velocities(z, jacobian=True)[1][f])
+        symmetric, divergence = torch.allclose(found, found.mT), found.diagonal(dim1=1, dim2=2).sum(1).abs().max()
+        assert symmetric if f < 2 else divergence < 1e-12 and not symmetric
+
+
+def test_a_path_adds_up_strengths_times_fields(model, generator):
+    z, g = torch.randn(3, 4, generator=generator), torch.randn(3, 2, 5, generator=generator)
+    path = model.move(z, g)
+    here = z
+    for t in range(2):
+        v = model.velocities(here)[0]
+        here = torch.stack([here[b] + sum(g[b, t, f] * v[f, b] for f in range(5)) for b in range(3)])
+        assert torch.allclose(path[:, t + 1], here)
+    assert torch.equal(path[:, 0], z)
+
+
+class TestTransport:
+    def test_a_label_moves_by_its_own_field_at_its_mean_strength(self, model, generator):
+        model.moves[:] = 0
+        model.moves[1, 3] = 0.5
+        z = torch.randn(3, 4, generator=generator)
+        step = model.transport(z, 1, 1)[:, 1]
+        assert torch.allclose(step, z + 0.5 * model.velocities(z)[0][3])
+        assert torch.allclose(model.transport(z, torch.tensor([0, 1, 0]), 1)[:, 1], torch.stack([z[0], step[1], z[2]]))
+
+    def test_it_comes_back(self, model, generator):
+        model.moves[:] = 0.1
+        z = torch.randn(3, 4, generator=generator)
+        there = model.transport(z, 2, 2.5)[:, -1]
+        assert torch.allclose(model.transport(there, 2, -2.5)[:, -1], z, atol=1e-9)
+
+    def test_strengths_go_on_with_their_mean(self, model, generator):
+        z, g = torch.randn(3, 4, generator=generator), torch.randn(3, 2, 5, generator=generator)
+        more = torch.cat([g, g.mean(1, keepdim=True), g.mean(1, keepdim=True)], 1)
+        assert torch.allclose(model.transport(z, g, 4), model.move(z, more))
+        assert torch.allclose(model.transport(z, g, 1), model.move(z, g)[:, :2])
+
+    @pytest.mark.parametrize("steps, first", [(-1, 1), (0.5, 1), (1, 1.5)])
+    def test_strengths_are_of_whole_steps_forward(self, model, steps, first):
+        with pytest.raises(FlowlibError, match="strengths belong to whole steps forward"):
+            model.transport(torch.zeros(2, 4), torch.zeros(2, 2, 5), steps, first)
+
+
+class TestReading:
+    def test_frames_are_put_in_order(self, model):
+        source = MixedSequences(sequences())
+        batch = source.training_batch(3, 1, torch.Generator().manual_seed(0))
+        batch = dataclasses.replace(batch, frames=batch.frames.double())
+        shuffled = Batch(batch.frames[:, [0, 2, 1]], batch.times[:, [0, 2, 1]], batch.factor, 2)
+        for one, other in zip(model.read(batch)[2:], model.read(shuffled)[2:]):
+            assert torch.equal(one.mean, other.mean) and torch.equal(one.logit, other.logit)
+        assert torch.equal(model.read(shuffled)[0], batch.frames)
+
+    def test_missing_frames_are_named(self, model):
+        batch = sequences().training_batch(6, 1, torch.Generator().manual_seed(0))
+        with pytest.raises(FlowlibError, match="lacks some of the frames x_0 … x_2"):
+            model.read(batch)
+
+    def test_plain_sources_give_all_frames_when_asked(self):
+        config = dataclasses.replace(SPARSE, starts="plain")
+        assert Trainer(new_model(config), sequences(), config).train_step()["loss"].isfinite()
+
+
+def test_contributions_are_squared_steps(model):
+    source = MixedSequences(sequences())
+    batch = source.training_batch(3, 1, torch.Generator().manual_seed(0))
+    batch = dataclasses.replace(batch, frames=batch.frames.double())
+    _, first, q = model.read(batch)
+    g = q.likely()
+    added = torch.einsum("fbd,bf->bfd", model.velocities(first.mean)[0], g[:, 0]).square().sum(-1)
+    assert torch.allclose(model.contributions(batch)[:, 0], added)
+
+
+def test_calibration_matches_fields_to_factors(monkeypatch):
+    """Field 4 does the work of factor 0, 0 of 1, and 2 most of 2: the matching finds it, with its mean strength and no other."""
+    model = new_model(SPARSE)
+    work = torch.zeros(3, 8)
+    work[0, 4], work[1, 0], work[2, 0], work[2, 2] = 2.0, 5.0, 1.5, 1.0
+    monkeypatch.setattr(model, "contributions", lambda batch: work[batch.factor][:, None].expand(-1, 2, -1))
+    monkeypatch.setattr(model, "motion", lambda batch: (batch.factor[:, None, None] + torch.arange(8.0)).expand(-1, 2, -1))
+    model.calibrate(sequences())
+    assert model.order.tolist() == [4, 0, 2]
+    assert [model.moves[k, f].item() for k, f in enumerate([4, 0, 2])] == [4.0, 1.0, 4.0] and (model.moves != 0).sum() == 3
+
+
+def test_training_reads_no_labels_and_learns_every_parameter():
+    config = dataclasses.replace(SPARSE, steps=2)
+    source = MixedSequences(sequences())
+    one, other = (Trainer(new_model(config), source, config) for _ in range(2))
+    batch = source.training_batch(6, 1, torch.Generator().manual_seed(0))
+    named = dataclasses.replace(batch, factor=torch.arange(6) % 3)
+    losses = [trainer.model.objective(b, torch.Generator().manual_seed(1))["loss"] for trainer, b in ((one, batch), (other, named))]
+    assert losses[0] == losses[1]
+    one.run(progress=False)
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"gradients": 1, "rotations": 1}, "give a field for each of the 3 factors"),
+        ({"gradients": -1, "rotations": 6}, "give a field for each"),
+        ({"activity": 0.0}, "activity = 0.0"),
+        ({"beta": -1.0}, "beta = -1.0"),
+        ({"temperature": 0.0}, "temperature = 0.0"),
+    ],
+)
+def test_options_out_of_range(options, message):
+    with pytest.raises(FlowlibError, match=message):
+        build_model(dataclasses.replace(SPARSE, options=options))
