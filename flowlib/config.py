@@ -33,8 +33,7 @@ class Config:
     frames_per_step: int = 1
     """How many of the frames x_1 … x_T are decoded in a training step, reweighted by T/n (x_0 always is)."""
     starts: Literal["plain", "moved", "mixed"] = "plain"
-    """Training sequences: begin with the plain image; or half of them with the other factors somewhere on their way; or mixed, several
-    factors in every step at strengths of their own, without labels (for models that need none)."""
+    """Training sequences begin with the plain image, or half of them moved by the other factors; mixed: several factors a step, no labels."""
     left_out: tuple[int, ...] = ()
     """Digits that are left out of training (M19); the held-out part always has all ten."""
     validation: int = 0

@@ -23,6 +23,7 @@ from flowlib.evaluation.equivariance import (
     own_motion,
 )
 from flowlib.evaluation.extrapolation import no_motion_steps, steps_error, stop_error
+from flowlib.evaluation.fields import ReadStrengths, correlations, explained, matched_fields, number_of_fields_in_use, read_strengths
 from flowlib.evaluation.geometry import FlowGeometry, flow_geometry
 from flowlib.evaluation.ladder import ladder_errors
 from flowlib.evaluation.likelihood import (
@@ -40,11 +41,11 @@ from flowlib.evaluation.report import evaluate_model, format_report
 from flowlib.evaluation.swap import labelled_error, swap_error
 
 __all__ = [
-    "DCI", "Estimate", "FlowGeometry", "LogLikelihood", "commutator", "composed_codes", "composed_no_motion",
-    "continuation_error", "dci", "decode_mean", "decoder_limit", "encoded_error", "equivariance_error", "evaluate_model", "factor_accuracy",
+    "DCI", "Estimate", "FlowGeometry", "LogLikelihood", "ReadStrengths", "commutator", "composed_codes", "composed_no_motion",
+    "continuation_error", "correlations", "dci", "decode_mean", "decoder_limit", "encoded_error", "equivariance_error", "evaluate_model", "explained", "factor_accuracy",
     "flow_geometry", "format_report", "frame_errors", "frame_log_weights", "from_log_weights",
-    "generated_pairs", "kernel_log_weight", "labelled_error", "ladder_errors", "log_likelihood", "mig", "moved_path", "mutual_information",
-    "no_motion", "no_motion_steps", "own_motion", "sequence_log_likelihood", "sequence_log_weights",
+    "generated_pairs", "kernel_log_weight", "labelled_error", "ladder_errors", "log_likelihood", "matched_fields", "mig", "moved_path", "mutual_information",
+    "no_motion", "no_motion_steps", "number_of_fields_in_use", "own_motion", "read_strengths", "sequence_log_likelihood", "sequence_log_weights",
     "steps_error", "stop_error", "superposed_path", "superposed_times", "superposition_error", "swap_error", "switch_error",
     "switch_path", "switch_times", "vp_score",
 ]  # fmt: skip

@@ -75,6 +75,9 @@ LONG = {"VAE": {"learning_rate": 3e-3}}  # at 6e-3 one of three runs of this len
 # The rooms: the preset with plain networks, which at 800 steps had six tenths of the convolutions' error, its learning rate for every
 # method, and of the search on digits what a method has of its own.
 ROOMS = dataclasses.replace(preset("tutorial-shapes"), network="mlp", held_out=0.0004, batch_size=25, steps=2000, checkpoint_every=1000)
+# Without labels: sequences of four large steps, all of whose frames are read and decoded, so fewer sequences a step.
+UNLABELLED = dataclasses.replace(BASE, starts="mixed", network="mlp", horizon=4, batch_size=30, steps=900, learning_rate=6e-3)
+UNLABELLED_ROOMS = dataclasses.replace(ROOMS, starts="mixed", horizon=4, batch_size=25, steps=700, learning_rate=6e-3)
 NO_POTENTIAL = {"velocity": "free", "hj_penalty": "none"}
 
 
@@ -114,6 +117,13 @@ def _collapse():
         "none": {"balance": 0.0, "shrink": 0.0, "slow": 1.0},
     }  # fmt: skip
     return {label: method(base=SHORT_BASE, **inferred | remedies | change) for label, change in changes.items()}
+
+
+def _unlabelled(base, fields, **more):
+    """The unlabelled model with `fields` fields of each kind, and with single changes."""
+    both = {"gradients": fields, "rotations": fields}
+    changes = {"both kinds of fields": {}, "gradients alone": {"gradients": 2 * fields, "rotations": 0}} | more
+    return {label: method("sparse", base, **both | change) for label, change in changes.items()}
 
 
 EXPERIMENTS = {
@@ -156,6 +166,13 @@ EXPERIMENTS = {
         {label: method(base=ROOMS, **CHOSEN[label] | {"learning_rate": ROOMS.learning_rate})
          for label in ("flow, k given", "flow, k inferred", "PoFlow", "VAE", "SlowVAE")},
         ("disentanglement", "equivariance", "pairs", "recognition", "references"),
+    ),
+    "unlabelled": Experiment(
+        "digits, several factors in every step and no labels: spike-and-slab strengths of fields of two kinds",
+        _unlabelled(UNLABELLED, 4, **{"no spikes": {"activity": 1.0}}), ("fields",),
+    ),
+    "unlabelled-rooms": Experiment(
+        "rooms, several of five factors in every step and no labels", _unlabelled(UNLABELLED_ROOMS, 5), ("fields",),
     ),
 }  # fmt: skip
 

@@ -1,0 +1,63 @@
+"""Which factors did fields find? Strengths that a model reads from mixed sequences, beside the true ones that made them."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from flowlib.data import MixedSequences
+from flowlib.errors import FlowlibError
+from flowlib.evaluation.equivariance import over_chunks
+
+
+@dataclass(frozen=True)
+class ReadStrengths:
+    """Of n mixed sequences: the true strengths, those that a model reads, and what each of its fields adds, ‖g_tf v_f(z_{t−1})‖²."""
+
+    true: Float[Tensor, "n T K"]
+    read: Float[Tensor, "n T F"]
+    added: Float[Tensor, "n T F"]
+
+
+@torch.no_grad()
+def read_strengths(model, sequences: MixedSequences, count: int = 300, seed: int = 0) -> ReadStrengths:
+    """Read the first `count` images, mixed by strengths of this seed (the same for every model)."""
+    count = min(count, len(sequences))
+    true = sequences.strengths(count, torch.Generator(sequences.device).manual_seed(seed))
+
+    def chunk(indices):
+        batch = sequences.mixed(indices, true[indices])
+        return torch.cat([model.motion(batch), model.contributions(batch)], -1)
+
+    return ReadStrengths(true, *over_chunks(sequences, count, chunk).chunk(2, -1))
+
+
+def correlations(true: Float[Tensor, "n K"], read: Float[Tensor, "n F"]) -> Float[Tensor, "K F"]:
+    """The correlation of every true column with every read one, in [−1, 1]; 0 for a column that does not vary."""
+    true, read = (x - x.mean(0) for x in (true, read))
+    lengths = true.norm(dim=0)[:, None] * read.norm(dim=0)
+    return torch.where(lengths > 1e-6, true.T @ read / lengths.clamp(min=1e-6), 0.0)
+
+
+def matched_fields(correlation: Float[Tensor, "K F"]) -> Int[Tensor, " K"]:
+    """The field of each factor: the one-to-one matching with the largest sum of |correlation| (Hungarian assignment; Kuhn, 1955)."""
+    from scipy.optimize import linear_sum_assignment
+
+    if correlation.shape[0] > correlation.shape[1]:
+        raise FlowlibError(f"{correlation.shape[0]} factors, {correlation.shape[1]} fields: give each factor a field, or more")
+    return torch.as_tensor(linear_sum_assignment(correlation.abs().cpu().numpy(), maximize=True)[1])
+
+
+def explained(true: Float[Tensor, "n K"], read: Float[Tensor, "n F"]) -> Float[Tensor, " K"]:
+    """R² of each true column regressed on all read ones and a constant: is it there at all, in whatever mixture?"""
+    inputs = torch.cat([read, torch.ones_like(read[:, :1])], 1).double()
+    target = true.double()
+    residual = target - inputs @ torch.linalg.lstsq(inputs.cpu(), target.cpu(), driver="gelsd").solution.to(inputs)
+    return 1 - residual.square().sum(0) / (target - target.mean(0)).square().sum(0)
+
+
+def number_of_fields_in_use(added: Float[Tensor, "n F"]) -> float:
+    """exp of the entropy of the fields' shares of all squared displacement: 1 if one field does everything, F if all do alike; 0 if none."""
+    share = added.sum(0) / added.sum().clamp(min=1e-12)
+    return float(torch.special.entr(share).sum().exp()) if share.any() else 0.0
