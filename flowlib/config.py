@@ -32,8 +32,13 @@ class Config:
     """A training batch holds equally many sequences of each factor, or, as in the paper's code, those of one that is drawn (chapter 13)."""
     frames_per_step: int = 1
     """How many of the frames x_1 … x_T are decoded in a training step, reweighted by T/n (x_0 always is)."""
-    starts: Literal["plain", "moved", "mixed"] = "plain"
-    """Training sequences begin with the plain image, or half of them moved by the other factors; mixed: several factors a step, no labels."""
+    first_frame: Literal["always", "in turn"] = "always"
+    """x_0 is decoded in every training step; or that of every T-th sequence, weighted T-fold, as often as any other frame."""
+    starts: Literal["plain", "moved", "anywhere", "mixed"] = "plain"
+    """Where training sequences begin: with the plain image; or, in half of them, with the other factors (moved) or all (anywhere) on their
+    way. mixed: several factors a step, no labels."""
+    programs: Literal["single", "composed"] = "single"
+    """What moves a training sequence: one factor; or, in two thirds of them, two, one after the other or both at once."""
     left_out: tuple[int, ...] = ()
     """Digits that are left out of training (M19); the held-out part always has all ten."""
     validation: int = 0
@@ -56,6 +61,8 @@ class Config:
     """Hidden units of each potential u^k."""
     potential_depth: int = 2
     """Hidden layers of each potential."""
+    time_free: bool = False
+    """Potentials u^k(z) of the place alone, without a time label."""
     bounded_potential: bool = False
     """An output tanh on the potential, as in the paper's code."""
     diffusion: float = 0.01
@@ -77,8 +84,8 @@ class Config:
     log_det: Literal["exact", "series", "trace", "rows", "none"] = "exact"
     """log|det(I + H)| in the marginal objective: exact, the power series (large d, ‖H‖ < 1), its first term, row sums as in the paper's code
     (chapter 13), or left out."""
-    hj_penalty: Literal["zero", "paper", "none"] = "zero"
-    """Hamilton–Jacobi penalty (M12): residual to zero, the paper's driving force, or none."""
+    hj_penalty: Literal["zero", "viscous", "paper", "none"] = "zero"
+    """Hamilton–Jacobi penalty (M12): residual to zero, the viscous residual, the paper's driving force, or none."""
     hj_weight: float = 1e4
     """Weight of that penalty against the objective in nats; r is of the size of ½‖∇u‖², about 0.01, so r² is small."""
 
@@ -114,6 +121,8 @@ def _validate(config):
         raise FlowlibError(f"options = {config.options!r}: give finite numbers, words or truth values by name, such as beta 4")
     if config.velocity == "free" and (config.hj_penalty != "none" or _needs_hessian(config)):
         raise FlowlibError("velocity = 'free' has no potential: use it with hj_penalty none and the path objective")
+    if config.hj_penalty == "viscous" and (config.bounded_potential or config.objective != "path" or config.prior == "none"):
+        raise FlowlibError("hj_penalty = 'viscous' is for the noisy path: objective path with its prior, and bounded_potential False")
     for name in ("validation", "images"):
         if getattr(config, name) < 0:
             raise FlowlibError(f"{name} = {getattr(config, name)}: give the number of images, 0 or more")

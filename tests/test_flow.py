@@ -170,6 +170,41 @@ class TestPenalty:
         assert self.penalty("zero", made, flow).item() == pytest.approx(sum(by_hand) / 18, rel=1e-5)
         assert self.penalty("none", made, flow) == 0
 
+    @pytest.mark.parametrize("factor", [1, torch.tensor([0, 0, 1, 2, 2, 1])])
+    def test_viscous_adds_the_diffusion_times_the_laplacian(self, double, factor):
+        """Of every sample at its own time with its own D, the trace from torch.func; D gets no gradient."""
+        made, z = bank(), torch.randn(6, 4)
+        diffusion = torch.linspace(0.1, 0.6, 6).requires_grad_()
+        flow = run_flow(made, z, factor, 3)
+        squares = []
+        for n, k in enumerate([factor] * 6 if isinstance(factor, int) else factor.tolist()):
+            for t in (1, 2, 3):
+                here = flow.path[n, t - 1]
+                trace = torch.func.hessian(lambda p: made(p[None, None], float(t), [k]).value[0, 0])(here).trace()  # noqa: B023
+                squares.append((flow.residual[n, t - 1] + diffusion[n] * trace).square())
+        penalty = HJPenalty("viscous", 3, 4, Config(potential_width=8))(made, flow, factor, diffusion)
+        assert penalty.item() == pytest.approx(torch.stack(squares).mean().item())
+        assert torch.autograd.grad(penalty, diffusion, allow_unused=True) == (None,)
+
+    @pytest.mark.parametrize("kind", ["number", "labels", "mixture", "program"])
+    def test_a_time_free_potential_has_an_energy_of_its_own(self, kind):
+        """r − E_k, of a program r − Σ E_k of the factors that act."""
+        torch.manual_seed(2)
+        made, z, labels = PotentialBank(3, 4, 8, time_free=True), torch.randn(6, 4), torch.tensor([0, 0, 1, 2, 2, 1])
+        one_hot = torch.nn.functional.one_hot(labels, 3).float()
+        program = torch.stack([one_hot, one_hot + one_hot.roll(1, 1), one_hot], 1)
+        factor = {"number": 2, "labels": labels, "mixture": one_hot, "program": program}[kind]
+        penalty = HJPenalty("zero", 3, 4, Config(time_free=True))
+        penalty.energy.data = torch.tensor([0.1, 0.2, 0.4])
+        flow = run_flow(made, z, factor, 3)
+        expected = {"number": torch.tensor(0.4), "labels": penalty.energy[labels][:, None]}.get(kind)
+        if expected is None:
+            acting = program if kind == "program" else one_hot[:, None].expand(-1, 3, -1)
+            expected = torch.stack([(acting[:, t] * penalty.energy).sum(1) for t in range(3)], 1)
+        by_hand = (0.5 * flow.velocity.square().sum(-1) - expected).square().mean()
+        assert penalty(made, flow, factor).item() == pytest.approx(by_hand.item(), rel=1e-5)
+        assert HJPenalty("zero", 3, 4, Config()).energy is None
+
     def test_paper_variant_is_what_it_says(self):
         torch.manual_seed(1)
         made, z = bank(), torch.randn(6, 4)

@@ -178,3 +178,24 @@ def test_every_measure_takes_every_model(model, monkeypatch):
         found = json.loads(json.dumps(measures.measure(name, built, config), allow_nan=False))
         for title, number, _ in measures.MEASURES[name].columns:
             assert number(found) == number(found), title
+
+
+def test_geometry_by_hand():
+    """Straightness, action and both residuals of one factor, from the flow's own steps and exact Hessians."""
+    config = dataclasses.replace(CONFIG, images=5)
+    torch.manual_seed(0)
+    model = new_model(config).eval()
+    model.potentials.head.data.normal_()
+    found = measures.measure("geometry", model, config)
+    assert set(found) == set(config.factors)
+    with torch.no_grad():
+        flow = model.flow(model.encode(load_sequences(config, "test").first_frames()).mean, 1, config.horizon, hessian=True)
+    chord, lengths = (flow.path[:, -1] - flow.path[:, 0]).norm(dim=-1), flow.velocity.norm(dim=-1).sum(1)
+    viscous = flow.residual + 0.01 * flow.hessian.diagonal(dim1=-2, dim2=-1).sum(-1)
+    expected = {
+        "straightness": (chord / lengths).mean(), "action": flow.velocity.square().sum((1, 2)).mean(), "diffusion": 0.01,
+        "residual": flow.residual.square().mean().sqrt(), "viscous_residual": viscous.square().mean().sqrt(),
+    }  # fmt: skip
+    for name, value in expected.items():
+        assert found["rotation"][name] == pytest.approx(float(value), rel=1e-3, abs=1e-4), name
+    assert measures.measure("geometry", new_model(dataclasses.replace(config, model="vae")), config) == {}

@@ -57,6 +57,24 @@ def test_penalty_by_hand(bank, generator):
     assert penalty(bank, flow, labels).item() == pytest.approx(expected.item())
 
 
+def test_penalty_of_a_program_by_hand(bank, generator):
+    """Every potential at the points where it acts, and ‖Σ ∇u(z_0, 0)‖² of those that act first."""
+    activity = torch.tensor([[[1, 0], [0, 1]], [[1, 1], [1, 1]], [[0, 1], [0, 1]]]).double()
+    penalty = WavePenalty(2, 1.0)
+    penalty.speed.data = torch.tensor([0.5, 2.0])
+    flow = run_flow(bank, torch.randn(3, 3, generator=generator), activity, 2)
+    squares, rest = [], []
+    for n in range(3):
+        fields = [grad(potential(bank, k))(flow.path[n, 0], torch.tensor(0.0)) for k in range(2) if activity[n, 0, k]]
+        rest.append(sum(fields).square().sum())
+        for t in (1, 2):
+            for k in (k for k in range(2) if activity[n, t - 1, k]):
+                u, point, time = potential(bank, k), flow.path[n, t - 1], torch.tensor(float(t))
+                squares.append((hessian(u, 1)(point, time) - penalty.speed[k] ** 2 * hessian(u)(point, time).trace()).square())
+    expected = torch.stack(squares).mean() + torch.stack(rest).mean()
+    assert len(squares) == 8 and penalty(bank, flow, activity).item() == pytest.approx(expected.item())
+
+
 def test_no_wave_terms_under_an_output_tanh():
     with pytest.raises(FlowlibError, match="bounded_potential False"):
         PotentialBank(1, 2, 3, bounded=True).wave_terms(torch.zeros(1, 1, 2), 1.0)

@@ -47,6 +47,27 @@ def test_hessian_product_is_the_hessian_times_a_vector(double, shape):
     assert torch.allclose(bank.hessian_product(z, 3.0, v), expected, atol=1e-12)
 
 
+def test_without_time_the_field_is_that_of_the_place_alone(double):
+    """∂_t u = 0 at every time, nothing else changes: the closed forms still agree with torch.func."""
+    torch.manual_seed(0)
+    bank = PotentialBank(2, 3, 6, 2, time_free=True)
+    bank.head.data.normal_()
+    z = torch.randn(2, 4, 3)
+    early, late = bank(z, 1.0, hessian=True), bank(z, torch.linspace(2, 9, 4), hessian=True)
+    assert torch.equal(early.gradient, late.gradient) and not early.time.any() and not bank.wave_terms(z, 5.0)[0].any()
+    u = single(bank, 1)
+    assert torch.allclose(early.gradient[1, 2], grad(u)(z[1, 2], torch.tensor(7.0)), atol=1e-12)
+    assert "time_weight" not in dict(bank.named_parameters())
+
+
+@pytest.mark.parametrize("shape", [shape for shape in SHAPES if not shape[3]])
+def test_laplacian_is_the_trace(double, shape):
+    bank = make(*shape)
+    z = torch.randn(bank.factors, 4, bank.dim)
+    expected = bank(z, 2.0, hessian=True).hessian.diagonal(dim1=-2, dim2=-1).sum(-1)
+    assert torch.allclose(bank.laplacian(z, 2.0), expected, atol=1e-12)
+
+
 def test_hessian_has_off_diagonals_so_that_row_sums_cannot_pass(double):
     h = make(1, 5, 2, False)(torch.randn(1, 3, 5), 1.0, hessian=True).hessian
     assert torch.allclose(h, h.mT)

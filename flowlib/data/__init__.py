@@ -60,9 +60,9 @@ def load_sequences(config, split="train") -> Source:
         return load_path(config, split)
     load = {"digits": load_digits, "mnist": load_mnist}[config.data]
     images, labels = load("train" if split in ("train", "validation") else "test")
-    starts = config.starts if split == "train" else "plain"
+    training = {"starts": config.starts, "programs": config.programs} if split == "train" else {}
     chosen = images[_chosen(config, split, images, labels)]
-    return Sequences(chosen[: config.images or None], config.factors, config.horizon, starts)
+    return Sequences(chosen[: config.images or None], config.factors, config.horizon, **training)
 
 
 def _chosen(config, split, images, labels):

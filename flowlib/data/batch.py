@@ -19,6 +19,7 @@ class Batch:
         so that the K potentials run as one batched matrix product (`flowlib.flows.posterior.group_by_factor`)
     steps : T
     lengths : (B,) the steps T_b ≤ T of each sequence, where they differ; frames beyond are never asked for, and weigh nothing
+    activity : (B, T, K) of a program: 1 where factor k acts in step t, else 0; None where `factor` acts in every step
     """
 
     frames: Float[Tensor, "B F C H W"]
@@ -26,9 +27,15 @@ class Batch:
     factor: Int[Tensor, " B"]
     steps: int
     lengths: Int[Tensor, " B"] | None = None
+    activity: Float[Tensor, "B T K"] | None = None
 
     def __len__(self):
         return len(self.frames)
+
+    @property
+    def motion(self) -> Tensor:
+        """What moves the sequences, as `flowlib.flows.run_flow` takes it: the program where there is one, or the factor."""
+        return self.factor if self.activity is None else self.activity
 
     @property
     def weights(self):
@@ -45,7 +52,8 @@ class Batch:
     def take(self, rows=slice(None), frames=slice(None)):
         """The batch of some of its sequences and frames, with their steps; both are slices or lists of indices."""
         lengths = None if self.lengths is None else self.lengths[rows]
-        return Batch(self.frames[rows][:, frames], self.times[rows][:, frames], self.factor[rows], self.steps, lengths)
+        activity = None if self.activity is None else self.activity[rows]
+        return Batch(self.frames[rows][:, frames], self.times[rows][:, frames], self.factor[rows], self.steps, lengths, activity)
 
     def within(self, values: Tensor, first: int = 0) -> Tensor:
         """Values (B, T', …) of steps first, first + 1 …, with zeros beyond the length of each sequence."""

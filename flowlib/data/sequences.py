@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float, Int, Real
 from torch import Tensor
 
+from flowlib.data.programs import random_activity, random_start, steps_at
 from flowlib.data.source import Source, shares
 from flowlib.data.transforms import colour, known, strength, transform
 from flowlib.errors import FlowlibError
@@ -15,18 +16,24 @@ class ImageSequences(Source):
     images : (n, C, H, W) with H = W, a tensor or array of bytes or of floats in [0, 1]
     factors : names of K transformations (`flowlib.data.TRANSFORMATIONS`);  steps : T, after which each has its full strength
     starts : where training sequences begin: "plain", the image as it is; "moved", in half of them with every other factor at
-        a random step 0 … T, where it stays
+        a random step 0 … T, where it stays; "anywhere", in half of them with every factor at a random step, also the one that moves on
+    programs : what moves them: "single", one factor; "composed", in two thirds of them, two (`flowlib.data.programs`)
     Raises FlowlibError for images that cannot be used, and for a transformation that fails on the first one.
     """
 
     endless = composable = True
 
-    def __init__(self, images, factors, steps: int = 8, starts: str = "plain"):
+    def __init__(self, images, factors, steps: int = 8, starts: str = "plain", programs: str = "single"):
         images = checked_images(images)
         self.images, self.factors, self.steps, self.starts = images, tuple(factors), steps, starts
+        self.programs = programs
         self.channels, self.size, self.device = images.shape[1], images.shape[-1], images.device
-        if starts not in ("plain", "moved"):
-            raise FlowlibError(f"starts = {starts!r}: choose plain or moved")
+        if starts not in ("plain", "moved", "anywhere"):
+            raise FlowlibError(f"starts = {starts!r}: choose plain, moved or anywhere")
+        if programs not in ("single", "composed"):
+            raise FlowlibError(f"programs = {programs!r}: choose single or composed")
+        if programs == "composed" and (len(self.factors) < 2 or starts == "moved"):
+            raise FlowlibError("programs = 'composed' needs two factors or more, and sequences that begin plain or anywhere")
         if steps < 1:
             raise FlowlibError(f"steps = {steps}: a sequence has at least one step")
         if not self.factors or len(set(self.factors)) < len(self.factors):
@@ -78,8 +85,17 @@ class ImageSequences(Source):
         times = self._random_times(batch_size, frames_per_step, generator, beginning).to(self.device)[rows]
         if self.starts == "moved":
             return self.composed(indices, self._with_other_factors(factor, times, batch_size, rows, generator)), times, factor
+        if self.starts == "anywhere" or self.programs == "composed":
+            return self._draw_program(indices, times, factor, batch_size, rows, generator)
         images = self.first_frames(indices)
         return torch.cat([images[:, None], self.frames(images, factor, times[:, 1:])], 1), times, factor
+
+    def _draw_program(self, indices, times, factor, batch_size, rows, generator):
+        """Frames of sequences that begin anywhere or whose factors take turns; the activity where it is not the factor's alone."""
+        shape = batch_size, len(self.factors), self.steps, generator
+        start, activity = (x.to(self.device)[rows] for x in (random_start(self.starts, *shape), random_activity(self.programs, *shape)))
+        drawn = self.composed(indices, steps_at(start, activity, times)), times, factor
+        return drawn if self.programs == "single" else (*drawn, activity.to(drawn[0]))
 
     def _with_other_factors(self, factor, times, batch_size, rows, generator):
         """The step of every factor in every frame (B, F, K): the moving one's times, and the others' places."""
@@ -96,10 +112,10 @@ class ImageSequences(Source):
 class Sequences(ImageSequences):
     """Grey images (n, 1, H, W), such as digits, shown in red, so that the hue can turn; otherwise `ImageSequences`."""
 
-    def __init__(self, images: Tensor, factors, steps: int = 8, starts: str = "plain"):
+    def __init__(self, images: Tensor, factors, steps: int = 8, starts: str = "plain", programs: str = "single"):
         if images.ndim != 4 or images.shape[1] != 1 or not len(images):
             raise FlowlibError(f"images of shape {tuple(images.shape)}: give one or more grey images (n, 1, H, W)")
-        super().__init__(images, factors, steps, starts)
+        super().__init__(images, factors, steps, starts, programs)
         self.channels = 3
 
     def first_frames(self, indices=slice(None)) -> Float[Tensor, "n 3 H W"]:

@@ -42,7 +42,10 @@ class Source:
         raise NotImplementedError
 
     def draw(self, batch_size, frames_per_step, generator, part, beginning=0):
-        """(frames (b, 1+F, C, H, W), times (b, 1+F), factor (b,)) of a random batch; see `training_batch`. `beginning` is passed only where it is not 0."""
+        """(frames (b, 1+F, C, H, W), times (b, 1+F), factor (b,)) of a random batch, and (b, T, K) where a program moves them (`Batch.activity`).
+
+        See `training_batch`. `beginning` is passed only where it is not 0.
+        """
         raise NotImplementedError
 
     def composed(self, indices, times: Int[Tensor, "*B F K"]) -> Float[Tensor, "n F C H W"]:
@@ -78,7 +81,8 @@ class Source:
         beginning : append x_1 … x_beginning of every sequence to these, for models that must see how it begins
         """
         more = {"beginning": beginning} if beginning else {}
-        return Batch(*self.draw(batch_size, frames_per_step, generator, part, **more), self.steps)
+        frames, times, factor, *activity = self.draw(batch_size, frames_per_step, generator, part, **more)
+        return Batch(frames, times, factor, self.steps, None, *activity)
 
     def to(self, device) -> "Source":
         """Make batches on another device from now on; returns the source."""

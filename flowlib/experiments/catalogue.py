@@ -109,6 +109,21 @@ def _variants():
     return {label: method(base=SHORT_BASE, **CHOSEN["flow, k given"] | change) for label, change in changes.items()}
 
 
+def _apart():
+    free, of_hj, wave = {"prior": "none"}, CHOSEN["flow, k given"], CHOSEN["PoFlow"]
+    changes = {
+        "no noise, weak HJ": of_hj | free | {"hj_weight": wave["wave_weight"]},
+        "no noise, no penalty": of_hj | free | {"hj_penalty": "none"},
+        "PoFlow": wave, "PoFlow, strong wave": wave | {"wave_weight": of_hj["hj_weight"]},
+    }  # fmt: skip
+    return {label: method(base=SHORT_BASE, **change) for label, change in changes.items()}
+
+
+def _penalties():
+    changes = {"r = 0": {}, "viscous": {"hj_penalty": "viscous"}, "the paper's": {"hj_penalty": "paper"}, "none": {"hj_penalty": "none"}}
+    return {label: method(base=SHORT_BASE, **CHOSEN["flow, k given"] | change) for label, change in changes.items()}
+
+
 def _collapse():
     inferred, remedies = CHOSEN["flow, k inferred"], {"balance": 100.0, "shrink": 0.3}
     changes = {
@@ -137,6 +152,8 @@ EXPERIMENTS = {
         "the flow-factorized VAE with lines of the published code in place of ours (beside the rows of `ablations`)",
         _variants(), ("equivariance", "likelihood"),
     ),
+    "apart": Experiment("PoFlow taken apart against the flow, one change at a time", _apart(), ("equivariance", "geometry")),
+    "penalties": Experiment("four Hamilton–Jacobi penalties of equal weight", _penalties(), ("equivariance", "geometry")),
     "unseen": Experiment(
         "digits 8 and 9 left out of training",
         {label: method(base=SHORT_BASE, left_out=(8, 9), **CHOSEN[label]) for label in ("flow, k given", "SlowVAE")},

@@ -10,6 +10,7 @@ from flowlib.flows.posterior import (
     estimated_density_change,
     group_by_factor,
     is_mixture,
+    is_program,
     rows_density_change,
     run_flow,
     trace_density_change,
@@ -21,6 +22,6 @@ from flowlib.flows.velocity import VelocityBank
 
 __all__ = [
     "ConvexBank", "Derivatives", "DiffusionPrior", "PotentialBank", "SolenoidalBank", "Trajectory", "VelocityBank", "coordinate_density_change",
-    "estimated_density_change", "group_by_factor", "is_mixture", "lanczos_log_det", "log_abs_det", "matched_path", "matching_loss", "rows_density_change",
-    "run_flow", "series_log_det", "smallest_eigenvalue", "stops", "trace_density_change", "travel", "undo",
+    "estimated_density_change", "group_by_factor", "is_mixture", "is_program", "lanczos_log_det", "log_abs_det", "matched_path", "matching_loss",
+    "rows_density_change", "run_flow", "series_log_det", "smallest_eigenvalue", "stops", "trace_density_change", "travel", "undo",
 ]  # fmt: skip

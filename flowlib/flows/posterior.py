@@ -36,16 +36,18 @@ def run_flow(bank, z, factor, steps, first=1, hessian=False, noise_scale=None, g
 
     bank : a `PotentialBank`, or a `VelocityBank`, whose field need not be a gradient;  z : (B, d)
     factor : one index for all, (B,) labels, or weights y (B, K) of a mixture, which flows along Σ_k y_k u^k (M15): all K are then
-        evaluated at every point, so that gradients reach y, also where y_k = 0
+        evaluated at every point, so that gradients reach y, also where y_k = 0; (B, S, K) are the weights of a program, other ones
+        in every step
     noise_scale : None, or the standard deviation √(2 D_k) of the kernel's noise, () or (B,)
     Raises FlowlibError for negative steps (`flowlib.flows.backward` undoes steps) and for factors that are not there.
     """
     if steps < 0:
         raise FlowlibError(f"steps = {steps}: a flow runs forward; give 0 or more steps")
-    spread, index, back = _arrangement(z, factor, bank.factors)
+    arrangement = _program(z, factor, steps, bank.factors)
     scale = None if noise_scale is None else torch.as_tensor(noise_scale).expand(len(z))[:, None]
     path, records, noises = [z], [], []
     for t in range(first, first + steps):
+        spread, index, back = arrangement(t - first)
         record = bank(spread(path[-1]), t, index, hessian=hessian)
         records.append((back(record.gradient), back(record.time), back(record.hessian) if hessian else None))
         here = path[-1] + records[-1][0]
@@ -111,6 +113,21 @@ def _collect(path, records, noises, hessian):
 def is_mixture(factor) -> bool:
     """Whether `factor` holds the weights (B, K) of a mixture, rather than one index or (B,) labels."""
     return isinstance(factor, Tensor) and factor.ndim == 2
+
+
+def is_program(factor) -> bool:
+    """Whether `factor` holds weights (B, S, K), those of a mixture for every step."""
+    return isinstance(factor, Tensor) and factor.ndim == 3
+
+
+def _program(z, factor, steps, factors):
+    """Step → `_arrangement`: a program's own of every step, or the same one throughout."""
+    if not is_program(factor):
+        same = _arrangement(z, factor, factors)
+        return lambda step: same
+    if factor.shape[1] != steps:
+        raise FlowlibError(f"a program of {factor.shape[1]} steps for a flow of {steps}: give weights (B, steps, K)")
+    return lambda step: _arrangement(z, factor[:, step], factors)
 
 
 def group_by_factor(z, factor, factors):

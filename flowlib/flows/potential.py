@@ -41,9 +41,10 @@ class TanhBank(nn.Module):
 
     factors K, latent dimension d, hidden `width`, `depth` ≥ 1 hidden layers, `horizon` T: the slowest time feature has period 4 T, so
     that time is seen without ambiguity over 2 T steps. What is read from a_L is left to `PotentialBank` and `VelocityBank`.
+    time_free : the time features weigh nothing and never will, so that the field depends on the place alone and ∂_t u = 0
     """
 
-    def __init__(self, factors, dim, width, depth=2, horizon=8, time_frequencies=4):
+    def __init__(self, factors, dim, width, depth=2, horizon=8, time_frequencies=4, time_free=False):
         super().__init__()
         self.factors, self.dim = factors, dim
         omega = 2 * math.pi / (4 * horizon) * 2.0 ** torch.arange(time_frequencies)
@@ -51,7 +52,11 @@ class TanhBank(nn.Module):
         sizes = [dim] + [width] * depth
         self.weights = nn.ParameterList(uniform(factors, n, m) for m, n in zip(sizes, sizes[1:]))
         self.biases = nn.ParameterList(nn.Parameter(torch.zeros(factors, width)) for _ in range(depth))
-        self.time_weight = nn.Parameter(uniform(factors, width, 2 * time_frequencies).data)
+        from_time = uniform(factors, width, 2 * time_frequencies).data
+        if time_free:
+            self.register_buffer("time_weight", torch.zeros_like(from_time))
+        else:
+            self.time_weight = nn.Parameter(from_time)
 
     def _layers(self, z, t, factor):
         """The weights in use (G, …), the activations a_1 … a_L, and c_1'(t), (G, 1 or N, width)."""
@@ -69,8 +74,8 @@ class TanhBank(nn.Module):
 class PotentialBank(TanhBank):
     """K independent potentials u = w·a_L + b on the layers of a `TanhBank`; `bounded` adds the output tanh of the paper's code, u ← tanh u."""
 
-    def __init__(self, factors, dim, width, depth=2, horizon=8, bounded=False, time_frequencies=4):
-        super().__init__(factors, dim, width, depth, horizon, time_frequencies)
+    def __init__(self, factors, dim, width, depth=2, horizon=8, bounded=False, time_frequencies=4, time_free=False):
+        super().__init__(factors, dim, width, depth, horizon, time_frequencies, time_free)
         self.bounded = bounded
         self.head = nn.Parameter(torch.randn(factors, width) * 0.1 / math.sqrt(width))
         self.offset = nn.Parameter(torch.zeros(factors))
@@ -102,6 +107,10 @@ class PotentialBank(TanhBank):
         bound = torch.tanh((layers[-1] @ head[..., None]) + offset[:, None, None])
         gradient = g[0] @ weights[0]
         return (1 - bound**2) * (product - 2 * bound * gradient * (gradient * vectors).sum(-1, keepdim=True))
+
+    def laplacian(self, z, t, factor=None) -> Float[Tensor, "G N"]:
+        """tr H = ∇·∇u at each point, without forming H; for unbounded potentials."""
+        return self.wave_terms(z, t, factor)[1]
 
     def wave_terms(self, z, t, factor=None) -> tuple[Float[Tensor, "G N"], Float[Tensor, "G N"]]:
         """(∂_tt u, ∇·∇u) at each point: the two sides of the wave equation ∂_tt u = c² ∇·∇u; for unbounded potentials.

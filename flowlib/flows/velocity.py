@@ -13,8 +13,8 @@ class VelocityBank(TanhBank):
     `hessian` is the Jacobian ∂v/∂z, which is not symmetric (M11 holds for it all the same).
     """
 
-    def __init__(self, factors, dim, width, depth=2, horizon=8):
-        super().__init__(factors, dim, width, depth, horizon)
+    def __init__(self, factors, dim, width, depth=2, horizon=8, time_free=False):
+        super().__init__(factors, dim, width, depth, horizon, time_free=time_free)
         torch.randn(factors, width)  # drawn and not used: a seed keeps the weights with which results were measured
         self.out = nn.Parameter(uniform(factors, dim, width).data * 0.1)
         self.bias = nn.Parameter(torch.zeros(factors, dim))

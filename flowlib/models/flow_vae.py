@@ -37,6 +37,7 @@ class FlowVAE(LatentModel):
     """
 
     uses = CHOICES
+    reads_programs = True
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -51,9 +52,9 @@ class FlowVAE(LatentModel):
         super().__init__(config, channels, size, **networks)
         factors, shape = len(config.factors), (config.potential_width, config.potential_depth, config.horizon)
         if config.velocity == "free":
-            self.potentials = VelocityBank(factors, config.latent_dim, *shape)
+            self.potentials = VelocityBank(factors, config.latent_dim, *shape, time_free=config.time_free)
         else:
-            self.potentials = PotentialBank(factors, config.latent_dim, *shape, config.bounded_potential)
+            self.potentials = PotentialBank(factors, config.latent_dim, *shape, config.bounded_potential, time_free=config.time_free)
         self.prior = DiffusionPrior(factors, config.diffusion, config.learn_diffusion)
         self.penalty = HJPenalty(config.hj_penalty, factors, config.latent_dim, config)
 
@@ -97,16 +98,21 @@ class FlowVAE(LatentModel):
         return log_q - self.prior.log_prob(path, factor, times)
 
     def objective(self, batch: Batch, generator=None) -> dict[str, Tensor]:
-        """−(M13 or M14) plus the Hamilton–Jacobi penalty, averaged over the batch, with its terms."""
-        return self.loss_terms(batch, batch.factor, generator)
+        """−(M13 or M14) plus the Hamilton–Jacobi penalty, averaged over the batch, with its terms.
+
+        With prior "none" this is the ELBO of the whole sequence given what moves it, a factor or a program (`Batch.motion`).
+        """
+        if batch.activity is not None and self.config.prior != "none":
+            raise FlowlibError("sequences moved by a program of factors need prior 'none': the noisy path has one D for a sequence")
+        return self.loss_terms(batch, batch.motion, generator)
 
     def loss_terms(self, batch: Batch, factor, generator=None) -> dict[str, Tensor]:
         """The objective's terms when `factor` moves the codes."""
         posterior = self.encode(batch.frames[:, 0])
         z = posterior.sample(generator)
         trajectory, divergences = self._divergences()(posterior, z, factor, batch, generator)
-        terms = {"reconstruction": self._reconstruction(trajectory.path, batch), **divergences}
-        penalty = self.penalty(self.potentials, trajectory, factor)
+        terms = {"reconstruction": self._reconstruction(trajectory.path, batch, generator), **divergences}
+        penalty = self.penalty(self.potentials, trajectory, factor, **self._of_prior(factor))
         terms = {name: value.mean() for name, value in terms.items()}
         return {"loss": sum(terms.values()) + self.config.hj_weight * penalty, **terms, "hj": penalty}
 
@@ -114,16 +120,24 @@ class FlowVAE(LatentModel):
         """D_k of each sample's factor."""
         return self.prior.diffusion(factor)
 
+    def _of_prior(self, factor):
+        """What the viscous penalty is told besides: the diffusion of the noisy path."""
+        return {"diffusion": self.diffusion(factor)} if self.config.hj_penalty == "viscous" else {}
+
     def _divergences(self):
         """The function that moves z_0 and returns (trajectory, divergences from the prior (B,))."""
         if self.config.prior == "none":
             return self._start_terms
         return self._path_terms if self.config.objective == "path" else self._marginal_terms
 
-    def _reconstruction(self, path, batch):
-        """−Σ_t log p(x_t|z_t) (B,), estimated from the frames present."""
+    def _reconstruction(self, path, batch, generator=None):
+        """−Σ_t log p(x_t|z_t) (B,), estimated from the frames present, or from fewer (`Config.first_frame`)."""
         at_times = path.gather(1, batch.times[..., None].expand(-1, -1, path.shape[-1]))
-        return -(self.likelihood.log_prob(self.decode(at_times), batch.frames) * batch.weights).sum(1)
+        if self.config.first_frame == "always":
+            return -(self.likelihood.log_prob(self.decode(at_times), batch.frames) * batch.weights).sum(1)
+        shown, weights = first_frame_in_turn(batch, generator)
+        log_prob = self.likelihood.log_prob(self.decode(at_times[shown]), batch.frames[shown])
+        return -(torch.zeros_like(weights).masked_scatter(shown, log_prob) * weights).sum(1)
 
     def _marginal_terms(self, posterior, z, factor, batch, generator):
         """M13: Σ_t log q_t(z_t) − log N(z_t; 0, (1 + 2 D_k t) I) along the noise-free flow."""
@@ -164,3 +178,16 @@ class FlowVAE(LatentModel):
             start, frames = shared_flow_log_weights(self, batch, generator)
             return start + frames.sum(1)
         return noisy_chain_log_weights(self, batch, generator)
+
+
+def first_frame_in_turn(batch: Batch, generator):
+    """(which frames are decoded (B, F), their weights (B, F)): all but x_0, which only every T-th sequence shows, T-fold.
+
+    The sequence that begins is drawn, so that the sum stays unbiased.
+    """
+    turn = int(torch.randint(batch.steps, (1,), generator=generator, device=batch.times.device if generator is None else generator.device))
+    shown = torch.ones_like(batch.times, dtype=torch.bool)
+    shown[:, 0] = torch.arange(len(batch), device=shown.device) % batch.steps == turn
+    weights = batch.weights.expand(batch.times.shape).clone()
+    weights[:, 0] *= batch.steps
+    return shown, weights

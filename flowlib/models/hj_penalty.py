@@ -1,38 +1,64 @@
-"""The Hamilton–Jacobi penalty (M12): the default, and the variant of the paper."""
+"""The Hamilton–Jacobi penalty (M12): the default, its viscous form, and the variant of the paper."""
 
 import torch
 from torch import nn
 
 from flowlib.errors import FlowlibError
-from flowlib.flows import PotentialBank, Trajectory, group_by_factor
+from flowlib.flows import PotentialBank, Trajectory, group_by_factor, is_mixture, is_program
+
+KINDS = ("zero", "viscous", "paper", "none")
 
 
 class HJPenalty(nn.Module):
     """(1/T) Σ_t E[r(z_{t−1}, t)²] with r = ∂_t u + ½‖∇u‖², each sample's own.
 
-    kind "zero": that. "paper": a second network f gives a driving force −f² ≤ 0, and the penalty is
+    kind "zero": that. "viscous": (r + D tr ∇²u)², what the drift of the noisy path M14 obeys between two observed frames; D is taken as it
+    is, so that the penalty does not teach it. "paper": a second network f gives a driving force −f² ≤ 0, and the penalty is
     (1/T) Σ_t E[(r + f²)²] + E‖∇u(z_0, 0)‖² + E f(z_0, 0)². "none": 0.
+
+    Of time-free potentials r = ½‖∇u‖² could vanish only where nothing moves. But u(z) − E t has the same flow, and solves the equation
+    where ½‖∇u‖² = E: there r − E_k is drawn to zero, with E_k learned (the eikonal equation). Where factors act at once, E is their sum.
     """
 
     def __init__(self, kind, factors, dim, config):
         super().__init__()
-        if kind not in ("zero", "paper", "none"):
-            raise FlowlibError(f"hj_penalty = {kind!r}: choose zero, paper or none")
+        if kind not in KINDS:
+            raise FlowlibError(f"hj_penalty = {kind!r}: choose one of {', '.join(KINDS)}")
         self.kind = kind
         if kind == "paper":
             shape = config.potential_width, config.potential_depth, config.horizon
             self.force = PotentialBank(factors, dim, *shape)
+        self.energy = nn.Parameter(torch.zeros(factors)) if config.time_free and kind in ("zero", "viscous") else None
 
-    def forward(self, potentials, trajectory: Trajectory, factor):
-        """The penalty of one batch, a scalar."""
+    def forward(self, potentials, trajectory: Trajectory, factor, diffusion=None):
+        """The penalty of one batch, a scalar. diffusion : D of each sample, (B,) or (), for the viscous form."""
         if self.kind == "none":
             return trajectory.residual.new_zeros(())
-        if self.kind == "zero":
-            return trajectory.residual.square().mean()
-        return self._paper(potentials, trajectory, factor)
+        if self.kind == "paper":
+            return self._paper(potentials, trajectory, factor)
+        residual = trajectory.residual
+        if self.energy is not None:
+            residual = residual - self._energies(factor)
+        if self.kind == "viscous":
+            residual = residual + diffusion.detach()[..., None] * laplacians(potentials, trajectory, factor)
+        return residual.square().mean()
+
+    def _energies(self, factor):
+        """E of each sample's factors: () for a number, (B, 1), or (B, S) of a program."""
+        if is_program(factor):
+            return factor @ self.energy
+        return (factor @ self.energy)[:, None] if is_mixture(factor) else self.energy[factor][..., None]
 
     def _paper(self, potentials, trajectory, factor):
         return driven_residual(self.force, trajectory, factor) + sum(start_terms(potentials, self.force, trajectory, factor))
+
+
+def laplacians(potentials: PotentialBank, trajectory: Trajectory, factor):
+    """tr ∇²u at (z_{t−1}, t), t = 1 … S, (B, S)."""
+    starts = trajectory.path[:, :-1]
+    here, index, back = group_by_factor(starts, factor, potentials.factors)
+    times = torch.arange(1, starts.shape[1] + 1, dtype=starts.dtype, device=starts.device).repeat(here.shape[1])
+    return back(potentials.laplacian(here.flatten(1, 2), times, index).unflatten(1, (-1, starts.shape[1])))
 
 
 def driven_residual(force: PotentialBank, trajectory: Trajectory, factor):

@@ -7,7 +7,7 @@ from torch import nn
 
 from flowlib.config import Config
 from flowlib.errors import FlowlibError
-from flowlib.flows import group_by_factor
+from flowlib.flows import group_by_factor, is_program
 from flowlib.models.contract import check_choices
 from flowlib.models.flow_vae import FlowVAE
 from flowlib.models.registry import register
@@ -25,7 +25,7 @@ class PoFlow(FlowVAE):
     wave_weight : weight of the penalty, in place of the configuration's hj_weight;  speed : initial c of every factor, learned
     """
 
-    uses = ()
+    uses = ("first_frame", "time_free")
 
     def __init__(self, config: Config, channels=None, size=None, wave_weight=1e4, speed=1.0, **networks):
         check_choices(PoFlow, dataclasses.replace(config, model="poflow"))
@@ -40,6 +40,7 @@ class WavePenalty(nn.Module):
     """(1/T) Σ_t E[(∂_tt u − c² ∇·∇u)²] at (z_{t−1}, t), plus E‖∇u(z_0, 0)‖²: the motion begins at rest.
 
     Time 0 is before the first step here, whose label is 1 (M10); in the authors' code the first step itself has label 0.
+    Of a program, the mean is over every potential where it acts, and what rests at time 0 is the sum of those that act first.
     """
 
     def __init__(self, factors, speed):
@@ -48,6 +49,8 @@ class WavePenalty(nn.Module):
 
     def forward(self, potentials, trajectory, factor):
         """The penalty of one batch, a scalar."""
+        if is_program(factor):
+            return self._of_program(potentials, trajectory.path, factor)
         starts, steps = trajectory.path[:, :-1], trajectory.path.shape[1] - 1
         here, index, back = group_by_factor(starts, factor, potentials.factors)
         times = torch.arange(1, steps + 1, dtype=starts.dtype, device=starts.device).repeat(here.shape[1])
@@ -56,3 +59,13 @@ class WavePenalty(nn.Module):
         start, first_index, _ = group_by_factor(trajectory.path[:, 0], factor, potentials.factors)
         still = potentials(start, 0, first_index).gradient.square().sum(-1).mean()
         return (second - squared_speed * laplacian).square().mean() + still
+
+    def _of_program(self, potentials, path, activity):
+        squares = []
+        for k, speed in enumerate(self.speed):
+            rows, steps = activity[..., k].nonzero(as_tuple=True)
+            second, laplacian = potentials.wave_terms(path[rows, steps][None], (1 + steps).to(path), [k])
+            squares.append((second - speed.square() * laplacian)[0].square())
+        here, index, back = group_by_factor(path[:, 0], activity[:, 0], potentials.factors)
+        still = back(potentials(here, 0, index).gradient)
+        return torch.cat(squares).mean() + still.square().sum(-1).mean()

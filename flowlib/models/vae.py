@@ -20,6 +20,8 @@ class VAE(DisplacedModel):
     config : encoder, decoder, latent size and likelihood are read from it;  beta : weight of the KL
     """
 
+    reads_programs = True
+
     def __init__(self, config: Config, channels=None, size=None, beta=1.0, **networks):
         super().__init__(config, channels, size, **networks)
         if not 0 <= beta < float("inf"):

@@ -1,0 +1,43 @@
+"""Programs: where a training sequence begins, and which factors act in each of its steps.
+
+A sequence begins with every factor k at some step s_k, and factor k moves on by one step wherever it acts: after t steps it stands at
+s_k + Σ_{τ≤t} a_τk, with a the activity (B, T, K) of zeros and ones.
+"""
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from flowlib.data.batch import grouped_factors
+
+
+def random_start(starts: str, batch_size: int, factors: int, steps: int, generator) -> Int[Tensor, "B K"]:
+    """Every factor's step in x_0: all 0 ("plain"), or in half of the sequences each at random in 0 … T ("anywhere")."""
+    if starts == "plain":
+        return torch.zeros(batch_size, factors, dtype=torch.int64, device=generator.device)
+    drawn = {"generator": generator, "device": generator.device}
+    return torch.randint(steps + 1, (batch_size, factors), **drawn) * torch.randint(2, (batch_size, 1), **drawn)
+
+
+def random_activity(programs: str, batch_size: int, factors: int, steps: int, generator) -> Int[Tensor, "B T K"]:
+    """Which factors act in each step, of a batch grouped by factor.
+
+    programs : "single", the sequence's own throughout. "composed", with equal chances that; or its own before a random step 1 … T − 1
+        and another one after it; or its own and another one in every step
+    """
+    drawn = {"generator": generator, "device": generator.device}
+    own = grouped_factors(batch_size, factors, generator.device)
+    alone = torch.nn.functional.one_hot(own, factors)[:, None].expand(-1, steps, -1)
+    if programs == "single":
+        return alone
+    other = torch.nn.functional.one_hot((own + torch.randint(1, factors, (batch_size,), **drawn)) % factors, factors)[:, None]
+    at = torch.randint(1, max(steps, 2), (batch_size, 1), **drawn)
+    later = (torch.arange(steps, device=generator.device) >= at)[..., None]
+    kind = torch.randint(3, (batch_size, 1, 1), **drawn)
+    return torch.where(kind == 0, alone, torch.where(kind == 1, torch.where(later, other, alone), alone + other))
+
+
+def steps_at(start: Int[Tensor, "B K"], activity: Int[Tensor, "B T K"], times: Int[Tensor, "B F"]) -> Int[Tensor, "B F K"]:
+    """The step of every factor in the frames at `times` of sequences that begin at `start`."""
+    counts = torch.cat([torch.zeros_like(activity[:, :1]), activity.cumsum(1)], 1)
+    return start[:, None] + counts.gather(1, times[..., None].expand(-1, -1, activity.shape[-1]))
