@@ -44,6 +44,9 @@ CHOSEN = {
     "FactorVAE": {"model": "factor-vae", "gamma": 2.0, "learning_rate": 6e-3},
     "SlowVAE": {"model": "slow-vae", "rate": 6.0, "learning_rate": 6e-3},
     "TVAE": {"model": "tvae", "mu": -10.0, "learning_rate": 3e-3},
+    "linear motion": {"model": "linear-motion", "prior": "none", "learning_rate": 6e-3},
+    "linear motion, skew": {"model": "linear-motion", "skew": True, "prior": "none", "learning_rate": 6e-3},
+    "MSP": {"model": "msp", "seen": 2, "learning_rate": 6e-3},
 }
 
 # The same small search for all: two learning rates, and two values of what the method has of its own (VAE: nothing, so four rates).
@@ -56,16 +59,19 @@ OWN = {
     "FactorVAE": ("gamma", (2.0, 10.0)),
     "SlowVAE": ("rate", (2.0, 6.0)),
     "TVAE": ("mu", (-30.0, -10.0)),
+    "linear motion": ("prior", ("diffusion", "none")),
+    "linear motion, skew": ("prior", ("diffusion", "none")),
+    "MSP": ("seen", (2, 3)),
 }
 
 
 def candidates(label):
     """The four settings that the search tries for a method."""
-    model = {"model": CHOSEN[label]["model"]}
-    if label not in OWN:
-        return [model | {"learning_rate": rate} for rate in (1.5e-3, 3e-3, 4.5e-3, 6e-3)]
-    name, values = OWN[label]
-    return [model | {name: value, "learning_rate": rate} for value in values for rate in RATES]
+    name, values = OWN.get(label, (None, ()))
+    fixed = {option: value for option, value in CHOSEN[label].items() if option not in (name, "learning_rate")}
+    if not values:
+        return [fixed | {"learning_rate": rate} for rate in (1.5e-3, 3e-3, 4.5e-3, 6e-3)]
+    return [fixed | {name: value, "learning_rate": rate} for value in values for rate in RATES]
 
 
 SEARCH_BASE = dataclasses.replace(BASE, steps=800, validation=1000)
