@@ -35,8 +35,7 @@ class Config:
     first_frame: Literal["always", "in turn"] = "always"
     """x_0 is decoded in every training step; or that of every T-th sequence, weighted T-fold, as often as any other frame."""
     starts: Literal["plain", "moved", "anywhere", "mixed"] = "plain"
-    """Where training sequences begin: with the plain image; or, in half of them, with the other factors (moved) or all (anywhere) on their
-    way. mixed: several factors a step, no labels."""
+    """Training sequences begin plain; or half of them moved by the other factors (moved), or by all (anywhere); mixed: several move, unlabelled."""
     programs: Literal["single", "composed"] = "single"
     """What moves a training sequence: one factor; or, in two thirds of them, two, one after the other or both at once."""
     left_out: tuple[int, ...] = ()
@@ -82,8 +81,7 @@ class Config:
     noise_std: float = 0.1
     """Standard deviation of the Gaussian likelihood; not used by the other."""
     log_det: Literal["exact", "series", "trace", "rows", "none"] = "exact"
-    """log|det(I + H)| in the marginal objective: exact, the power series (large d, ‖H‖ < 1), its first term, row sums as in the paper's code
-    (chapter 13), or left out."""
+    """log|det(I + H)| in the marginal objective: exact, power series (large d, ‖H‖ < 1), its first term, row sums (chapter 13), or left out."""
     hj_penalty: Literal["zero", "viscous", "paper", "none"] = "zero"
     """Hamilton–Jacobi penalty (M12): residual to zero, the viscous residual, the paper's driving force, or none."""
     hj_weight: float = 1e4
