@@ -34,8 +34,8 @@ class Config:
     """How many of the frames x_1 … x_T are decoded in a training step, reweighted by T/n (x_0 always is)."""
     first_frame: Literal["always", "in turn"] = "always"
     """x_0 is decoded in every training step; or that of every T-th sequence, weighted T-fold, as often as any other frame."""
-    starts: Literal["plain", "moved", "anywhere", "mixed"] = "plain"
-    """Training sequences begin plain; or half of them moved by the other factors (moved), or by all (anywhere); mixed: several move, unlabelled."""
+    starts: Literal["plain", "moved", "late", "anywhere", "mixed"] = "plain"
+    """Training sequences begin plain; or half of them moved, by the other factors (moved), the own (late), all (anywhere); mixed: several at once."""
     programs: Literal["single", "composed"] = "single"
     """What moves a training sequence: one factor; or, in two thirds of them, two, one after the other or both at once."""
     left_out: tuple[int, ...] = ()

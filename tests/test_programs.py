@@ -62,12 +62,23 @@ class TestActivity:
 
 def test_half_of_the_starts_are_plain_and_the_others_anywhere():
     assert random_start("plain", 4, 3, 8, generator()).sum() == 0
-    start = random_start("anywhere", 2000, 3, 8, generator())
+    start = random_start("anywhere", 1800, 3, 8, generator())
     assert set(start.unique().tolist()) == set(range(9))
     assert 0.47 < (start.sum(1) == 0).float().mean() < 0.53 and abs(start.float().mean() - 2) < 0.1
+    late = random_start("late", 1800, 3, 8, generator())
+    own = torch.nn.functional.one_hot(torch.arange(3).repeat_interleave(600), 3)
+    assert not (late * (1 - own)).any() and set(late.sum(1).tolist()) == set(range(9)) and abs(late.sum(1).float().mean() - 2) < 0.2
 
 
-@pytest.mark.parametrize("options", [{"programs": "composed"}, {"starts": "anywhere"}, {"starts": "anywhere", "programs": "composed"}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"programs": "composed"},
+        {"starts": "anywhere"},
+        {"starts": "late", "programs": "composed"},
+        {"starts": "anywhere", "programs": "composed"},
+    ],
+)
 def test_frames_are_one_composed_warp_of_the_steps(options):
     """The image, start and program of every sequence are found again by looking for them: T = 2, so there are few."""
     source = Sequences(digits(2, 12), FACTORS, 2, **options)
@@ -97,8 +108,8 @@ def test_shares_of_a_batch_are_the_batch():
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"starts": "x"}, "choose plain, moved or anywhere"), ({"programs": "x"}, "choose single or composed"),
-        ({"starts": "moved", "programs": "composed"}, "begin plain or anywhere"),
+        ({"starts": "x"}, "choose plain, moved, late or anywhere"), ({"programs": "x"}, "choose single or composed"),
+        ({"starts": "moved", "programs": "composed"}, "begin plain, late or anywhere"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_drawn(options, message):

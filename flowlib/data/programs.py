@@ -7,16 +7,22 @@ s_k + Σ_{τ≤t} a_τk, with a the activity (B, T, K) of zeros and ones.
 import torch
 from jaxtyping import Int
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from flowlib.data.batch import grouped_factors
 
 
 def random_start(starts: str, batch_size: int, factors: int, steps: int, generator) -> Int[Tensor, "B K"]:
-    """Every factor's step in x_0: all 0 ("plain"), or in half of the sequences each at random in 0 … T ("anywhere")."""
+    """Every factor's step in x_0: 0 ("plain"), or in half of the sequences at random in 0 … T, of all ("anywhere") or the own alone ("late").
+
+    Of a batch grouped by factor.
+    """
     if starts == "plain":
         return torch.zeros(batch_size, factors, dtype=torch.int64, device=generator.device)
     drawn = {"generator": generator, "device": generator.device}
-    return torch.randint(steps + 1, (batch_size, factors), **drawn) * torch.randint(2, (batch_size, 1), **drawn)
+    start = torch.randint(steps + 1, (batch_size, factors), **drawn) * torch.randint(2, (batch_size, 1), **drawn)
+    own = one_hot(grouped_factors(batch_size, factors, generator.device), factors)
+    return start if starts == "anywhere" else start * own
 
 
 def random_activity(programs: str, batch_size: int, factors: int, steps: int, generator) -> Int[Tensor, "B T K"]:
@@ -27,10 +33,10 @@ def random_activity(programs: str, batch_size: int, factors: int, steps: int, ge
     """
     drawn = {"generator": generator, "device": generator.device}
     own = grouped_factors(batch_size, factors, generator.device)
-    alone = torch.nn.functional.one_hot(own, factors)[:, None].expand(-1, steps, -1)
+    alone = one_hot(own, factors)[:, None].expand(-1, steps, -1)
     if programs == "single":
         return alone
-    other = torch.nn.functional.one_hot((own + torch.randint(1, factors, (batch_size,), **drawn)) % factors, factors)[:, None]
+    other = one_hot((own + torch.randint(1, factors, (batch_size,), **drawn)) % factors, factors)[:, None]
     at = torch.randint(1, max(steps, 2), (batch_size, 1), **drawn)
     later = (torch.arange(steps, device=generator.device) >= at)[..., None]
     kind = torch.randint(3, (batch_size, 1, 1), **drawn)

@@ -16,7 +16,8 @@ class ImageSequences(Source):
     images : (n, C, H, W) with H = W, a tensor or array of bytes or of floats in [0, 1]
     factors : names of K transformations (`flowlib.data.TRANSFORMATIONS`);  steps : T, after which each has its full strength
     starts : where training sequences begin: "plain", the image as it is; "moved", in half of them with every other factor at
-        a random step 0 … T, where it stays; "anywhere", in half of them with every factor at a random step, also the one that moves on
+        a random step 0 … T, where it stays; "late", in half of them with the own factor there, which then moves on; "anywhere", in half
+        of them with every factor there
     programs : what moves them: "single", one factor; "composed", in two thirds of them, two (`flowlib.data.programs`)
     Raises FlowlibError for images that cannot be used, and for a transformation that fails on the first one.
     """
@@ -28,12 +29,12 @@ class ImageSequences(Source):
         self.images, self.factors, self.steps, self.starts = images, tuple(factors), steps, starts
         self.programs = programs
         self.channels, self.size, self.device = images.shape[1], images.shape[-1], images.device
-        if starts not in ("plain", "moved", "anywhere"):
-            raise FlowlibError(f"starts = {starts!r}: choose plain, moved or anywhere")
+        if starts not in ("plain", "moved", "late", "anywhere"):
+            raise FlowlibError(f"starts = {starts!r}: choose plain, moved, late or anywhere")
         if programs not in ("single", "composed"):
             raise FlowlibError(f"programs = {programs!r}: choose single or composed")
         if programs == "composed" and (len(self.factors) < 2 or starts == "moved"):
-            raise FlowlibError("programs = 'composed' needs two factors or more, and sequences that begin plain or anywhere")
+            raise FlowlibError("programs = 'composed' needs two factors or more, and sequences that begin plain, late or anywhere")
         if steps < 1:
             raise FlowlibError(f"steps = {steps}: a sequence has at least one step")
         if not self.factors or len(set(self.factors)) < len(self.factors):
@@ -85,7 +86,7 @@ class ImageSequences(Source):
         times = self._random_times(batch_size, frames_per_step, generator, beginning).to(self.device)[rows]
         if self.starts == "moved":
             return self.composed(indices, self._with_other_factors(factor, times, batch_size, rows, generator)), times, factor
-        if self.starts == "anywhere" or self.programs == "composed":
+        if self.starts in ("late", "anywhere") or self.programs == "composed":
             return self._draw_program(indices, times, factor, batch_size, rows, generator)
         images = self.first_frames(indices)
         return torch.cat([images[:, None], self.frames(images, factor, times[:, 1:])], 1), times, factor
