@@ -18,7 +18,21 @@ SHARED = (
 
 @pytest.mark.parametrize(
     "name",
-    ["search", "comparison", "ablations", "unseen", "collapse", "starts", "longer", "shrinking", "operators", "rooms", "apart", "penalties"],
+    [
+        "search",
+        "comparison",
+        "ablations",
+        "unseen",
+        "collapse",
+        "starts",
+        "longer",
+        "shrinking",
+        "operators",
+        "rooms",
+        "apart",
+        "composing",
+        "penalties",
+    ],
 )
 def test_methods_of_an_experiment_share_their_budget(name):
     configs = list(experiment(name).methods.values())
