@@ -18,21 +18,7 @@ SHARED = (
 
 @pytest.mark.parametrize(
     "name",
-    [
-        "search",
-        "comparison",
-        "ablations",
-        "unseen",
-        "collapse",
-        "starts",
-        "longer",
-        "shrinking",
-        "operators",
-        "rooms",
-        "apart",
-        "composing",
-        "penalties",
-    ],
+    "search comparison ablations variants unseen collapse starts longer shrinking operators rooms apart composing penalties".split(),
 )
 def test_methods_of_an_experiment_share_their_budget(name):
     configs = list(experiment(name).methods.values())

@@ -90,7 +90,7 @@ def test_scales_are_positive_and_finite(name):
             Config(**{name: 0.0})
 
 
-@pytest.mark.parametrize("name", ["network", "objective", "likelihood", "log_det", "hj_penalty", "schedule"])
+@pytest.mark.parametrize("name", ["batches", "network", "objective", "likelihood", "log_det", "hj_penalty", "schedule"])
 def test_choices_are_listed(name):
     with pytest.raises(FlowlibError, match=rf"{name} = 'x': choose one of .*\b{getattr(Config(), name)}\b"):
         Config(**{name: "x"})
@@ -123,7 +123,7 @@ class TestJson:
 
     def test_every_option_is_read_back(self, tmp_path):
         other = Config(
-            data="mnist", channels=1, size=32, held_out=0.3, factors=("hue",), horizon=3, batch_size=4, frames_per_step=2, latent_dim=5,
+            data="mnist", channels=1, size=32, held_out=0.3, factors=("hue",), horizon=3, batch_size=4, batches="single", frames_per_step=2, latent_dim=5,
             network="mlp", width=6, potential_width=7, potential_depth=3, bounded_potential=True,
             diffusion=0.5, learn_diffusion=False, objective="marginal", likelihood="gaussian", noise_std=0.2,
             log_det="series", hj_penalty="none", hj_weight=0.1, steps=9, learning_rate=0.4,

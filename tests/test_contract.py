@@ -193,6 +193,7 @@ class TestOptions:
         [
             ("vae", {"log_det": "trace"}), ("slow-vae", {"objective": "marginal"}), ("poflow", {"hj_weight": 1.0}), ("tvae", {"diffusion": 0.1}),
             ("poflow", {"velocity": "free", "hj_penalty": "none"}), ("poflow", {"bounded_potential": True}), ("flow-inferred", {"log_det": "none"}),
+            ("flow-published", {"log_det": "rows"}), ("flow-published", {"objective": "marginal"}),
         ],
     )  # fmt: skip
     def test_choices_that_would_do_nothing_are_refused(self, model, changes):

@@ -8,7 +8,7 @@ from tiny import sequences
 from torch.distributions import Normal
 
 from flowlib.config import Config
-from flowlib.data import Batch, grouped_factors, single_factor_batch
+from flowlib.data import Batch, RecordedSequences, grouped_factors, single_factor_batch
 from flowlib.errors import FlowlibError
 from flowlib.flows import PotentialBank, Trajectory, rows_density_change, run_flow, trace_density_change
 from flowlib.models import build_model
@@ -159,6 +159,11 @@ class TestSingleFactor:
         assert drawn == set(range(len(source.factors)))
         again = single_factor_batch(source, 6, 1, torch.Generator().manual_seed(3))
         assert torch.equal(again.frames, single_factor_batch(source, 6, 1, torch.Generator().manual_seed(3)).frames)
+
+    def test_without_labels_nobody_knows(self):
+        source = RecordedSequences(torch.rand(8, 3, 3, 8, 8), factors=("a", "b"))
+        with pytest.raises(FlowlibError, match="choose balanced"):
+            single_factor_batch(source, 6, 1, torch.Generator())
 
     def test_shares_of_processes_have_the_same_factor(self):
         parts = [single_factor_batch(sequences(), 6, 1, torch.Generator().manual_seed(5), (rank, 2)) for rank in (0, 1)]

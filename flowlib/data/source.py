@@ -108,6 +108,8 @@ class Source:
 
 def single_factor_batch(source: Source, batch_size, frames_per_step, generator, part=(0, 1), **more) -> Batch:
     """A random batch of one factor, which is drawn too (uniformly), as the published code trains: a share of a K times larger one."""
+    if not source.labelled:
+        raise FlowlibError("batches = 'single': these sequences have no labels, so nobody can say which have one factor; choose balanced")
     factors = len(source.factors)
     drawn = int(torch.randint(factors, (), generator=generator, device=generator.device))
     batch = source.training_batch(batch_size * factors, frames_per_step, generator, part, **more)
