@@ -27,7 +27,8 @@ READY = """(async () => {
   if (window.MathJax && MathJax.startup) await MathJax.startup.promise;
   document.querySelectorAll('img').forEach(i => { i.loading = 'eager' });
   await Promise.all([...document.images].map(i => i.decode().catch(() => 0)));
-  document.title = document.querySelector('h1').firstChild.textContent;
+  const heading = [...document.querySelector('.bd-article h1').childNodes].filter(part => part.className !== 'headerlink');
+  document.title = heading.map(part => part.textContent).join('');
   return document.title;
 })()"""
 
