@@ -67,7 +67,7 @@ def closed(beta=1.0, activity=PI, batch=1):
     model.banks = nn.ModuleList([Constant(torch.full((1, 1), SPEED))])
     model.reader = Fixed(torch.tensor([0.3, math.log(0.8), 0.2]))
     frames = torch.tensor([0.9, 0.8, 0.1, 0.3]).reshape(1, 4, 1, 1, 1).expand(batch, -1, -1, -1, -1)
-    return model, Batch(frames, torch.arange(4).expand(batch, -1), torch.full((batch,), -1), STEPS)
+    return model.eval(), Batch(frames, torch.arange(4).expand(batch, -1), torch.full((batch,), -1), STEPS)
 
 
 def log_p(batch, activity=PI, last=STEPS):
@@ -116,6 +116,19 @@ def test_a_larger_beta_is_a_looser_bound_by_so_much_of_the_kl(double):
     q = SpikeSlab(torch.tensor(0.3), torch.tensor(math.log(0.8)), torch.tensor(0.2), PI)
     assert losses[1.0]["kl_g"].item() == pytest.approx(STEPS * q.kl().item(), abs=1e-6)
     assert (losses[4.0]["loss"] - losses[1.0]["loss"]).item() == pytest.approx(3 * STEPS * q.kl().item(), abs=1e-5)
+
+
+def test_the_weight_of_the_kl_grows_in_the_first_half_of_training():
+    config = dataclasses.replace(SPARSE, steps=4, options={"beta": 6.0})
+    model, source = new_model(config), MixedSequences(sequences())
+    model.train()
+    batch, weights = source.training_batch(6, 1, torch.Generator().manual_seed(0)), []
+    for _ in range(4):
+        weights.append(model.weight)
+        terms = model.objective(batch, torch.Generator().manual_seed(1))
+        assert terms["loss"].item() == pytest.approx((terms["reconstruction"] + terms["kl"] + weights[-1] * terms["kl_g"]).item())
+    assert weights == [0, 3, 6, 6] and model.eval().weight == 6
+    assert new_model(dataclasses.replace(config, options={"beta": 6.0, "warm_up": 0.0})).train().weight == 6
 
 
 @pytest.mark.parametrize("t", [0, 2])
@@ -245,7 +258,7 @@ def test_training_reads_no_labels_and_learns_every_parameter():
     one, other = (Trainer(new_model(config), source, config) for _ in range(2))
     batch = source.training_batch(6, 1, torch.Generator().manual_seed(0))
     named = dataclasses.replace(batch, factor=torch.arange(6) % 3)
-    losses = [trainer.model.objective(b, torch.Generator().manual_seed(1))["loss"] for trainer, b in ((one, batch), (other, named))]
+    losses = [trainer.model.eval().objective(b, torch.Generator().manual_seed(1))["loss"] for trainer, b in ((one, batch), (other, named))]
     assert losses[0] == losses[1]
     one.run(progress=False)
 
@@ -258,6 +271,7 @@ def test_training_reads_no_labels_and_learns_every_parameter():
         ({"activity": 0.0}, "activity = 0.0"),
         ({"beta": -1.0}, "beta = -1.0"),
         ({"temperature": 0.0}, "temperature = 0.0"),
+        ({"warm_up": 2.0}, "warm_up = 2.0"),
     ],
 )
 def test_options_out_of_range(options, message):

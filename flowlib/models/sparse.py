@@ -13,6 +13,8 @@ from flowlib.models.importance import standard_normal_log_prob
 from flowlib.models.registry import register
 from flowlib.models.spike_slab import SpikeSlab
 
+OPEN = 2.0  # the gates' logits in the beginning
+
 
 @register("sparse")
 class SparseFlowVAE(LatentModel):
@@ -31,27 +33,30 @@ class SparseFlowVAE(LatentModel):
     slab is N(0, 1) around zero; exact KLs for each sequence; fields do not depend on time, so there is no Hamilton–Jacobi penalty.
 
     gradients, rotations : how many fields of each kind;  activity : π in (0, 1], 1 for no spike;  beta : weight β of the strengths' KL
+    warm_up : share of training in which β grows from 0, evenly; gates begin open. Else the first field to move anything is the only one
     temperature : of the gates' Concrete distribution, > 0
     """
 
     def __init__(
-        self, config: Config, channels=None, size=None, gradients: int = 4, rotations: int = 4, activity=0.1, beta=10.0, temperature=0.5, **networks
+        self, config: Config, channels=None, size=None, gradients: int = 4, rotations: int = 4, activity=0.1, beta=10.0, warm_up=0.5,
+        temperature=0.5, **networks
     ):  # fmt: skip
         super().__init__(config, channels, size, **networks)
         if min(gradients, rotations) < 0 or gradients + rotations < len(config.factors):
             raise FlowlibError(
                 f"gradients = {gradients}, rotations = {rotations}: give a field for each of the {len(config.factors)} factors, or more"
             )
-        if not (0 < activity <= 1 and 0 < temperature < float("inf") and 0 <= beta < float("inf")):
-            raise FlowlibError(
-                f"activity = {activity}, beta = {beta}, temperature = {temperature}: give 0 < activity ≤ 1, beta ≥ 0, temperature > 0"
-            )
-        self.activity, self.beta, self.temperature, self.gradients = activity, beta, temperature, gradients
+        if not (0 < activity <= 1 and 0 < temperature < float("inf") and 0 <= beta < float("inf") and 0 <= warm_up <= 1):
+            given = f"activity = {activity}, beta = {beta}, temperature = {temperature}, warm_up = {warm_up}"
+            raise FlowlibError(f"{given}: give 0 < activity ≤ 1, beta ≥ 0, temperature > 0, 0 ≤ warm_up ≤ 1")
+        self.activity, self.beta, self.warm_up, self.temperature, self.gradients = activity, beta, warm_up, temperature, gradients
         shape = config.latent_dim, config.potential_width, config.potential_depth, config.horizon
         kinds = ((PotentialBank, gradients), (SolenoidalBank, rotations))
         self.banks = nn.ModuleList(kind(count, *shape) for kind, count in kinds if count)
         self.fields, hidden = gradients + rotations, 16 * config.width
         self.reader = nn.Sequential(nn.Linear(2 * config.latent_dim, hidden), nn.SiLU(), nn.Linear(hidden, 3 * self.fields))
+        self.reader[-1].bias.data[2 * self.fields :] = OPEN
+        self.register_buffer("iteration", torch.zeros((), dtype=torch.int64))
         self.register_buffer("order", torch.arange(len(config.factors)))
         self.register_buffer("moves", torch.zeros(len(config.factors), self.fields))
 
@@ -59,6 +64,12 @@ class SparseFlowVAE(LatentModel):
     def beginning(self):
         """A training batch holds all frames: the strengths of every step are read from its two."""
         return self.config.horizon
+
+    @property
+    def weight(self) -> float:
+        """β of this training step; after training, β itself."""
+        length = self.warm_up * self.config.steps
+        return self.beta * min(1.0, self.iteration.item() / length) if self.training and length else self.beta
 
     def idle_parameters(self):
         """A constant added to a potential, or to a stream function, moves nothing."""
@@ -96,7 +107,10 @@ class SparseFlowVAE(LatentModel):
             "reconstruction": -self.likelihood.log_prob(self.decode(path), frames).sum(1).mean(),
             "kl": first.kl().mean(), "kl_g": strengths.kl().sum((1, 2)).mean(),
         }  # fmt: skip
-        return {"loss": terms["reconstruction"] + terms["kl"] + self.beta * terms["kl_g"], **terms}
+        loss = terms["reconstruction"] + terms["kl"] + self.weight * terms["kl_g"]
+        if self.training:
+            self.iteration += 1
+        return {"loss": loss, **terms}
 
     def motion(self, batch: Batch) -> Float[Tensor, "B T F"]:
         """The strengths of each sequence's steps, read from its frames: m where γ > ½, else 0."""
