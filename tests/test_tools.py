@@ -54,6 +54,21 @@ def test_execute_stops_a_cell_that_takes_too_long(tmp_path):
         execute.execute(path, timeout=2)
 
 
+LATE = """import sys, time
+sys.stdout.flush_timeout = sys.stderr.flush_timeout = 0.1
+get_ipython().kernel.iopub_thread.schedule(lambda: time.sleep(6))
+6 * 7"""
+
+
+def test_execute_waits_for_outputs_that_come_late(tmp_path, monkeypatch):
+    path = saved(tmp_path / "a.ipynb", LATE, "8 * 9")
+    execute.execute(path)
+    assert [cell.outputs[0].data["text/plain"] for cell in notebooks.code_cells(notebooks.read(path))[1:]] == ["42", "72"]
+    monkeypatch.setattr(execute, "SECONDS_FOR_OUTPUT", 1)
+    with pytest.raises(execute.Failed, match="cell 2"):
+        execute.execute(path)
+
+
 def test_normalise_drops_what_is_chance():
     outputs = [new_output("stream", name="stdout", text=text) for text in ("a", "b")]
     outputs.append(new_output("stream", name="stderr", text="c"))

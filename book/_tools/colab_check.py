@@ -26,6 +26,7 @@ from pathlib import Path
 import address
 import colab_assignments
 import colab_environment
+import execute
 import plain
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
@@ -79,7 +80,9 @@ def kernel(python: Path, folder: Path) -> str:
 def run(notebook, name: str, environment: dict, limit: float, to_the_end=False) -> tuple[float, list[str]]:
     """Run all cells in an empty folder, with `to_the_end` also after a failed one: (seconds, what went wrong)."""
     with tempfile.TemporaryDirectory() as empty:
-        client = NotebookClient(notebook, timeout=limit, kernel_name=name, resources={"metadata": {"path": empty}}, allow_errors=to_the_end)
+        patient = {"timeout": limit, "iopub_timeout": execute.SECONDS_FOR_OUTPUT, "raise_on_iopub_timeout": True}
+        resources = {"metadata": {"path": empty}}
+        client = NotebookClient(notebook, kernel_name=name, resources=resources, allow_errors=to_the_end, **patient)
         start = time.perf_counter()
         problems = asyncio.run(_cells(client, environment))
         seconds = time.perf_counter() - start

@@ -24,6 +24,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from notebooks import BOOK, chapters, normalise, read, write  # noqa: E402
 
 SECONDS_PER_CELL = 600
+SECONDS_FOR_OUTPUT = 60  # on a busy machine outputs come later than the word that a cell is done: by default they would be lost after 4
 
 
 class Failed(Exception):
@@ -47,6 +48,8 @@ def run(notebook, path: Path, timeout: int = SECONDS_PER_CELL) -> None:
     client = NotebookClient(
         notebook,
         timeout=timeout,
+        iopub_timeout=SECONDS_FOR_OUTPUT,
+        raise_on_iopub_timeout=True,
         kernel_name="python3",
         record_timing=False,
         extra_arguments=["--log-level=ERROR"],
