@@ -75,7 +75,7 @@ def _(carry):
 #
 # Samples carry their densities with them. But what is the density after one step $z \mapsto z + \nabla u(z)$ at a place `y` that no sample has reached? First find where one would have come
 # from. Write `log_density_at(u, log_q, y)`: `u(z)` takes (N, d) and returns (N,), `log_q(z)` is the log-density before the step, and `y` is (N, d). All eigenvalues of the Hessian lie between −0.8 and 0.8,
-# so $z \leftarrow y - \nabla u(z)$, repeated, comes as close as you like.
+# so $z \leftarrow y - \nabla u(z)$, repeated, comes as close as you like. (The helpers of task 1 want a function of `z` and `t`: wrap `u`.)
 
 # %% answer="inverse"
 def log_density_at(u, log_q, y):

@@ -113,6 +113,8 @@ def _(turn):
 # Write `loss_terms(model, batch, generator)` for a model whose code starts as $z_0 \sim q(z_0 \mid x_0)$ and moves by `model.transport`: a dictionary with `"reconstruction"`, minus the log-likelihood of the batch's frames, each decoded from the
 # code of its own time and weighted by `batch.weights`; `"kl"`, $\mathrm{KL}[q \,\|\, \mathcal N(0, I)]$; and `"loss"`, their sum. Each is the mean over the sequences. `batch` (`flowlib.data.Batch`) holds a few frames of each sequence, which show
 # the steps `batch.times`. The code is sampled once, by `posterior.sample(generator)`.
+#
+# What you need of the model is in chapter 8, *What a model owes the rest*: `model.encode`, `model.transport` (its path begins with $z_0$), `model.decode`, and `model.likelihood.log_prob(logits, frames)`, one number a frame.
 
 # %% locked="model"
 @register("turning")
@@ -235,7 +237,8 @@ def _(paired):
 # - *a model*: the motion, the loss or an option of yours, as a registered class (*turning* may be where you begin), on the three factors of the digits, against one of the committed baselines; or
 # - *a transformation*: `@data.transformation("name", rest=0.0, full=1.0)` above your function of task 1, and the flow-factorized VAE (`model="flow"`) with `factors=(…, "name")`, against the same model without it, or against another model with it that you train too.
 #
-# The cell below trains with the settings of the committed comparison, so its baselines are comparable: `baseline("VAE")` gives their errors, (seeds, images), for a factor. Training takes a few minutes a seed on one core: try `steps=100` first. Set `RUN` to
+# The cell below trains with the settings of the committed comparison, so its baselines are comparable: `baseline("VAE", "hue")` gives the errors of a method for a factor, (seeds, images). The methods are the keys of `by_method(read_results("comparison"))`, among
+# them `"flow, k given"`; the `"config"` in each of its rows is what a run was trained with (the learning rate of each method was chosen by a search). Training takes a few minutes a seed on one core: try `steps=100` in `SETTINGS` first, which gives large errors. Set `RUN` to
 # `False` before you hand in, so that grading does not train again, and write what was printed into the table.
 
 # %%

@@ -1,18 +1,16 @@
 """Chapters as plain notebooks: nothing of MyST is left, nothing of the text is lost."""
 
 import importlib.util
-import re
 
 import pytest
 
 pytest.importorskip("nbformat")
 
-import address  # noqa: E402
 import colab_cell  # noqa: E402
 import plain  # noqa: E402
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook  # noqa: E402
-from notebooks import ROOT, chapters, read  # noqa: E402
-from site_numbers import Number, citations, pages_url, site_numbers  # noqa: E402
+from notebooks import ROOT  # noqa: E402
+from site_numbers import Number, citations  # noqa: E402
 
 BASE = "https://example.org/book"
 NUMBERS = {
@@ -22,7 +20,6 @@ NUMBERS = {
 }  # fmt: skip
 PAGE = plain.Page("02_b", NUMBERS, {"villani": "Villani, 2003", "song": "Song et al., 2023"}, BASE)
 HERE = f"{BASE}/book/02_b.html"
-LEFT = re.compile(r"\{[\w:-]+\}`|^\s*[`:]{3,}\{|\{\{|^\([\w-]+\)=|\$\$ ?\([\w-]+\)|^:(?:label|class|name|alt):", re.M)
 
 
 @pytest.mark.parametrize(
@@ -105,43 +102,3 @@ def buttons(suffix):
 def test_buttons_lead_to_the_plain_notebook_on_chapters_only():
     assert buttons(".ipynb") == ("../notebooks/02_b.ipynb", "https://colab.example/github/o/n/blob/notebooks/02_b.ipynb")
     assert buttons(".md") == ("../_sources/book/02_b", "https://colab.example/github/o/n/blob/main/book/02_b.ipynb")
-
-
-SITE = ROOT / "_build" / "html" / "book"
-
-
-@pytest.mark.skipif(not (SITE / "intro.html").exists(), reason="looks at a built site: make book")
-@pytest.mark.parametrize("path", chapters(), ids=lambda path: path.stem)
-def test_no_myst_is_left_and_no_word_is_lost(path):
-    notebook = read(path)
-    page = plain.Page(path.stem, site_numbers(), citations(), pages_url())
-    made = plain.plain_notebook(notebook, page)
-    text = "\n\n".join(cell.source for cell in made.cells if cell.cell_type == "markdown")
-    source = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    assert not LEFT.findall(text)
-    text = re.sub(r"^> ?", "", text, flags=re.M)  # boxes are quoted paragraphs
-    assert [link for part in plain.VERBATIM.split(text)[::2] for link in plain.LINK.findall(part)] == []
-    assert math(text) >= math(source)
-    assert words(source) - words(text) == set()
-    assert [formula(f) for f in re.findall(r"\$\$(.+?)\$\$", source, re.S)] == [formula(f) for f in re.findall(r"\$\$(.+?)\$\$", text, re.S)]
-    code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-    kept = [re.sub(r"^#@title .*\n", "", cell.source) for cell in made.cells if cell.cell_type == "code"]
-    assert kept[0] == code[0] == colab_cell.source(address.address()) and kept == code
-    assert not any(cell.get("outputs") for cell in made.cells)
-
-
-def words(text):
-    """The words of a text, without directives, their options, roles' targets and links."""
-    text = re.sub(r"^\s*[`:]{3,}.*$|^:[\w-]+:.*$", "", text, flags=re.M)
-    text = re.sub(r"\{[\w:-]+\}`[^`]*`|\]\([^)]*\)|\([\w-]+\)=?$", "", text, flags=re.M)
-    return set(re.findall(r"\w+", text))
-
-
-def math(text):
-    """The formulas within lines."""
-    return set(re.findall(r"(?<![$\\])\$([^$\n]+)\$(?!\$)", text))
-
-
-def formula(text):
-    """A formula without its number."""
-    return " ".join(re.sub(r"\\tag\{[^}]*\}", "", text).split())
