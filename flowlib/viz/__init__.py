@@ -6,7 +6,7 @@ The pictures that only the book draws live in `flowlib.book`; the names in `BOOK
 from importlib import import_module
 
 from flowlib.viz.bars import bars_with_references, method_bars
-from flowlib.viz.comparison import paired_points, ranked_methods
+from flowlib.viz.comparison import paired_points
 from flowlib.viz.curves import curves_over_time, density_curves, loss_curves, matrix_chart
 from flowlib.viz.images import flow_grid, image_grid
 from flowlib.viz.latent import latent_paths, principal_plane
@@ -33,7 +33,7 @@ __all__ = [
     "COLORS", "FACTOR_COLORS", "PAGE_WIDTH", "NotebookFigure", "arrows", "bars_with_references", "choice_gallery", "color_of", "coupling",
     "curves_over_time", "density_contours", "density_curves", "factor_colors", "field_image", "flow_grid", "frame_grid_slider",
     "frame_slider", "image_grid", "latent_paths", "live_flow", "loss_curves", "mapped_grid", "matrix_chart", "method_bars", "new_figure",
-    "paired_points", "particles", "plane_axes", "png_bytes", "principal_plane", "ranked_methods", "role_map", "save_gif", "trajectories",
+    "paired_points", "particles", "plane_axes", "png_bytes", "principal_plane", "role_map", "save_gif", "trajectories",
     "use_style",
 ]  # fmt: skip
 
