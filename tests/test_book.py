@@ -9,6 +9,7 @@ pytest.importorskip("nbformat")
 import address  # noqa: E402
 import check_pages  # noqa: E402
 import colab_cell  # noqa: E402
+import exercises  # noqa: E402
 import rules  # noqa: E402
 from notebooks import BOOK, ROOT, chapters, read  # noqa: E402
 
@@ -31,6 +32,14 @@ def test_chapter_starts_with_the_colab_cell(chapter):
 
 def test_chapter_is_small(chapter):
     assert chapter.stat().st_size < MOST_BYTES
+
+
+def test_wrong_answers_to_its_exercises_are_tried(chapter):
+    """A chapter has three exercises or more, and a test that gives their checks right and wrong answers (tests/exercises.py)."""
+    if re.match(r"\d\d_", chapter.stem):
+        assert len(exercises.exercises(read(chapter))) >= 3
+        tests = ROOT / "tests" / f"test_exercises_{chapter.stem[:2]}.py"
+        assert tests.exists() and f'verify("{chapter.stem}"' in tests.read_text(encoding="utf-8")
 
 
 def test_toc_lists_exactly_the_chapters_and_nothing_missing():
