@@ -51,7 +51,7 @@ class Knowing:
     """Reads the truth from where the frames come from: field 1 is factor 0, field 0 factor 2, and field 3 factor 1, backward."""
 
     def __init__(self, source, seed):
-        self.true = source.strengths(len(source), torch.Generator().manual_seed(seed))
+        self.true = source.places(len(source), torch.Generator().manual_seed(seed)).diff(dim=1)
         self.place = 0
 
     def motion(self, batch):

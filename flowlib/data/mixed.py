@@ -13,11 +13,12 @@ ACTIVITY = 0.3
 
 
 class MixedSequences(Source):
-    """Training sequences of a composable source whose every step moves each factor with probability `activity`, independently.
+    """Training sequences of a composable source that begin anywhere, and whose every step moves each factor with probability `activity`.
 
-    Of images, an active factor moves by a strength drawn uniformly from [½, 1½] steps; of a full factorial data set, by one value. No
-    factor goes beyond its step T: it stays there. Batches hold all frames x_0 … x_T in order, and no labels (−1). Everything else, such
-    as sequences of one factor for evaluation, is the source's own.
+    Every factor begins at a place drawn uniformly from its steps 0 … T. Independently of all else, an active one moves forward or backward:
+    of images by a size drawn uniformly from [½, 1½] steps, of a full factorial data set by one value. At the ends 0 and T it stays, as far
+    as it would go beyond. Batches hold all frames x_0 … x_T in order, and no labels (−1). Everything else, such as sequences of one
+    factor for evaluation, is the source's own.
     """
 
     def __init__(self, source: Source, activity: float = ACTIVITY):
@@ -51,17 +52,18 @@ class MixedSequences(Source):
     def composed_values(self, indices, times):
         return self.source.composed_values(indices, times)
 
-    def strengths(self, count: int, generator) -> Float[Tensor, "n T K"]:
-        """By how many steps each factor moves from frame t − 1 to frame t, t = 1 … T."""
+    def places(self, count: int, generator) -> Float[Tensor, "n frames K"]:
+        """The step 0 … T of each factor in the frames t = 0 … T; their differences are the strengths of the steps."""
         shape, drawn = (count, self.steps, len(self.factors)), {"generator": generator, "device": generator.device}
+        begin = (self.steps + self.whole) * torch.rand(count, 1, len(self.factors), **drawn)
         active = torch.rand(shape, **drawn) < self.activity
         size = torch.ones(shape, device=generator.device) if self.whole else 0.5 + torch.rand(shape, **drawn)
-        places = (active * size).cumsum(1).clamp(max=self.steps)
-        return places.diff(dim=1, prepend=torch.zeros_like(places[:, :1])).to(self.device)
+        moves = active * size * (2 * torch.randint(2, shape, **drawn) - 1)
+        begin = begin.floor() if self.whole else begin
+        return torch.cat([begin, begin + moves.cumsum(1)], 1).clamp(0, self.steps).to(self.device)
 
-    def mixed(self, indices, strengths: Float[Tensor, "n T K"]) -> Batch:
-        """All frames of the sequences at `indices` under these strengths, without labels."""
-        places = torch.cat([torch.zeros_like(strengths[:, :1]), strengths.cumsum(1)], 1)
+    def mixed(self, indices, places: Float[Tensor, "n frames K"]) -> Batch:
+        """All frames of the sequences at `indices` with the factors at these places, without labels."""
         frames = self.source.composed(indices, places.round().long() if self.whole else places)
         times = torch.arange(self.steps + 1, device=frames.device).expand(len(frames), -1)
         return Batch(frames, times, torch.full((len(frames),), -1, device=frames.device), self.steps)
@@ -70,4 +72,4 @@ class MixedSequences(Source):
         """All frames of random sequences; of R processes the r-th makes every R-th sequence of the same batch."""
         indices = torch.randint(len(self), (batch_size,), generator=generator, device=generator.device)
         rows = slice(part[0], None, part[1])
-        return self.mixed(indices.to(self.device)[rows], self.strengths(batch_size, generator)[rows])
+        return self.mixed(indices.to(self.device)[rows], self.places(batch_size, generator)[rows])

@@ -22,15 +22,15 @@ class ReadStrengths:
 
 @torch.no_grad()
 def read_strengths(model, sequences: MixedSequences, count: int = 300, seed: int = 0) -> ReadStrengths:
-    """Read the first `count` images, mixed by strengths of this seed (the same for every model)."""
+    """Read the first `count` images, mixed by places of this seed (the same for every model)."""
     count = min(count, len(sequences))
-    true = sequences.strengths(count, torch.Generator(sequences.device).manual_seed(seed))
+    places = sequences.places(count, torch.Generator(sequences.device).manual_seed(seed))
 
     def chunk(indices):
-        batch = sequences.mixed(indices, true[indices])
+        batch = sequences.mixed(indices, places[indices])
         return torch.cat([model.motion(batch), model.contributions(batch)], -1)
 
-    return ReadStrengths(true, *over_chunks(sequences, count, chunk).chunk(2, -1))
+    return ReadStrengths(places.diff(dim=1), *over_chunks(sequences, count, chunk).chunk(2, -1))
 
 
 def correlations(true: Float[Tensor, "n K"], read: Float[Tensor, "n F"]) -> Float[Tensor, "K F"]:

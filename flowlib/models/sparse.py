@@ -38,7 +38,7 @@ class SparseFlowVAE(LatentModel):
     """
 
     def __init__(
-        self, config: Config, channels=None, size=None, gradients: int = 4, rotations: int = 4, activity=0.1, beta=10.0, warm_up=0.5,
+        self, config: Config, channels=None, size=None, gradients: int = 4, rotations: int = 4, activity=0.2, beta=3.0, warm_up=0.5,
         temperature=0.5, **networks
     ):  # fmt: skip
         super().__init__(config, channels, size, **networks)

@@ -77,7 +77,7 @@ def fields(model, config):
 def _elbo(model, sequences, config):
     """The mean of one log weight of each of the first mixed sequences."""
     count = min(IMAGES, len(sequences))
-    batch = sequences.mixed(list(range(count)), sequences.strengths(count, torch.Generator().manual_seed(0)))
+    batch = sequences.mixed(list(range(count)), sequences.places(count, torch.Generator().manual_seed(0)))
     return mean(model.sequence_log_weights(batch, torch.Generator().manual_seed(config.seed)))
 
 
