@@ -250,5 +250,5 @@ class TestMovedStarts:
         assert 20 <= (distance < 1e-3).sum() <= 42  # 30 expected, and a few whose random places are all 0
 
     def test_an_unknown_start(self):
-        with pytest.raises(FlowlibError, match="starts = 'sideways': choose plain"):
-            Sequences(digits(2), ("hue",), 2, "sideways")
+        with pytest.raises(FlowlibError, match="starts = 'behind': choose plain, moved, late or anywhere"):
+            Sequences(digits(2), ("hue",), 2, "behind")
