@@ -66,6 +66,7 @@ def sources():
     frames, labels = torch.rand(8, 3, 3, 28, 28), torch.arange(8) % 3
     return {
         "digits": Sequences(digits(5), CONFIG.factors, 2), "moved": Sequences(digits(5), CONFIG.factors, 2, "moved"),
+        "programs": Sequences(digits(5), CONFIG.factors, 2, "late", "composed"),
         "images": ImageSequences(torch.rand(5, 3, 28, 28), ("shear", "translation_x", "blur"), 2),
         "recorded": RecordedSequences(frames, labels), "dataset": DatasetSequences(list(zip(frames, labels.tolist()))),
     }  # fmt: skip
@@ -76,7 +77,8 @@ VARIANTS = [(name, {}) for name in sorted(MODELS)] + [
 ] + [
     ("flow", {"hj_penalty": "paper", "bounded_potential": True}), ("flow", {"prior": "none", "likelihood": "gaussian"}),
     ("flow", {"velocity": "free", "hj_penalty": "none"}), ("flow", {"network": "mlp"}), ("flow", {"batches": "single"}),
-    ("flow-published", {"hj_penalty": "paper", "options": {"mixed_residual": True}}),
+    ("flow-published", {"hj_penalty": "paper", "options": {"mixed_residual": True}}), ("flow", {"hj_penalty": "viscous"}),
+    ("flow", {"prior": "none", "time_free": True, "first_frame": "in turn", "programs": "composed"}), ("poflow", {"programs": "composed"}),
 ]  # fmt: skip
 
 
@@ -90,7 +92,7 @@ def built(name, change, **more):
 def test_training_and_every_measure(name, change, monkeypatch, tmp_path):
     few_samples(monkeypatch)
     model, config = built(name, change)
-    data = sources()["moved"]
+    data = sources()["programs" if "programs" in change else "moved"]
     with DeviceNamed():
         Trainer(model, data, config, tmp_path).run(progress=False)
         model.calibrate(data)
