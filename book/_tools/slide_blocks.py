@@ -7,7 +7,7 @@ from html import escape
 from bs4 import NavigableString
 
 LINE, LETTERS = 38, 88  # pixels of a line, letters in it
-SHORT = 35  # words; of a longer paragraph or caption, the sentences are shown that begin before
+SHORT = 35  # words; of a longer paragraph or caption, the sentences within the first ones are shown
 PRINTED = (9, 92)  # lines and columns; what a cell printed stands on the slide if it is no larger
 PICTURE, WIDEST = 400, 1120  # pixels
 TALL = re.compile(r"\\(?:int|sum|prod|frac|dfrac|underbrace|min|max)\b")
@@ -111,7 +111,7 @@ def _paragraph(element, leads, to_its_end):
 
 
 def shortened(element, to_its_end=False) -> str:
-    """The sentences that begin within the first SHORT words, those in bold type and, where it leads to a formula, the last one."""
+    """The first sentence and those that end within SHORT words, those in bold type and, where it leads to a formula, the last one."""
     if len(element.get_text().split()) <= SHORT:
         return inner(element)
     shown, words, sentences = [], 0, split(element)
@@ -145,7 +145,7 @@ def _list(element):
 
 
 def _picture(figure):
-    """A picture with the first sentence of its caption."""
+    """A picture with the beginning of its caption."""
     image, caption = figure.find("img"), figure.find("figcaption")
     if image is None:
         return None
@@ -189,7 +189,7 @@ def _lines(element, letters=LETTERS) -> int:
 
 
 def _lines_of(html, letters=LETTERS) -> int:
-    """How many lines a text takes; of a formula every second sign counts."""
+    """How many lines a text takes; of a formula three quarters of the signs count."""
     text = re.sub(r"<[^>]+>", "", html)
     text = MATH.sub(lambda m: "x" * (len(re.sub(r"\\[a-zA-Z]+", "xx", m[1])) * 3 // 4), text)
     return -(-len(" ".join(text.split())) // letters)

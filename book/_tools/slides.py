@@ -1,8 +1,8 @@
 """Slides of chapters, from their built pages: `make slides`, after `make book`. They open from a folder, without a network.
 
-A chapter's parts become columns of slides. Shown are headings, formulas, theorems, pictures, questions, lists, and of a paragraph its
-first sentence, its sentences in bold type, and the last where a formula follows. The full paragraphs, the proofs and what the cells
-printed stand in the speaker's notes (key S). Code, exercises, further reading and laboratories are left out.
+A chapter's parts become columns of slides. Shown are headings, formulas, theorems, pictures, questions, lists, what the cells printed,
+and of a paragraph its beginning, its sentences in bold type, and the last where a formula follows. The full paragraphs and the proofs
+stand in the speaker's notes (key S). Code, exercises, further reading and laboratories are left out.
 
     python book/_tools/slides.py                         the two lectures, to _build/slides
     python book/_tools/slides.py 02 05 -o x              other chapters
