@@ -9,7 +9,7 @@ from bs4 import NavigableString
 LINE, LETTERS = 38, 88  # pixels of a line, letters in it
 SHORT = 35  # words; of a longer paragraph or caption, the sentences within the first ones are shown
 PRINTED = (9, 92)  # lines and columns; what a cell printed stands on the slide if it is no larger
-PICTURE, WIDEST = 400, 1120  # pixels
+PICTURE, WIDEST = 370, 1120  # pixels
 TALL = re.compile(r"\\(?:int|sum|prod|frac|dfrac|underbrace|min|max)\b")
 SENTENCE = re.compile(r"(?<=[.?!])\s+(?=\S)|(?<=[.?!])\s*$")
 MATH = re.compile(r"\\[(\[](.*?)\\[)\]]", re.S)
@@ -160,7 +160,7 @@ def _moving(element):
     """A picture with controls, as it is on its page; as wide as keeps it on the slide."""
     image, caption = element.select_one("img[width][height]"), element.find("figcaption")
     ratio = int(image["width"]) / int(image["height"]) if image else 1.5
-    width, text = min(WIDEST, 0.75 * PICTURE * ratio), caption.find(class_="caption-text") if caption else None
+    width, text = min(WIDEST, 0.8 * PICTURE * ratio), caption.find(class_="caption-text") if caption else None
     shown = f"<p class='caption'>{shortened(text)}</p>" if text else ""
     if caption:
         caption.decompose()
