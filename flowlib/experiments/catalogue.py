@@ -83,8 +83,8 @@ LONG = {"VAE": {"learning_rate": 3e-3}}  # at 6e-3 one of three runs of this len
 ROOMS = dataclasses.replace(preset("tutorial-shapes"), network="mlp", held_out=0.0004, batch_size=25, steps=2000, checkpoint_every=1000)
 # Without labels: sequences of four large steps, all of whose frames are read and decoded, so fewer sequences a step.
 SMALL = {"potential_width": 32, "starts": "mixed", "horizon": 4, "learning_rate": 6e-3}
-UNLABELLED = dataclasses.replace(BASE, network="mlp", batch_size=24, steps=1500, **SMALL)
-UNLABELLED_ROOMS = dataclasses.replace(ROOMS, batch_size=20, steps=800, **SMALL)
+UNLABELLED = dataclasses.replace(BASE, network="mlp", batch_size=24, steps=1200, **SMALL)
+UNLABELLED_ROOMS = dataclasses.replace(ROOMS, batch_size=20, steps=500, **SMALL)
 NO_POTENTIAL = {"velocity": "free", "hj_penalty": "none"}
 
 
