@@ -32,8 +32,6 @@ class Config:
     """A training batch holds equally many sequences of each factor, or, as in the paper's code, those of one that is drawn (chapter 13)."""
     frames_per_step: int = 1
     """How many of the frames x_1 … x_T are decoded in a training step, reweighted by T/n (x_0 always is)."""
-    first_frame: Literal["always", "in turn"] = "always"
-    """x_0 is decoded in every training step; or that of every T-th sequence, weighted T-fold, as often as any other frame."""
     starts: Literal["plain", "moved", "late", "anywhere", "mixed"] = "plain"
     """Training sequences begin plain; or half of them moved, by the other factors (moved), the own (late), all (anywhere); mixed: several at once."""
     programs: Literal["single", "composed"] = "single"

@@ -7,12 +7,11 @@ import torch
 from tiny import CONFIG, digits
 
 from flowlib.config import Config
-from flowlib.data import FACTORS, Batch, Sequences, load_sequences
+from flowlib.data import FACTORS, Sequences, load_sequences
 from flowlib.data.programs import random_activity, random_start, steps_at
 from flowlib.errors import FlowlibError
 from flowlib.flows import PotentialBank, run_flow
 from flowlib.models import build_model
-from flowlib.models.flow_vae import first_frame_in_turn
 from flowlib.training import Trainer, new_model
 
 FREE = dataclasses.replace(CONFIG, prior="none", hj_penalty="none")
@@ -194,24 +193,5 @@ class TestObjective:
         assert trainer.train_step()["loss"].isfinite()
 
 
-class TestFirstFrame:
-    def test_over_all_turns_it_is_the_sum_over_all_frames(self, monkeypatch):
-        torch.manual_seed(0)
-        always, in_turn = (build_model(dataclasses.replace(FREE, first_frame=choice)) for choice in ("always", "in turn"))
-        in_turn.load_state_dict(always.state_dict())
-        batch = Sequences(digits(7), FACTORS, 2).training_batch(6, 1, generator())
-        path = torch.randn(6, 3, 2)
-        found = []
-        for turn in range(2):
-            monkeypatch.setattr(torch, "randint", lambda *_, turn=turn, **__: torch.tensor([turn]))
-            found.append(in_turn._reconstruction(path, batch))
-        assert torch.allclose(sum(found) / 2, always._reconstruction(path, batch), rtol=1e-5)
-
-    def test_every_other_frame_is_there_and_every_t_th_first_one(self):
-        batch = Batch(torch.zeros(12, 3, 1, 4, 4), torch.zeros(12, 3, dtype=torch.int64), torch.zeros(12, dtype=torch.int64), 4)
-        shown, weights = first_frame_in_turn(batch, generator())
-        assert shown[:, 1:].all() and shown[:, 0].sum() == 3 and weights[0].tolist() == [4.0, 2.0, 2.0]
-
-
 def test_a_config_has_them_off():
-    assert (Config().starts, Config().programs, Config().first_frame, Config().time_free) == ("plain", "single", "always", False)
+    assert (Config().starts, Config().programs, Config().time_free) == ("plain", "single", False)

@@ -14,7 +14,6 @@ from flowlib.flows import stops
 METHODS = ("encode", "decode", "transport", "infer_factor", "calibrate", "frame_log_weights", "objective")
 # Options of the configuration that choose a method. A model reads those that it names in `uses`; the others stay at their defaults.
 CHOICES = (
-    "first_frame",
     "time_free",
     "bounded_potential",
     "diffusion",

@@ -111,7 +111,7 @@ class FlowVAE(LatentModel):
         posterior = self.encode(batch.frames[:, 0])
         z = posterior.sample(generator)
         trajectory, divergences = self._divergences()(posterior, z, factor, batch, generator)
-        terms = {"reconstruction": self._reconstruction(trajectory.path, batch, generator), **divergences}
+        terms = {"reconstruction": self._reconstruction(trajectory.path, batch), **divergences}
         penalty = self.penalty(self.potentials, trajectory, factor, **self._of_prior(factor))
         terms = {name: value.mean() for name, value in terms.items()}
         return {"loss": sum(terms.values()) + self.config.hj_weight * penalty, **terms, "hj": penalty}
@@ -130,14 +130,10 @@ class FlowVAE(LatentModel):
             return self._start_terms
         return self._path_terms if self.config.objective == "path" else self._marginal_terms
 
-    def _reconstruction(self, path, batch, generator=None):
-        """−Σ_t log p(x_t|z_t) (B,), estimated from the frames present, or from fewer (`Config.first_frame`)."""
+    def _reconstruction(self, path, batch):
+        """−Σ_t log p(x_t|z_t) (B,), estimated from the frames present."""
         at_times = path.gather(1, batch.times[..., None].expand(-1, -1, path.shape[-1]))
-        if self.config.first_frame == "always":
-            return -(self.likelihood.log_prob(self.decode(at_times), batch.frames) * batch.weights).sum(1)
-        shown, weights = first_frame_in_turn(batch, generator)
-        log_prob = self.likelihood.log_prob(self.decode(at_times[shown]), batch.frames[shown])
-        return -(torch.zeros_like(weights).masked_scatter(shown, log_prob) * weights).sum(1)
+        return -(self.likelihood.log_prob(self.decode(at_times), batch.frames) * batch.weights).sum(1)
 
     def _marginal_terms(self, posterior, z, factor, batch, generator):
         """M13: Σ_t log q_t(z_t) − log N(z_t; 0, (1 + 2 D_k t) I) along the noise-free flow."""
@@ -178,16 +174,3 @@ class FlowVAE(LatentModel):
             start, frames = shared_flow_log_weights(self, batch, generator)
             return start + frames.sum(1)
         return noisy_chain_log_weights(self, batch, generator)
-
-
-def first_frame_in_turn(batch: Batch, generator):
-    """(which frames are decoded (B, F), their weights (B, F)): all but x_0, which only every T-th sequence shows, T-fold.
-
-    The sequence that begins is drawn, so that the sum stays unbiased.
-    """
-    turn = int(torch.randint(batch.steps, (1,), generator=generator, device=batch.times.device if generator is None else generator.device))
-    shown = torch.ones_like(batch.times, dtype=torch.bool)
-    shown[:, 0] = torch.arange(len(batch), device=shown.device) % batch.steps == turn
-    weights = batch.weights.expand(batch.times.shape).clone()
-    weights[:, 0] *= batch.steps
-    return shown, weights
