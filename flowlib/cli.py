@@ -29,7 +29,7 @@ class Train:
     """
 
     preset: str = "tutorial-mnist"
-    """Where the options below start from: tutorial-mnist or tutorial-shapes (ten minutes on two CPU cores); or, with the paper's settings,
+    """Where the options below start from: tutorial-mnist, tutorial-shapes or tutorial-studio (ten minutes on two CPU cores); or, with the paper's settings,
     paper-mnist, paper-shapes3d, paper-falcor3d or paper-isaac3d."""
     out: Path | None = None
     """The run's folder; default runs/PRESET-seedSEED."""
@@ -61,8 +61,8 @@ class Digits:
 class Check:
     """Verify another data set (layout, count, order of the labels), and draw one sequence per factor."""
 
-    name: Positional[Literal["shapes3d", "falcor3d", "isaac3d", "rooms", "studio"]]
-    """The data set. Rooms and studio are made here; without a path, Shapes3D is downloaded."""
+    name: Positional[Literal["shapes3d", "falcor3d", "isaac3d", "rooms", "studio", "small-studio"]]
+    """The data set. Rooms and both studios are made here; without a path, Shapes3D is downloaded."""
     path: Positional[Path | None] = None
     """Its file or folder."""
     picture: Path | None = None

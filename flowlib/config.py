@@ -15,7 +15,7 @@ class Config:
 
     # data
     data: str = "digits"
-    """digits, embedded; mnist; rooms; studio; shapes3d; falcor3d:PATH; isaac3d:PATH; or a path: of a folder of images, an .npz or .h5."""
+    """digits, embedded; mnist; rooms; studio; small-studio; shapes3d; falcor3d:PATH; isaac3d:PATH; or a path: of a folder of images, an .npz or .h5."""
     channels: int = 3
     """C of the images; read from the data at a path."""
     size: int = 28
@@ -38,6 +38,8 @@ class Config:
     """What moves a training sequence: one factor; or, in two thirds of them, two, one after the other or both at once."""
     left_out: tuple[int, ...] = ()
     """Digits that are left out of training (M19); the held-out part always has all ten."""
+    corner: tuple[str, ...] = ()
+    """Factors of a full factorial data set whose upper halves, all at once, are left out of training: unseen combinations (M19)."""
     validation: int = 0
     """How many of the last training images are kept out of training, to choose hyper-parameters on."""
     images: int = 0
@@ -113,6 +115,8 @@ def _validate(config):
         raise FlowlibError(f"factors = {config.factors!r}: name one or more different transformations")
     if not isinstance(config.left_out, tuple) or not set(config.left_out) < set(range(10)):
         raise FlowlibError(f"left_out = {config.left_out!r}: name digits from 0 to 9, not all of them")
+    if not isinstance(config.corner, tuple) or len(set(config.corner)) < len(config.corner):
+        raise FlowlibError(f"corner = {config.corner!r}: name different factors of a full factorial data set, or none")
     if not isinstance(config.options, dict) or not all(_is_plain(value) for value in config.options.values()):
         raise FlowlibError(f"options = {config.options!r}: give finite numbers, words or truth values by name, such as beta 4")
     if config.velocity == "free" and (config.hj_penalty != "none" or _needs_hessian(config)):
@@ -165,12 +169,16 @@ PAPER = {
 }  # fmt: skip
 ROOM = ("floor_hue", "wall_hue", "object_hue", "scale", "orientation")  # moves in 7 steps of one value each; the shape has only 4 values
 ISAAC = ("robot_x", "robot_y", "camera_height", "object_scale", "lighting_intensity", "lighting_y", "object_color", "wall_color")
+STUDIO = ("light_intensity", "light_x", "camera_x", "object_hue", "wall_hue", "robot_x", "robot_y")
 
 PRESETS = {
     # Finish in about ten minutes on two CPU cores.
     "tutorial-mnist": Config(),
     "tutorial-shapes": Config(
         data="rooms", size=64, factors=ROOM, horizon=7, held_out=0.001, batch_size=50, latent_dim=16, width=8, steps=3000
+    ),
+    "tutorial-studio": Config(
+        data="small-studio", size=64, factors=STUDIO, horizon=3, held_out=0.013, batch_size=49, latent_dim=16, width=8, steps=3000
     ),
     "paper-mnist": Config(**PAPER | {"data": "mnist", "frames_per_step": 8, "steps": 90_000}),
     "paper-shapes3d": Config(**PAPER | {
@@ -219,7 +227,7 @@ def from_values(values, source) -> Config:
     unknown = sorted(set(values) - {field.name for field in dataclasses.fields(Config)})
     if unknown:
         raise FlowlibError(f"{source} is not a configuration of this version of flowlib: options {unknown} are unknown here")
-    for name in ("factors", "left_out"):
+    for name in ("factors", "left_out", "corner"):
         if isinstance(values.get(name), list):  # JSON knows no tuples
             values = values | {name: tuple(values[name])}
     return Config(**values)

@@ -18,7 +18,8 @@ SHARED = (
 
 @pytest.mark.parametrize(
     "name",
-    "search comparison ablations variants unseen collapse starts longer shrinking operators rooms apart composing penalties".split(),
+    "search comparison ablations variants unseen collapse starts longer shrinking operators apart composing penalties".split()
+    + "rooms-search rooms combinations studio".split(),
 )
 def test_methods_of_an_experiment_share_their_budget(name):
     configs = list(experiment(name).methods.values())
@@ -42,11 +43,12 @@ def test_every_configuration_can_be_built():
             build_model(dataclasses.replace(config, width=2))
 
 
-def test_the_search_chose_what_the_comparison_uses():
+@pytest.mark.parametrize("search, used", [("search", "comparison"), ("rooms-search", "rooms")])
+def test_the_search_chose_what_the_comparison_uses(search, used):
     """The best candidate; of two within half a percent of each other, the default."""
-    results = read_results("search")
+    results = read_results(search)
     best = best_candidates(results)
-    for label, config in experiment("comparison").methods.items():
+    for label, config in experiment(used).methods.items():
         chosen = [
             mean_error(row["metrics"]["validation"]) for row in results["rows"]
             if row["method"].rsplit(" ", 1)[0] == label

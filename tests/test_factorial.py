@@ -1,6 +1,7 @@
 """Sources over full factorial data: what batches hold, lengths that differ between factors, and what a model does with them."""
 
 import dataclasses
+import types
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from flowlib.data.grid import Grid
 from flowlib.data.isaac3d import GRID as ISAAC
 from flowlib.data.shapes3d import GRID as SHAPES
 from flowlib.errors import FlowlibError
+from flowlib.evaluation import no_motion_steps, steps_error
 from flowlib.models import build_model
 
 GRID = Grid(("hue", "shape", "turn"), (6, 3, 5), cyclic=("hue",))
@@ -73,6 +75,29 @@ class TestBatches:
         assert shown(source.first_frames([1]))[0].tolist() == [5, 2, 4]
         with pytest.raises(FlowlibError, match="end at T = 2"):
             source.full_batch([0], "shape", 3)
+
+    def test_beyond_the_horizon_where_values_are_left(self):
+        """Around a hue for ever, along the others to their last value; and the frames up to T are those of the trained sequence."""
+        source = FactorialSequences(Digits(), steps=2, members=[7, 89])
+        assert source.lengths == (2, 2, 2) and [source.reach(k) for k in range(3)] == [float("inf"), 2, 4]
+        hue = source.full_batch([1], "hue", 7)
+        assert shown(hue.frames)[0, :, 0].tolist() == [5, 0, 1, 2, 3, 4, 5, 0] and hue.steps == 7
+        assert torch.equal(hue.frames[:, :3], source.full_batch([1], "hue").frames)
+        assert shown(source.full_batch([1], "turn", 4).frames)[0, :, 2].tolist() == [0, 1, 2, 3, 4]  # value 4 has no room: 4 mod 1
+        assert shown(source.full_batch([1], "turn").frames)[0, :, 2].tolist() == [1, 2, 3]  # 4 mod 3
+        with pytest.raises(FlowlibError, match="end at T = 4"):
+            source.full_batch([1], "turn", 5)
+
+    def test_errors_beyond_the_horizon_start_where_the_long_sequence_starts(self):
+        """A model that stands still, by hand: the turn of image 89 begins at 0 where it takes four steps, and grows by 1/255 a step."""
+        still = torch.nn.Module()
+        still.encode = lambda x: types.SimpleNamespace(mean=x.flatten(1))
+        still.transport = lambda z, factor, steps: z[:, None].expand(-1, steps + 1, -1)
+        still.infer_factor = lambda batch: batch.factor
+        still.likelihood, still.decode = types.SimpleNamespace(mean=lambda x: x), lambda z: z.unflatten(-1, (1, 16, 16))
+        source = FactorialSequences(Digits(), steps=2, members=[89])
+        for errors in (steps_error(still, source, 2, 4), no_motion_steps(source, 2, 4)):
+            assert (255 * errors).round().tolist() == [[1, 2, 3, 4]]
 
     def test_composed(self):
         source = FactorialSequences(Digits(), steps=2, members=[89])

@@ -10,7 +10,7 @@ from flowlib.config import Config
 from flowlib.data import Sequences, load_digits
 from flowlib.errors import FlowlibError
 from flowlib.models import VAE, build_model
-from flowlib.models.regression import moved_linearly
+from flowlib.models.regression import moved_linearly, moved_on_average
 
 SMALL = Config(model="vae-regression", latent_dim=4, width=2)
 
@@ -36,6 +36,14 @@ def test_the_code_of_a_flow_moved_linearly(sequences):
     assert torch.allclose(twin.transport(z, 1, 8), oracle.transport(z, 1, 8), atol=1e-5)
     assert torch.equal(twin.decode(z), flow.decode(z)) and torch.equal(twin.encode(images).mean, flow.encode(images).mean)
     assert all(torch.equal(before[name], value) for name, value in flow.state_dict().items())
+
+
+def test_the_code_of_a_flow_moved_on_average(sequences):
+    """Every code by the mean of z_t − z_0, here by hand."""
+    flow = model("flow").eval()
+    twin, z = moved_on_average(flow, sequences, 30), torch.randn(5, 4, generator=torch.Generator().manual_seed(1))
+    codes = flow.encode(sequences.full_batch(list(range(30)), 1).frames.flatten(0, 1)).mean.unflatten(0, (30, -1))
+    assert torch.allclose(twin.transport(z, 1, 8), z[:, None] + (codes - codes[:, :1]).mean(0), atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["vae-regression", "slow-vae-regression"])

@@ -108,7 +108,7 @@ def test_the_report_takes_fewer_of_larger_images():
         def __init__(self, size):
             self.size = size
 
-    assert [report._fewer(50, Sized(size)) for size in (16, 28, 40, 64, 128)] == [50, 50, 24, 10, 10]
+    assert [report.fewer(50, Sized(size)) for size in (16, 28, 40, 64, 128)] == [50, 50, 24, 10, 10]
 
 
 @pytest.mark.parametrize("name", [name for name in PRESETS if name.startswith("tutorial")])

@@ -1,4 +1,4 @@
-"""The full factorial data sets by name, and what a run's configuration says of them: `rooms`, `studio`, `shapes3d`, `falcor3d:PATH` …"""
+"""The full factorial data sets by name, and what a run's configuration says of them: `rooms`, `studio`, `small-studio`, `shapes3d`, `falcor3d:PATH` …"""
 
 from pathlib import Path
 
@@ -7,13 +7,15 @@ from flowlib.data.falcor3d import SOURCE as FALCOR3D
 from flowlib.data.falcor3d import Falcor3D
 from flowlib.data.isaac3d import SOURCE as ISAAC3D
 from flowlib.data.isaac3d import Isaac3D
+from flowlib.data.scenes.render import SIDE
 from flowlib.data.scenes.rooms import Rooms
+from flowlib.data.scenes.small_studio import SmallStudio
 from flowlib.data.scenes.studio import Studio
 from flowlib.data.shapes3d import Shapes3D
 from flowlib.errors import FlowlibError
 
-DATA_SETS = {"shapes3d": Shapes3D, "falcor3d": Falcor3D, "isaac3d": Isaac3D, "rooms": Rooms, "studio": Studio}
-MADE_HERE = ("rooms", "studio")
+DATA_SETS = {"shapes3d": Shapes3D, "falcor3d": Falcor3D, "isaac3d": Isaac3D, "rooms": Rooms, "studio": Studio, "small-studio": SmallStudio}
+MADE_HERE = ("rooms", "studio", "small-studio")
 BY_HAND = {"falcor3d": FALCOR3D, "isaac3d": ISAAC3D}
 TEST_IMAGES = 2000  # begin the sequences of the held-out part, where nothing else is asked for
 
@@ -24,9 +26,9 @@ def is_factorial(data) -> bool:
 
 
 def open_images(name: str, path=None, size: int | None = None):
-    """A full factorial data set by name: shapes3d (downloaded where no path is given), falcor3d, isaac3d, rooms or studio (made here).
+    """A full factorial data set by name: shapes3d (downloaded where no path is given), falcor3d, isaac3d, rooms, studio or small-studio (made here).
 
-    size : the side that images of falcor3d and isaac3d are brought to (None: their own), and that studio is rendered at (None: 64)
+    size : the side that images of falcor3d and isaac3d are brought to (None: their own), and that what is made here is made at (None: 64)
     """
     if name not in DATA_SETS:
         raise FlowlibError(f"unknown data set {name!r}: choose one of {', '.join(DATA_SETS)}")
@@ -36,6 +38,8 @@ def open_images(name: str, path=None, size: int | None = None):
         raise FlowlibError(f"the images of {name} are made here and have no path: leave it out")
     if name == "studio":
         return Studio() if size is None else Studio(size)
+    if name in MADE_HERE:  # at any size but 64 and its whole parts they have 64, and `check_source` says that a configuration does not
+        return DATA_SETS[name](size=size if size and SIDE % size == 0 else SIDE)
     if name in BY_HAND:
         return DATA_SETS[name](path, size)
     return DATA_SETS[name]() if path is None else DATA_SETS[name](path)
@@ -59,4 +63,4 @@ def load_factorial(config, split: str) -> FactorialSequences:
     name, _, path = config.data.partition(":")
     images = open_images(name, path or None, config.size)
     members = parted(len(images), config.held_out, config.validation, split)[: config.images or None]
-    return FactorialSequences(images, config.factors, config.horizon, members)
+    return FactorialSequences(images, config.factors, config.horizon, members, config.corner if split == "train" else ())

@@ -1,11 +1,14 @@
 """Sequences over a full factorial data set: one factor moves, one value a step, and nothing else does."""
 
+import math
+
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from flowlib.data.batch import Batch
+from flowlib.data.corner import enters, in_corner
 from flowlib.data.sequences import as_floats
 from flowlib.data.source import Source, shares
 from flowlib.errors import FlowlibError
@@ -18,12 +21,14 @@ class FactorialSequences(Source):
     factors : names of the K factors that move; None: all with more than one value
     steps : T, the most steps of a sequence; None: of the longest factor. Factor k moves T_k = min(T, size − 1) steps (`lengths`)
     members : numbers of the images that sequences begin at, in their order (`parted`); None: all
+    corner : factors whose upper halves, all at once, no frame shows (`in_corner`): sequences that enter it are not drawn, and members
+        from which a sequence of any factor enters it are left out. (`composed` may be asked for what lies in it.)
 
     A factor that is not cyclic begins at a value from which T_k steps are left; sequences of a training batch have different lengths, which
     `Batch.weights` takes into account. With T_k = T for all factors, `composed` works too: every factor is moved at once.
     """
 
-    def __init__(self, images, factors=None, steps: int | None = None, members=None):
+    def __init__(self, images, factors=None, steps: int | None = None, members=None, corner=()):
         grid = self._grid = images.grid
         names = tuple(grid.names) if factors is None else tuple(factors)
         self._images = images
@@ -40,6 +45,23 @@ class FactorialSequences(Source):
         self._members = np.arange(len(grid)) if members is None else np.asarray(members, dtype=np.int64)
         if len(self._members):  # they exist where the first and the last do
             grid.digits(np.array([self._members.min(), self._members.max()]))
+        self._begins = [self._members] * len(self.factors)  # of the sequences of each factor that are drawn
+        if corner:
+            self._leave_out(tuple(corner))
+
+    def _leave_out(self, corner):
+        """Keep the sequences that do not enter the corner, and the members that never do."""
+        outside = ~in_corner(self._grid, corner, self._members)
+        safe = [outside & ~self.enters(corner, slice(None), k) for k in range(len(self.factors))]
+        if not min(one.sum() for one in safe):
+            raise FlowlibError(f"corner = {corner}: for one of {self.factors} every sequence enters it; name more factors, or others")
+        self._begins = [self._members[one] for one in safe]
+        self._members = self._members[np.logical_and.reduce(safe)]
+
+    def enters(self, corner, indices, factor) -> np.ndarray:
+        """Which sequences of one factor, given by name or number, show a frame in a corner: (n,) booleans."""
+        k = self._number(factor)
+        return enters(self._grid, corner, self.numbers(self._members[_array(indices)], k, np.arange(self.lengths[k] + 1)))
 
     def __len__(self):
         return len(self._members)
@@ -53,11 +75,17 @@ class FactorialSequences(Source):
 
     def numbers(self, begin: Int[np.ndarray, " n"], factor: int, times) -> Int[np.ndarray, "n F"]:
         """Which images are the frames at `times` of the sequences of one factor that begin at these images."""
-        return self._grid.moved(self._with_room(begin, [factor]), self.factors[factor], times)
+        room = max(self.lengths[factor], int(np.max(times)))
+        return self._grid.moved(self._with_room(begin, [factor], room), self.factors[factor], times)
 
     def length(self, factor) -> int:
         """T_k."""
         return self.lengths[self._number(factor)]
+
+    def reach(self, factor):
+        """Around a cyclic factor without end; else to the end of its values. Sequences longer than T_k begin where there is room for them."""
+        name = self.factors[self._number(factor)]
+        return math.inf if name in self._grid.cyclic else self._grid.longest(name)
 
     def training_batch(self, batch_size, frames_per_step, generator, part=(0, 1), beginning=0) -> Batch:
         if beginning:
@@ -78,8 +106,9 @@ class FactorialSequences(Source):
         beyond = torch.arange(self.steps, device="cpu") >= lengths[:, None]  # these times come last, and are not among the first few
         times = 1 + order.masked_fill(beyond, 2.0).argsort(1)[:, :frames_per_step]
         times = torch.cat([torch.zeros_like(times[:, :1]), times], 1)
-        begin = self._members[(drawn.double() * len(self)).long().numpy()]
-        numbers = [self.numbers(begin[row : row + 1], k, times[row].numpy()) for row, k in enumerate(factor.tolist())]
+        begins = [self._begins[k] for k in factor.tolist()]
+        begin = [one[[int(share * len(one))]] for one, share in zip(begins, drawn.double().tolist())]
+        numbers = [self.numbers(begin[row], k, times[row].numpy()) for row, k in enumerate(factor.tolist())]
         return self._get(np.concatenate(numbers)), times.to(self.device), factor.to(self.device)
 
     def composed(self, indices, times: Int[Tensor, "*B F K"]) -> Float[Tensor, "n F C H W"]:
@@ -96,18 +125,19 @@ class FactorialSequences(Source):
             raise FlowlibError(f"factors of {self.lengths} steps cannot all be moved {self.steps} steps: choose steps = {min(self.lengths)}")
         if times.shape[-1] != len(self.factors):
             raise FlowlibError(f"times {tuple(times.shape)}: the last axis holds a step for each of {self.factors}")
-        numbers = self._with_room(self._members[_array(indices)], range(len(self.factors)))
+        numbers = self._with_room(self._members[_array(indices)], range(len(self.factors)), self.steps)
         steps = times.cpu().expand(len(numbers), -1, -1).numpy()
         numbers = np.repeat(numbers[:, None], steps.shape[1], 1)
         for k, name in enumerate(self.factors):
             numbers = self._grid.moved(numbers.reshape(-1), name, steps[..., k].reshape(-1, 1)).reshape(numbers.shape)
         return numbers
 
-    def _with_room(self, numbers, factors):
-        """The images with these factors at values from which a whole sequence is left."""
+    def _with_room(self, numbers, factors, steps):
+        """The images with these factors at values from which so many steps are left."""
         digits = self._grid.digits(numbers)
-        for k in factors:
-            digits[..., self._grid.number(self.factors[k])] %= self._grid.starts(self.factors[k], self.lengths[k])
+        for name in (self.factors[k] for k in factors):
+            if name not in self._grid.cyclic:
+                digits[..., self._grid.number(name)] %= self._grid.starts(name, steps)
         return self._grid.indices(digits)
 
     def _get(self, numbers):

@@ -1,5 +1,7 @@
 """What trainer, evaluation and measures need of a set of factor sequences. A source of your own is a subclass."""
 
+import math
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -63,12 +65,16 @@ class Source:
         """The steps of the sequences of one factor: T, where all are alike."""
         return self.steps
 
+    def reach(self, factor):
+        """How many steps of one factor can be had, T or more: no end where the source is endless."""
+        return math.inf if self.endless else self.length(factor)
+
     def full_batch(self, indices, factor, steps=None) -> Batch:
         """All frames x_0 … x_T (or x_steps) of the sequences at `indices` of one factor, given by name or number."""
         index = self._number(factor)
         steps = self.length(factor) if steps is None else steps
-        if steps > self.length(factor) and not self.endless:
-            raise FlowlibError(f"steps = {steps}: these sequences end at T = {self.length(factor)}; nothing was recorded beyond")
+        if steps > self.reach(factor):
+            raise FlowlibError(f"steps = {steps}: these sequences end at T = {self.reach(factor)}; nothing was recorded beyond")
         times = torch.arange(steps + 1, device="cpu")
         frames, times = self.frames_of(indices, index, times), times.to(self.device)
         labels = torch.full((len(frames),), -1 if index is None else index, device=self.device)

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from flowlib.data import Source
+from flowlib.data import Batch, Source
 from flowlib.errors import FlowlibError
 from flowlib.evaluation.equivariance import decode_mean, frame_errors, moved_path, over_chunks
 
@@ -46,7 +46,9 @@ def _errors(sequences, factor, steps, count, shown):
         raise FlowlibError(f"steps = {steps}: measure at least one step")
 
     def measure(chunk):
-        frames = sequences.full_batch(chunk, factor, steps).frames
-        return frame_errors(frames[:, 1:], shown(sequences.full_batch(chunk, factor)))
+        trained = sequences.length(factor)
+        batch = sequences.full_batch(chunk, factor, max(steps, trained))
+        seen = Batch(batch.frames[:, : trained + 1], batch.times[:, : trained + 1], batch.factor, trained)
+        return frame_errors(batch.frames[:, 1 : steps + 1], shown(seen))
 
     return over_chunks(sequences, count, measure)

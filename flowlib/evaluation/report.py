@@ -37,7 +37,7 @@ def _kinds(sequences):
     return dict(enumerate(sequences.factors)) if sequences.labelled else {None: "all"}
 
 
-def _fewer(count, sequences):
+def fewer(count, sequences):
     """`count` images of up to 28 × 28 pixels; as many as cost the same where they are larger, but a fifth of them at least."""
     return max(1, count // 5, min(count, count * 28**2 // sequences.size**2))
 
@@ -45,7 +45,7 @@ def _fewer(count, sequences):
 def _equivariance(model, sequences, factor):
     estimates = {
         "error": Estimate.of(equivariance_error(model, sequences, factor)),
-        "decoder_limit": Estimate.of(decoder_limit(model, sequences, factor, _fewer(LIMIT_IMAGES, sequences))),
+        "decoder_limit": Estimate.of(decoder_limit(model, sequences, factor, fewer(LIMIT_IMAGES, sequences))),
         "no_motion": Estimate.of(no_motion(sequences, factor)),
     }
     return _flat(estimates)
@@ -54,7 +54,7 @@ def _equivariance(model, sequences, factor):
 def _likelihoods(model, sequences, seed):
     """Mean log p̂ over the sequences of up to SEQUENCES held-out images; an image's factors and frames are averaged first."""
     generator = seeded(seed, sequences.device)
-    chosen = list(range(min(_fewer(SEQUENCES, sequences), len(sequences))))
+    chosen = list(range(min(fewer(SEQUENCES, sequences), len(sequences))))
     batches = [sequences.full_batch(chosen, factor) for factor in _kinds(sequences)]
     results = {}
     for name, estimate in (("frame", partial(log_likelihood, frame_log_weights)), ("sequence", sequence_log_likelihood)):

@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from flowlib.config import Config, from_values, to_json
 from flowlib.data.digits import SHA256
+from flowlib.data.scenes.small_studio import SHA256 as STUDIO
 from flowlib.data.scenes.store import SHA256 as ROOMS
 from flowlib.errors import FlowlibError
 from flowlib.experiments.behaviour import Behaviours, method_name
@@ -145,9 +146,11 @@ def _set_aside(path):
 
 
 def data_digest(experiment) -> str:
-    """Twelve hexadecimal digits of the checksums of its data: of the embedded digits, or of the rooms."""
-    rooms = any(config.data == "rooms" for config in experiment.methods.values())
-    return sha256("".join([ROOMS] if rooms else sorted(SHA256.values())).encode()).hexdigest()[:12]
+    """Twelve hexadecimal digits of the checksums of its data: of the embedded digits, the rooms, or the small studio."""
+    checksums = {"rooms": [ROOMS], "small-studio": [STUDIO]}
+    names = {config.data for config in experiment.methods.values()}
+    found = [one for name in sorted(names) for one in checksums.get(name, sorted(SHA256.values()))]
+    return sha256("".join(found).encode()).hexdigest()[:12]
 
 
 def differences(stored, experiment) -> list[str]:

@@ -27,7 +27,15 @@ def moved_linearly(model, sequences: Source, count: int = 300) -> RegressionVAE:
 
     sequences : of the training set, of which the first `count` images are used. The factor is given, also where the model infers it.
     """
-    config = dataclasses.replace(model.config, model="vae-regression", options={})
+    return _twin(RegressionVAE, model, sequences, count)
+
+
+def moved_on_average(model, sequences: Source, count: int = 300) -> VAE:
+    """The same with the mean displacement of each factor in place of a regression: one vector for every code."""
+    return _twin(VAE, model, sequences, count)
+
+
+def _twin(kind, model, sequences, count):
+    config = dataclasses.replace(model.config, model="vae-regression" if kind.affine else "vae", options={})
     own = {"encoder": model.encoder, "decoder": model.decoder}
-    twin = RegressionVAE(config, model.channels, model.size, **own).to(sequences.device).eval()
-    return twin.calibrate(sequences, count)
+    return kind(config, model.channels, model.size, **own).to(sequences.device).eval().calibrate(sequences, count)

@@ -2,6 +2,7 @@
 
 from flowlib.data.scenes.moving import MOVES, RoomSequences
 from flowlib.data.scenes.rooms import GRID, Rooms
+from flowlib.data.scenes.small_studio import SmallStudio
 from flowlib.data.scenes.studio import Studio
 
-__all__ = ["GRID", "MOVES", "RoomSequences", "Rooms", "Studio"]
+__all__ = ["GRID", "MOVES", "RoomSequences", "Rooms", "SmallStudio", "Studio"]

@@ -82,23 +82,27 @@ def shade(seen: GBuffer, lamp, intensity: float, colours: Float[np.ndarray, "r 3
 
     lamp : its place;  intensity : its light beside AMBIENT;  colours : red, green and blue of each region, 0 … 1;  glossy : regions that gleam
     """
-    cosine = direct(seen, lamp)
+    bright, white = returned(seen, direct(seen, lamp), gleam(seen, lamp, glossy), intensity)
+    return np.stack([pixels(np.minimum(colours[seen.region, channel] * bright + white, 1.0), seen.size) for channel in range(3)])
+
+
+def returned(seen: GBuffer, cosine, gleaming, intensity: float):
+    """How bright each sample shows its colour, and white beside it: two arrays (n,), of `direct` and `gleam` of one lamp."""
     ambient = AMBIENT * (0.8 + 0.2 * seen.normal[1])
     bright = np.sqrt(np.minimum(ambient + intensity * cosine, 1.0))  # as displays have it: the square root of the light
-    white = np.where(np.isin(seen.region, glossy) & (cosine > 0), intensity * GLOSS * _gleam(seen, lamp), 0.0)
-    return np.stack([_pixels(np.minimum(colours[seen.region, channel] * bright + white, 1.0), seen.size) for channel in range(3)])
+    return bright, np.where(cosine > 0, intensity * GLOSS * gleaming, 0.0)
 
 
-def _gleam(seen, lamp):
-    """The cosine between normal and half-way vector to the power of 32 (Blinn, 1977)."""
+def gleam(seen: GBuffer, lamp, glossy) -> Float[np.ndarray, " n"]:
+    """The cosine between normal and half-way vector to the power of 32 (Blinn, 1977) where a region is glossy, 0 elsewhere."""
     half = _unit(tuple(a + b for a, b in zip(_unit(minus(lamp, seen.point)), seen.view)))
-    gleam = np.maximum(dot(seen.normal, half), 0.0)
+    found = np.maximum(dot(seen.normal, half), 0.0)
     for _ in range(5):
-        gleam = gleam * gleam
-    return gleam
+        found = found * found
+    return np.where(np.isin(seen.region, glossy), found, 0.0)
 
 
-def _pixels(samples, size):
+def pixels(samples: Float[np.ndarray, " n"], size: int) -> UInt8[np.ndarray, "s s"]:
     """The mean of each pixel's samples, in whole 255ths."""
     parts = samples.reshape(size, SAMPLES, size, SAMPLES)
     total = sum(parts[:, i, :, j] for i in range(SAMPLES) for j in range(SAMPLES))

@@ -11,7 +11,7 @@ from flowlib.data.grid import Grid
 from flowlib.data.scenes.render import SIDE, render
 from flowlib.data.scenes.solids import SHAPES
 from flowlib.data.scenes.store import ORIENTATIONS, SCALES, geometries
-from flowlib.data.scenes.values import checked_values, pure_hues
+from flowlib.data.scenes.values import checked_values, pure_hues, shrunk
 from flowlib.errors import FlowlibError
 
 GRID = Grid(
@@ -26,22 +26,23 @@ class Rooms:
     """The images by number, as `Shapes3D` has them, or at any values in between.
 
     folder : where the rendered geometries are kept (None: in the cache); made on the first use, in under a minute
+    size : the pictures' side, 64 or a whole part of it: layers are then averaged over squares
     """
 
-    grid, channels, size = GRID, 3, SIDE
+    grid, channels = GRID, 3
 
-    def __init__(self, folder=None):
-        self._geometries = geometries(folder)
+    def __init__(self, folder=None, size: int = SIDE):
+        self._geometries, self.size = shrunk(geometries(folder), size), size
 
     def __len__(self):
         return len(GRID)
 
-    def read(self, indices) -> UInt8[Tensor, "n 3 64 64"]:
+    def read(self, indices) -> UInt8[Tensor, "n 3 s s"]:
         """The images with these numbers, in their order."""
         digits = GRID.digits(np.asarray(indices, dtype=np.int64))
         return self._composed(_colours(digits[:, :3] / 10), self._geometries[np.asarray(indices) % len(self._geometries)])
 
-    def at(self, values: Float[np.ndarray, "n 6"]) -> UInt8[Tensor, "n 3 64 64"]:
+    def at(self, values: Float[np.ndarray, "n 6"]) -> UInt8[Tensor, "n 3 s s"]:
         """Images at any values of the factors.
 
         values : hues of floor, wall and object in turns (any number: they go around), scale 0.75 … 1.25, shape 0 … 3 (whole), orientation
@@ -59,11 +60,11 @@ class Rooms:
         step, turn = (scale - SCALES[0]) * 14, (degrees - ORIENTATIONS[0]) * 7 / 30
         if abs(step - round(step)) < 1e-6 and abs(turn - round(turn)) < 1e-6:
             return self._geometries[(round(step) * len(SHAPES) + int(shape)) * len(ORIENTATIONS) + round(turn)]
-        return _between(SHAPES[int(shape)], scale, degrees)
+        return shrunk(_between(SHAPES[int(shape)], scale, degrees), self.size)
 
-    def _composed(self, colours: Int[np.ndarray, "n 3 3"], weights: UInt8[np.ndarray, "n 4 64 64"]) -> UInt8[Tensor, "n 3 64 64"]:
+    def _composed(self, colours: Int[np.ndarray, "n 3 3"], weights: UInt8[np.ndarray, "n 4 s s"]) -> UInt8[Tensor, "n 3 s s"]:
         """Σ of the regions' colours by their weights, plus white; whole numbers throughout."""
-        images = np.empty((len(weights), 3, SIDE, SIDE), np.uint8)
+        images = np.empty((len(weights), 3, self.size, self.size), np.uint8)
         for first in range(0, len(weights), CHUNK):
             rows = slice(first, first + CHUNK)
             weight, colour = weights[rows].astype(np.int32), colours[rows].astype(np.int32)[..., None, None]

@@ -1,18 +1,14 @@
 """The 480 geometries of the rooms: rendered once into the cache (under a minute), verified by checksum, made again where damaged."""
 
-import hashlib
 import sys
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
 
-from flowlib.data.mnist import cache_folder
+from flowlib.data.scenes.cache import cached
 from flowlib.data.scenes.render import LAYERS, SIDE, render
 from flowlib.data.scenes.solids import SHAPES
-from flowlib.errors import FlowlibError
-from flowlib.files import write_file
 
 SCALES = tuple(0.75 + step / 14 for step in range(8))  # 0.75 … 1.25
 ORIENTATIONS = tuple(-30.0 + 30.0 * step / 7 for step in range(15))  # −30 … 30 degrees
@@ -25,15 +21,7 @@ def geometries(folder=None) -> UInt8[np.ndarray, "..."]:
 
     folder : of the cache. Raises FlowlibError where it cannot be written, and where this machine computes other bytes.
     """
-    folder = cache_folder() / "rooms" if folder is None else Path(folder)
-    path = folder / f"rooms-{SHA256[:8]}.bin"
-    content = path.read_bytes() if path.is_file() else b""
-    if hashlib.sha256(content).hexdigest() != SHA256:
-        content = _render_all().tobytes()
-        if (found := hashlib.sha256(content).hexdigest()) != SHA256:
-            raise FlowlibError(f"the rooms rendered here have SHA-256 {found}, not {SHA256}: NumPy computes otherwise on this machine")
-        _keep(path, content)
-    return np.frombuffer(content, np.uint8).reshape(SHAPE)
+    return np.frombuffer(cached("rooms", SHA256, lambda: _render_all().tobytes(), folder), np.uint8).reshape(SHAPE)
 
 
 def _render_all():
@@ -43,11 +31,3 @@ def _render_all():
     for o, (s, scale), (k, shape) in product(range(len(ORIENTATIONS)), enumerate(SCALES), enumerate(SHAPES)):
         found[(s * len(SHAPES) + k) * len(ORIENTATIONS) + o] = render(shape, scale, ORIENTATIONS[o])
     return found
-
-
-def _keep(path, content):
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FlowlibError(f"{path.parent} cannot be made ({error.strerror}); set FLOWLIB_CACHE to a writable folder") from error
-    write_file(path, lambda temporary: temporary.write_bytes(content))

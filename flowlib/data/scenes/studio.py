@@ -76,6 +76,12 @@ def values_of(digits) -> Float[np.ndarray, "n 11"]:
     return low + (high - low) * digits / steps
 
 
+def grid_values(name: str) -> list[float]:
+    """All values of one factor on the grid."""
+    place = GRID.number(name)
+    return values_of(np.repeat(np.arange(GRID.sizes[place])[:, None], len(GRID.names), 1))[:, place].tolist()
+
+
 @functools.lru_cache(maxsize=64)
 def look(camera: tuple, hand: tuple, size: int):
     """The `GBuffer` of a camera (x, y, z) and an arm whose hand is at (x, y)."""
@@ -97,9 +103,10 @@ def arm(x: float, y: float) -> tuple:
 
 def colours(object_hue: float, wall_hue: float) -> Float[np.ndarray, "6 3"]:
     """Red, green and blue, 0 … 1, of every region (HSV, hues in turns)."""
-    tints = {region: _tinted(hue, *TINTS[region]) for region, hue in ((OBJECT, object_hue), (WALL, wall_hue))}
+    tints = {region: tinted(hue, *TINTS[region]) for region, hue in ((OBJECT, object_hue), (WALL, wall_hue))}
     return np.array([(PLAIN | tints)[region] for region in range(6)])
 
 
-def _tinted(hue, saturation, brightness):
+def tinted(hue, saturation: float, brightness: float):
+    """Red, green and blue, 0 … 1, of hues in turns (*n): (*n, 3)."""
     return brightness * (1.0 - saturation * (1.0 - pure_hues(np.array(hue))))

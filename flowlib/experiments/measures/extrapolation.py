@@ -11,9 +11,11 @@ IMAGES = 150
 
 @register(columns=[("error of the last of 2 T steps", lambda found: average(row["error"][-1] for row in found.values()), 0)])
 def long(model, config):
-    """Factor → the mean error of each of 2 T steps; beside it stopping at T, and no motion at all."""
+    """Factor → the mean error of each of 2 T steps; beside it stopping at T, and no motion at all. Only factors that go on for 2 T steps."""
     sequences, steps, found = load_sequences(config, "test"), 2 * config.horizon, {}
     for factor, name in enumerate(config.factors):
+        if sequences.reach(factor) < steps:
+            continue
         curves = {
             "error": steps_error(model, sequences, factor, steps, IMAGES),
             "stop": stop_error(model, sequences, factor, steps, IMAGES),

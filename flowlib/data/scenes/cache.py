@@ -1,0 +1,33 @@
+"""Bytes that are computed once into the cache: verified by checksum, written whole, computed again where damaged."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+from flowlib.data.mnist import cache_folder
+from flowlib.errors import FlowlibError
+from flowlib.files import write_file
+
+
+def cached(name: str, sha256: str, compute: Callable[[], bytes], folder=None) -> bytes:
+    """The content of folder/NAME-….bin with this SHA-256, or what `compute` gives, which is then kept there.
+
+    folder : None: NAME in the cache. Raises FlowlibError where it cannot be written, and where this machine computes other bytes.
+    """
+    folder = cache_folder() / name if folder is None else Path(folder)
+    path = folder / f"{name}-{sha256[:8]}.bin"
+    content = path.read_bytes() if path.is_file() else b""
+    if hashlib.sha256(content).hexdigest() != sha256:
+        content = compute()
+        if (found := hashlib.sha256(content).hexdigest()) != sha256:
+            raise FlowlibError(f"{name}: what is rendered here has SHA-256 {found}, not {sha256}: NumPy computes otherwise on this machine")
+        _keep(path, content)
+    return content
+
+
+def _keep(path, content):
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FlowlibError(f"{path.parent} cannot be made ({error.strerror}); set FLOWLIB_CACHE to a writable folder") from error
+    write_file(path, lambda temporary: temporary.write_bytes(content))
