@@ -157,14 +157,14 @@ def _picture(figure):
 
 
 def _moving(element):
-    """A picture with controls, as it is on its page; as wide as keeps it on the slide."""
+    """A picture with controls, as it is on its page, no wider than keeps it on the slide."""
     image, caption = element.select_one("img[width][height]"), element.find("figcaption")
     ratio = int(image["width"]) / int(image["height"]) if image else 1.5
     width, text = min(WIDEST, 0.8 * PICTURE * ratio), caption.find(class_="caption-text") if caption else None
     shown = f"<p class='caption'>{shortened(text)}</p>" if text else ""
     if caption:
         caption.decompose()
-    return Block(f'<div class="moving" style="width:{width:.0f}px">{element}</div>{shown}', width / ratio + 150 + 34 * _lines_of(shown, 112))
+    return Block(f'<div class="moving" style="--stage:{width:.0f}px">{element}</div>{shown}', width / ratio + 150 + 34 * _lines_of(shown, 112))
 
 
 def is_summary(box) -> bool:
