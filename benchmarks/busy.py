@@ -20,12 +20,12 @@ VARIABLES = ("OMP_WAIT_POLICY", "OMP_NUM_THREADS", "GOMP_SPINCOUNT")
 
 
 def count_steps(seconds):
-    """Print the training steps of the tutorial preset that this process takes in so many seconds."""
-    from flowlib.config import preset
+    """Print the training steps that this process takes in so many seconds."""
+    from flowlib.config import Config
     from flowlib.data import load_sequences
     from flowlib.training import Trainer, new_model
 
-    config = preset("tutorial-mnist")
+    config = Config()
     trainer = Trainer(new_model(config), load_sequences(config), config)
     for _ in range(5):
         trainer.train_step()

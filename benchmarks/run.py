@@ -24,12 +24,12 @@ from official import objective as official_objective
 from official import one_factor
 from straightforward import objective as straightforward_objective
 
-from flowlib.config import preset
+from flowlib.config import Config
 from flowlib.data import load_sequences
 from flowlib.flows import PotentialBank, log_abs_det, run_flow
 from flowlib.training import new_model
 
-CONFIG = preset("tutorial-mnist")
+CONFIG = Config()
 
 
 def medians(actions, repeats):

@@ -1,11 +1,9 @@
 """Chapter 8: train the flow-factorized VAE for some seconds with another weight of the penalty and another diffusion."""
 
-import dataclasses
-
 import torch
 
 from flowlib.book.laboratory_bench import Bench, bench
-from flowlib.config import preset
+from flowlib.config import Config
 from flowlib.evaluation import flow_geometry
 from flowlib.experiments.tables import layout
 from flowlib.training import Trainer, new_model
@@ -25,9 +23,7 @@ def penalty(sequences, held_out, image=5):
     runs = []
 
     def action(bench, weight, diffusion, seconds):
-        config = dataclasses.replace(
-            preset("tutorial-mnist"), batch_size=63, schedule="constant", hj_weight=weight, diffusion=diffusion, learn_diffusion=False
-        )
+        config = Config(batch_size=63, schedule="constant", hj_weight=weight, diffusion=diffusion, learn_diffusion=False)
         trainer = Trainer(new_model(config), sequences, config)
         history = bench.train(trainer.train_step, seconds)
         model = trainer.model.eval()

@@ -21,7 +21,7 @@ class Experiment:
         return [(label, dataclasses.replace(config, seed=seed)) for seed in self.seeds for label, config in self.methods.items()]
 
 
-# Half of the tutorial preset's batch, three sevenths of its steps: in the same time the smaller batch reaches the lower error.
+# Half of the default batch: in the same time the smaller batch reaches the lower error.
 BASE = Config(batch_size=63, steps=3000, checkpoint_every=1000)
 
 

@@ -65,7 +65,8 @@ class Trainer:
             )
         self.model, self.sequences, self.config = model, sequences.to(self.device), config
         self.path = None if folder is None else Path(folder) / CHECKPOINT
-        self.optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=config.learning_rate, fused=True)
+        learned, betas = [p for p in model.parameters() if p.requires_grad], (0.9, config.adam_beta2)
+        self.optimizer = torch.optim.Adam(learned, lr=config.learning_rate, betas=betas, fused=True)
         self.step, self.seconds, self.history = 0, 0.0, {}
         saved = distributed.from_first(lambda: checkpoints.load(self.path) if self.path is not None and self.path.exists() else None)
         if saved is not None:
