@@ -1,0 +1,57 @@
+"""Chapter 12: errors on scenes from the rows of an experiment, by factor, by what moved the code, and in a corner left out of training."""
+
+from statistics import fmean
+
+import numpy as np
+
+from flowlib.data import Source
+from flowlib.experiments.differences import Difference, difference
+
+MOTIONS = {
+    "own": "own motion", "displaced": "mean displacement", "linear": "linear operator", "encoded": "each frame encoded", "no_motion": "no motion",
+}  # fmt: skip
+
+
+def errors(found: dict, names, motion="own") -> list[float]:
+    """The error of each image (n,), averaged over factors, in pixels, from a row's metrics; motion : one of MOTIONS."""
+    kinds = found["equivariance"] if motion == "own" else found["references"][motion]
+    return [fmean(one) for one in zip(*(kinds[name] for name in names), strict=True)]
+
+
+def mean_error(rows, names, motion="own") -> float:
+    """The error averaged over images, factors and seeds."""
+    return fmean(fmean(errors(row["metrics"], names, motion)) for row in rows)
+
+
+def against(methods: dict, reference: str, names) -> dict[str, list[Difference]]:
+    """Method → for each factor the difference of its error to that of the reference method, image by image."""
+    own = {label: rows for label, rows in methods.items() if label != reference}
+    return {
+        label: [difference(rows, methods[reference], lambda found, name=name: errors(found, [name])) for name in names]
+        for label, rows in own.items()
+    }
+
+
+def inside(sequences: Source, corner, names) -> dict[str, np.ndarray]:
+    """Factor → which sequences (n,) have a frame in the corner."""
+    return {name: sequences.enters(corner, slice(None), name) for name in names}
+
+
+def left_out(rows, control, entering: dict) -> dict[str, tuple[float, float, float]]:
+    """ "inside" and "outside" a corner: (error of training on everything, error of training without the corner, standard error of the difference).
+
+    rows, control : of the same method and seeds, trained without the corner and on everything, measured on the same images
+    entering : `inside`. Sequences of all factors are pooled; the standard error takes an image's sequences together
+    """
+    ours, theirs = (_over_seeds(one, entering) for one in (rows, control))  # (factors, images)
+    within = np.stack(list(entering.values()))
+    found = {}
+    for part, chosen in (("inside", within), ("outside", ~within)):
+        images = [i for i in range(chosen.shape[1]) if chosen[:, i].any()]
+        gaps = np.array([(ours - theirs)[chosen[:, i], i].mean() for i in images])
+        found[part] = (float(theirs[chosen].mean()), float(ours[chosen].mean()), float(gaps.std(ddof=1) / len(gaps) ** 0.5))
+    return found
+
+
+def _over_seeds(rows, names):
+    return np.mean([[row["metrics"]["equivariance"][name] for name in names] for row in rows], 0)
