@@ -46,8 +46,10 @@ CHOSEN = {
     "TVAE": {"model": "tvae", "mu": -10.0, "learning_rate": 3e-3},
     "linear motion": {"model": "linear-motion", "prior": "none", "learning_rate": 6e-3},
     "linear motion, skew": {"model": "linear-motion", "skew": True, "prior": "none", "learning_rate": 6e-3},
-    "MSP": {"model": "msp", "seen": 2, "learning_rate": 6e-3},
+    "MSP": {"model": "msp", "seen": 3, "learning_rate": 6e-3},
 }
+
+LATER = ("linear motion", "linear motion, skew", "MSP")  # measured in `tight`, at a third of the comparison's steps; not in the latter yet
 
 # The same small search for all: two learning rates, and two values of what the method has of its own (VAE: nothing, so four rates).
 RATES = (3e-3, 6e-3)
@@ -186,7 +188,8 @@ def _unlabelled(base, fields, **more):
 EXPERIMENTS = {
     "search": Experiment("hyper-parameters, the same small search for every method", _search(CHOSEN, SEARCH_BASE), ("validation",), (0,)),
     "comparison": Experiment(
-        "the flow-factorized VAE against the baselines", {label: method(**setting) for label, setting in CHOSEN.items()},
+        "the flow-factorized VAE against the baselines",
+        {label: method(**setting) for label, setting in CHOSEN.items() if label not in LATER},
         ("composition", "disentanglement", "equivariance", "long", "other_images", "likelihood", "recognition"),
     ),
     "ablations": Experiment("the flow-factorized VAE without its parts", _ablations(), ("equivariance", "likelihood")),
@@ -226,6 +229,11 @@ EXPERIMENTS = {
         "four times as many steps: does more training change the verdict?",
         {label: method(base=LONG_BASE, **CHOSEN[label] | LONG.get(label, {})) for label in ("flow, k given", "PoFlow", "VAE", "SlowVAE")},
         ("composition", "equivariance", "likelihood"),
+    ),
+    "tight": Experiment(
+        "all methods in a third of the steps: likelihoods of known tightness, the ladder of operators, swapped motions",
+        {label: method(base=SHORT_BASE, **setting) for label, setting in CHOSEN.items()},
+        ("equivariance", "ladder", "swap", "tight_likelihood"),
     ),
     "rooms-search": Experiment(
         "hyper-parameters on rooms, the same small search for every method", _search(SCENES, ROOMS_SEARCH), ("validation",), (0,)

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from flowlib.config import Config
 from flowlib.data import Batch
 from flowlib.models.contract import checked_transport
+from flowlib.models.joint import Joint, single_frames
 from flowlib.models.likelihood import build_likelihood
 from flowlib.models.networks import build_networks
 from flowlib.models.protocol import Posterior
@@ -48,6 +49,10 @@ class LatentModel(nn.Module):
     def infer_factor(self, batch: Batch) -> Int[Tensor, " B"]:
         """Which factor moves each sequence: here it is given."""
         return batch.factor
+
+    def frame_joint(self, batch: Batch) -> Joint:
+        """log p(z, x_t) of every frame by itself (M17): here under N(0, I)."""
+        return single_frames(self, batch)
 
     def idle_parameters(self):
         """Names of trainable parameters that the objective leaves alone on purpose; the trainer takes any other for a mistake."""

@@ -23,6 +23,7 @@ from flowlib.models.base import LatentModel
 from flowlib.models.contract import CHOICES
 from flowlib.models.hj_penalty import HJPenalty
 from flowlib.models.importance import marginal_log_weights, noisy_chain_log_weights, shared_flow_log_weights
+from flowlib.models.joint import Joint, NoisyChain, SharedStart, single_frames
 from flowlib.models.registry import register
 
 
@@ -174,3 +175,28 @@ class FlowVAE(LatentModel):
             start, frames = shared_flow_log_weights(self, batch, generator)
             return start + frames.sum(1)
         return noisy_chain_log_weights(self, batch, generator)
+
+    def frame_joint(self, batch: Batch) -> Joint:
+        """log p(z, x_t|k) of every frame by itself (M17): under N(0, (1 + 2 D_k t) I), or, without that prior, of the z_0 that flows there."""
+        start = self.encode(batch.frames[:, 0]).mean
+        if self.config.prior == "none":
+            count, frames = batch.times.shape[1], batch.frames.flatten(0, 1)[:, None]
+            return SharedStart(self, frames, start.repeat_interleave(count, 0)[:, None], *_each_frame(batch))
+        path = self.transport(start, batch.factor, batch.steps)
+        return single_frames(self, batch, path, 1 + 2 * self._diffusions(batch)[:, None] * batch.times[..., None])
+
+    def sequence_joint(self, batch: Batch) -> Joint:
+        """log p(z̄, x̄|k) of whole sequences (M17): of the noisy chain, or, without a prior flow, of z_0, which flows by itself."""
+        start = self.encode(batch.frames[:, 0]).mean
+        if self.config.prior == "none":
+            return SharedStart(self, batch.frames, start[:, None], batch.factor, batch.times)
+        return NoisyChain(self, batch.frames, self.transport(start, batch.factor, batch.steps), self._diffusions(batch))
+
+    def _diffusions(self, batch) -> Float[Tensor, "B K"]:
+        """D of every k that may move a sequence: here the one that is given."""
+        return self.diffusion(batch.factor)[:, None]
+
+
+def _each_frame(batch):
+    """(factor, times) of sequences of one frame each."""
+    return batch.factor.repeat_interleave(batch.times.shape[1]), batch.times.reshape(-1, 1)

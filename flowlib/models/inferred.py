@@ -12,6 +12,7 @@ from flowlib.errors import FlowlibError
 from flowlib.flows import is_mixture
 from flowlib.models.contract import CHOICES
 from flowlib.models.flow_vae import FlowVAE
+from flowlib.models.joint import Joint
 from flowlib.models.recogniser import FactorClassifier, straight_through_sample
 from flowlib.models.registry import register
 
@@ -115,6 +116,20 @@ class InferredFlowVAE(FlowVAE):
         """One draw of log w for p(x̄), k summed out by importance sampling."""
         labelled, weight = self._draw_factor(batch, generator)
         return weight + super().sequence_log_weights(labelled, generator)
+
+    def frame_joint(self, batch: Batch) -> Joint:
+        """As for a given k, with k summed out; the codes are looked for where the most probable k carries the first."""
+        return super().frame_joint(self._named(batch))
+
+    def sequence_joint(self, batch: Batch) -> Joint:
+        """log (1/K) Σ_k p(z̄, x̄|k)."""
+        return super().sequence_joint(self._named(batch))
+
+    def _named(self, batch):
+        return Batch(batch.frames, batch.times, self.infer_factor(batch), batch.steps)
+
+    def _diffusions(self, batch):
+        return self.prior.log_diffusion.exp().expand(len(batch), -1)
 
     def _draw_factor(self, batch, generator):
         probability = self.recognise(batch)

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
@@ -27,6 +28,14 @@ class Bernoulli:
         """E[x|z], an image in [0, 1]."""
         return decoded.sigmoid()
 
+    def curvature(self, decoded):
+        """−∂² log p(x|z) / ∂l² = s(l)(1 − s(l)), whatever x."""
+        return decoded.sigmoid() * (-decoded).sigmoid()
+
+    def sample(self, decoded, generator=None):
+        """Images of zeros and ones."""
+        return torch.bernoulli(decoded.sigmoid(), generator=generator)
+
 
 @dataclass(frozen=True)
 class Gaussian:
@@ -47,6 +56,14 @@ class Gaussian:
     def mean(self, decoded):
         """E[x|z]."""
         return decoded
+
+    def curvature(self, decoded):
+        """−∂² log p(x|z) / ∂decoded² = 1 / std²."""
+        return torch.full_like(decoded, 1 / self.std**2)
+
+    def sample(self, decoded, generator=None):
+        """Images around the means; they may leave [0, 1]."""
+        return decoded + self.std * torch.randn(decoded.shape, generator=generator, dtype=decoded.dtype, device=decoded.device)
 
 
 def build_likelihood(kind: str, noise_std: float):

@@ -10,6 +10,7 @@ from flowlib.config import Config
 from flowlib.data import Batch
 from flowlib.errors import FlowlibError
 from flowlib.models.importance import standard_normal_log_prob
+from flowlib.models.joint import Joint
 from flowlib.models.protocol import LOG_2PI, Posterior
 from flowlib.models.registry import register
 from flowlib.models.vae import VAE
@@ -61,6 +62,11 @@ class SlowVAE(VAE):
         seen = self.likelihood.log_prob(self.decode(z), batch.frames.flatten(0, 1)) - posterior.log_prob(z)
         return standard_normal_log_prob(path[:, 0]) + steps + seen.unflatten(0, batch.times.shape).sum(1)
 
+    def sequence_joint(self, batch: Batch) -> Joint:
+        """log p(z̄, x̄) of whole sequences (M17), codes looked for where the encoder puts each frame."""
+        guess = self.encode(batch.frames.flatten(0, 1)).mean.unflatten(0, batch.times.shape)
+        return LaplaceChain(self, batch.frames, guess, self.rate)
+
     def _transitions(self, posterior, times):
         """KL of every frame but the first in order of time, given the one before it (B, F − 1)."""
         order = times.argsort(1)[..., None].expand(-1, -1, posterior.mean.shape[1])
@@ -68,6 +74,35 @@ class SlowVAE(VAE):
         after = Posterior(mean[:, 1:].flatten(0, 1), log_std[:, 1:].flatten(0, 1))
         before = Posterior(mean[:, :-1].flatten(0, 1), log_std[:, :-1].flatten(0, 1))
         return laplace_kl(after, before, self.rate).unflatten(0, (len(times), -1))
+
+
+class LaplaceChain(Joint):
+    """z_0 ~ N(0, I), z_tj − z_{t−1,j} ~ Laplace(λ), whose variance is 2/λ²."""
+
+    def __init__(self, model, frames, guess, rate):
+        one = torch.ones_like(guess[:, 0, 0])
+        super().__init__(model, frames, guess, (one, one * rate**2 / 2))
+        self.rate = rate
+
+    def log_prior(self, latents):
+        steps = (math.log(self.rate / 2) - self.rate * latents.diff(dim=1).abs()).sum((1, 2))
+        return standard_normal_log_prob(latents[:, 0]) + steps
+
+    def smooth_log_prior(self, latents):
+        """|Δ| without its kink: √(Δ² + δ²) with δ = 0.8/λ, about E|Δ| under a Gaussian of the spread that posteriors have here."""
+        steps = (latents.diff(dim=1).square() + (0.8 / self.rate) ** 2).sqrt()
+        return standard_normal_log_prob(latents[:, 0]) - self.rate * steps.sum((1, 2))
+
+    def coupling(self, latents):
+        """λ / √(Δ² + δ²): −λ Δ / √(Δ² + δ²) is the slope of the smooth prior."""
+        return self.rate / (latents.diff(dim=1).square() + (0.8 / self.rate) ** 2).sqrt()
+
+    def draw(self, generator=None):
+        shape = self.guess.shape
+        uniform = torch.rand(shape, generator=generator, dtype=self.guess.dtype, device=self.guess.device) - 0.5
+        steps = -uniform.sign() * torch.log1p(-2 * uniform.abs().clamp(max=0.5 - 1e-7)) / self.rate
+        steps[:, 0] = torch.randn(steps[:, 0].shape, generator=generator, dtype=steps.dtype, device=steps.device)
+        return steps.cumsum(1)
 
 
 def laplace_kl(after: Posterior, before: Posterior, rate: float) -> Float[Tensor, " B"]:

@@ -9,6 +9,7 @@ from flowlib.data import Batch
 from flowlib.errors import FlowlibError
 from flowlib.models.base import LatentModel
 from flowlib.models.importance import standard_normal_log_prob
+from flowlib.models.joint import Joint
 from flowlib.models.networks import build_networks
 from flowlib.models.protocol import Posterior
 from flowlib.models.registry import register
@@ -111,6 +112,39 @@ class TVAE(LatentModel):
         ratio = sum(standard_normal_log_prob(s) - q.log_prob(s) for s, q in zip((z, u), posteriors, strict=True))
         t = (z - self.mu) * (u.square() @ self.neighbours + EPS).rsqrt()
         return (ratio + self.likelihood.log_prob(self.decode(t), images)).unflatten(0, batch.times.shape)
+
+    def frame_joint(self, batch: Batch) -> Joint:
+        """log p(z, u, x_t) of every frame by itself (M17), its scale from its own u."""
+        images = batch.frames.flatten(0, 1)
+        guess = torch.cat([posterior.mean for posterior in self._posteriors(images)], -1)[:, None]
+        return TopographicChain(
+            self, images[:, None], guess, batch.factor[:1].expand(len(images)), torch.zeros_like(batch.times.reshape(-1, 1))
+        )
+
+    def sequence_joint(self, batch: Batch) -> Joint:
+        """log p(z̄, ū, x̄|k) of whole sequences (M17), whose frames share their scales."""
+        guess = torch.cat([posterior.mean for posterior in self._posteriors(batch.frames.flatten(0, 1))], -1)
+        return TopographicChain(self, batch.frames, guess.unflatten(0, batch.times.shape), batch.factor, batch.times)
+
+
+class TopographicChain(Joint):
+    """z_l, u_l ~ N(0, I), the latents (z_l, u_l) (2d) of every frame, which the frames' codes t_l mix."""
+
+    def __init__(self, model, frames, guess, factor, times):
+        one = torch.ones_like(guess[:, 0, 0])
+        super().__init__(model, frames, guess, (one, torch.zeros_like(one)))
+        self.factor, self.times = factor, times
+        self.local = guess.shape[-1] // (1 if frames.shape[1] == 1 else 2)  # u reaches all frames of a sequence
+
+    def log_prior(self, latents):
+        return standard_normal_log_prob(latents).sum(1)
+
+    def codes(self, latents):
+        copies = len(latents) // len(self.times)
+        return self.model.topographic(*latents.chunk(2, -1), self.factor.repeat(copies), self.times.repeat(copies, 1))
+
+    def draw(self, generator=None):
+        return torch.randn(self.guess.shape, generator=generator, dtype=self.guess.dtype, device=self.guess.device)
 
 
 def _neighbours(latent_dim, factors, capsule, window) -> Float[Tensor, "d d"]:

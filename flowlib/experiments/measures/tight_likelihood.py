@@ -1,0 +1,64 @@
+"""M17 with a proposal for each sequence by itself, annealed: log-likelihoods whose tightness is known."""
+
+from statistics import mean
+
+import torch
+
+from flowlib.data import load_sequences
+from flowlib.evaluation.annealed import annealed_likelihood, sandwich
+from flowlib.evaluation.tight import fit_proposal, importance_likelihood
+from flowlib.experiments.measures.registry import register
+
+SEQUENCES, FRAMES, SIMULATED = (
+    6,
+    2,
+    1,
+)  # images under every factor: whole sequences, sequences of frames by themselves, sequences drawn from the model
+SAMPLES, CHAINS = 100, 4
+
+
+@register(unsteady=("sequence", "sequence_effective_samples", "frame", "frame_effective_samples", "gap"), columns=[
+    ("per sequence, tight", lambda found: mean(found["sequence"]), 1), ("effective of 100", lambda found: mean(found["sequence_effective_samples"]), 1),
+    ("gap", lambda found: mean(found["gap"]), 1), ("per frame, tight", lambda found: mean(found["frame"]), 1),
+])  # fmt: skip
+def tight_likelihood(model, config):
+    """log p̂ in nats of every sequence, and the mean log p̂ of its frames: four annealed chains from a fitted Gaussian chain.
+
+    sequence_importance, …_effective_samples : the same proposals' M = 100 importance weights alone;  sequence_elbo : their ELBO
+    gap : upper − lower bound of log p of sequences that the model has drawn itself (`sandwich`)
+    Where frames are independent a sequence is their sum.
+    """
+    sequences, generator = load_sequences(config, "test"), torch.Generator().manual_seed(config.seed)
+    names = ("sequence", "sequence_importance", "sequence_elbo", "sequence_effective_samples", "frame", "frame_effective_samples", "gap")
+    found = {name: [] for name in names}
+    for factor in range(len(config.factors)):
+        batch = sequences.full_batch(list(range(max(1, min(SEQUENCES, len(sequences) // 6)))), factor)
+        joint_of, count = _sequences_of(model, batch)
+        value, weighed = _estimates(joint_of(batch), generator)
+        for name, one in (("sequence", value), ("sequence_importance", weighed.value), ("sequence_elbo", weighed.elbo)):
+            found[name] += _rounded(one.unflatten(0, (-1, count)).sum(1))
+        found["sequence_effective_samples"].append(round(weighed.effective_samples.mean().item(), 2))
+        few = batch.take(rows=slice(FRAMES))
+        value, weighed = _estimates(model.frame_joint(few), generator)
+        found["frame"] += _rounded(value.unflatten(0, (len(few), -1)).mean(1))
+        found["frame_effective_samples"].append(round(weighed.effective_samples.mean().item(), 2))
+        bounds = sandwich(joint_of, batch.take(rows=slice(SIMULATED)), CHAINS, generator=generator)
+        found["gap"] += _rounded((bounds.upper - bounds.lower).unflatten(0, (-1, count)).sum(1))
+    return found | {"samples": SAMPLES, "chains": CHAINS}
+
+
+def _sequences_of(model, batch):
+    """(batch → joint density of its sequences, 1), or (… of its frames, how many of them make a sequence) where these are independent."""
+    if hasattr(model, "sequence_joint"):
+        return model.sequence_joint, 1
+    return model.frame_joint, batch.times.shape[1]
+
+
+def _estimates(joint, generator):
+    """(annealed log p̂ (B,), the importance weights' `TightLikelihood`) of one fitted proposal."""
+    proposal = fit_proposal(joint, generator)
+    return annealed_likelihood(proposal, CHAINS, generator=generator).value, importance_likelihood(proposal, SAMPLES, generator)
+
+
+def _rounded(values):
+    return [round(value, 2) for value in values.tolist()]
