@@ -76,10 +76,10 @@ class Config:
     # objective
     objective: Literal["marginal", "path"] = "path"
     """marginal: M13, a composite likelihood of the frames; path: M14, the ELBO of the sequence."""
-    likelihood: Literal["bernoulli", "gaussian"] = "bernoulli"
-    """p(x|z): Bernoulli on the decoder's logits (a pseudo-likelihood on grey values), or Gaussian around its output."""
+    likelihood: Literal["bernoulli", "gaussian", "logistic"] = "bernoulli"
+    """p(x|z): Bernoulli on the decoder's logits (a pseudo-likelihood), Gaussian, or a discretised logistic of learned scale on 8-bit values."""
     noise_std: float = 0.1
-    """Standard deviation of the Gaussian likelihood; not used by the other."""
+    """Standard deviation of the Gaussian likelihood, and that with which the logistic one begins; not used by the Bernoulli."""
     log_det: Literal["exact", "series", "trace", "rows", "none"] = "exact"
     """log|det(I + H)| in the marginal objective: exact, power series (large d, ‖H‖ < 1), its first term, row sums (chapter 13), or left out."""
     hj_penalty: Literal["zero", "viscous", "paper", "none"] = "zero"

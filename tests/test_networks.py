@@ -1,10 +1,11 @@
 """Encoders, decoders, posterior and likelihoods against torch.distributions (M8)."""
 
+import dataclasses
 import math
 
 import pytest
 import torch
-from tiny import CONFIG, OPTIONS
+from tiny import CONFIG, OPTIONS, trained
 from torch.distributions import Bernoulli as TorchBernoulli
 from torch.distributions import Independent, Normal, kl_divergence
 
@@ -12,7 +13,7 @@ from flowlib.config import Config
 from flowlib.devices import set_precision
 from flowlib.errors import FlowlibError
 from flowlib.models import Bernoulli, FlowVAE, Gaussian, Posterior, build_model
-from flowlib.models.likelihood import build_likelihood
+from flowlib.models.likelihood import Logistic, bits_per_dimension, build_likelihood
 from flowlib.models.networks import build_networks
 from flowlib.models.protocol import LOG_2PI
 
@@ -87,8 +88,73 @@ class TestLikelihoods:
     def test_chosen_by_name(self):
         assert isinstance(build_likelihood("bernoulli", 0.1), Bernoulli)
         assert build_likelihood("gaussian", 0.3) == Gaussian(0.3)
-        with pytest.raises(FlowlibError, match="likelihood = 'poisson': choose bernoulli or gaussian"):
+        assert isinstance(build_likelihood("logistic", 0.1), Logistic)
+        with pytest.raises(FlowlibError, match="likelihood = 'poisson': choose bernoulli, gaussian or logistic"):
             build_likelihood("poisson", 0.1)
+
+
+class TestLogistic:
+    values = torch.arange(256, device="cpu").double()[:, None, None, None] / 255
+
+    def of(self, std):
+        return Logistic(std).double()
+
+    @pytest.mark.parametrize("std", [0.002, 0.1, 0.5])
+    @pytest.mark.parametrize("output", [-8.0, -1.0, 0.3, 6.0])
+    def test_256_values_sum_to_one_and_agree_with_differences_of_sigmoids(self, std, output):
+        ours, decoded = self.of(std), torch.full((256, 1, 1, 1), output).double()
+        log_prob = ours.log_prob(decoded, self.values)
+        assert log_prob.exp().sum().item() == pytest.approx(1, abs=1e-9)
+        scale, middle = 255 * std * math.sqrt(3) / math.pi, 255 * torch.sigmoid(torch.tensor(output).double())
+        edges = ((torch.arange(255, device="cpu").double() + 0.5 - middle) / scale).sigmoid()
+        pieces = torch.cat([edges, edges.new_ones(1)]) - torch.cat([edges.new_zeros(1), edges])
+        likely = pieces > 1e-6
+        assert torch.allclose(log_prob[likely], pieces[likely].log(), rtol=1e-5)
+
+    def test_gradients(self):
+        ours, images = self.of(0.1), self.values[::15][:, :, :1, :1]
+        decoded = torch.linspace(-3, 3, len(images), device="cpu").double().reshape(-1, 1, 1, 1)
+        scale = ours.log_scale.detach()
+
+        def log_prob(decoded, log_scale):
+            given = self.of(0.1)
+            del given.log_scale
+            given.log_scale = log_scale
+            return given.log_prob(decoded, images)
+
+        assert torch.autograd.gradcheck(log_prob, (decoded.requires_grad_(), scale.clone().requires_grad_()))
+
+    def test_far_out_it_stays_finite(self):
+        decoded = torch.tensor([-30.0, 30.0]).reshape(2, 1, 1, 1).requires_grad_()
+        found = Logistic(0.01).log_prob(decoded, torch.tensor([1.0, 0.5]).reshape(2, 1, 1, 1))
+        found.sum().backward()
+        assert found.isfinite().all() and decoded.grad.isfinite().all()
+
+    def test_samples_have_these_probabilities(self):
+        ours, decoded = self.of(0.05), torch.full((20_000, 1, 1, 1), 0.4).double()
+        drawn = ours.sample(decoded, torch.Generator().manual_seed(0))
+        probability = ours.log_prob(decoded[:256], self.values).exp()
+        assert drawn.mean().item() == pytest.approx((probability * self.values[:, 0, 0, 0]).sum().item(), abs=0.002)
+        share = torch.bincount((255 * drawn).round().long().flatten(), minlength=256) / len(drawn)
+        assert (share - probability).abs().max() < 0.01
+
+    def test_curvature_is_the_expected_second_derivative(self):
+        ours, output = self.of(0.1), torch.tensor(0.4).double()
+        weight = ours.log_prob(output.expand(256, 1, 1, 1), self.values).exp().detach()
+        second = torch.autograd.functional.hessian(lambda one: (ours.log_prob(one.expand(256, 1, 1, 1), self.values) * weight).sum(), output)
+        assert ours.curvature(output).item() == pytest.approx(-second.item(), rel=0.03)
+
+    def test_bits(self):
+        flat = -8 * math.log(2) * 12  # 12 pixels of 256 equal values
+        assert bits_per_dimension(flat, 12) == pytest.approx(8)
+
+    def test_its_scale_is_learned(self):
+        config = dataclasses.replace(CONFIG, model="vae", likelihood="logistic")
+        run = trained(config=config)
+        before = run.model.likelihood.log_scale.item()
+        run.train_step()
+        assert run.model.likelihood.log_scale.item() != before
+        assert "likelihood.log_scale" in run.model.state_dict()
 
 
 class TestNetworks:
