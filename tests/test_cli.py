@@ -10,7 +10,7 @@ from tiny import CONFIG, OPTIONS
 
 import flowlib.data
 from flowlib import cli, commands
-from flowlib.config import Config, from_json
+from flowlib.config import from_json, preset
 from flowlib.models import MODELS
 from flowlib.training import load, read_json
 
@@ -18,7 +18,7 @@ from flowlib.training import load, read_json
 class TestTrain:
     def test_what_is_written(self, finished):
         assert visible(finished) == WRITTEN
-        assert from_json(finished / "config.json") == CONFIG
+        assert from_json(finished / "config.json") == dataclasses.replace(preset("tutorial-mnist"), **OPTIONS)
         assert load(finished / "model.safetensors").step == 6
         for name, start in (("flows.png", b"\x89PNG"), ("losses.png", b"\x89PNG"), ("flows.gif", b"GIF8")):
             assert (finished / name).read_bytes().startswith(start)
@@ -67,7 +67,8 @@ class TestTrain:
         ]
         assert cli.main(["train", *short]) == 0
         expected = {"steps": 1, "factors": ("hue",), "seed": 4, "objective": "marginal", "network": "mlp"}
-        assert from_json(here / "runs" / "tutorial-mnist-seed4" / "config.json") == Config(**OPTIONS | expected)
+        wanted = dataclasses.replace(preset("tutorial-mnist"), **OPTIONS | expected)
+        assert from_json(here / "runs" / "tutorial-mnist-seed4" / "config.json") == wanted
         metrics = read_json(here / "runs" / "tutorial-mnist-seed4" / "metrics.json")
         assert set(metrics["equivariance"]) == {"hue"} and metrics["seed"] == 4
 
