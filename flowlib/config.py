@@ -175,7 +175,7 @@ ISAAC = ("robot_x", "robot_y", "camera_height", "object_scale", "lighting_intens
 STUDIO = ("light_intensity", "light_x", "camera_x", "object_hue", "wall_hue", "robot_x", "robot_y")
 
 PRESETS = {
-    # Chosen by benchmarks/preset.py: what reaches the least error in eight minutes on two CPU cores.
+    # For eight minutes on two CPU cores; rate, batch and second moments by the search in benchmarks/preset.py.
     "tutorial-mnist": Config(batch_size=63, steps=15_000, learning_rate=1e-2, adam_beta2=0.95),
     # Ten minutes.
     "tutorial-shapes": Config(

@@ -1,6 +1,7 @@
 """The yardstick of benchmarks/ computes the same number as the model, so that their speeds may be compared."""
 
 import dataclasses
+import json
 import sys
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from flowlib.training import new_model
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 import busy  # noqa: E402
 import official  # noqa: E402
+import preset as preset_search  # noqa: E402
 import run  # noqa: E402
 from straightforward import objective  # noqa: E402
 
@@ -54,3 +56,11 @@ def test_the_published_step_and_the_floor_train_what_a_step_trains():
 def test_steps_beside_a_busy_process_are_counted():
     with busy.another_busy_process():
         assert busy.steps(busy.SETTINGS["passive"], 0.2) >= 1
+
+
+def test_the_preset_is_the_best_candidate_of_its_search():
+    rows = json.loads(preset_search.RESULTS.read_text())
+    assert {row["name"] for row in rows} == set(preset_search.CANDIDATES)
+    best = min(rows, key=lambda row: row["error"])["name"]
+    chosen = dataclasses.replace(preset_search.BASE, **preset_search.CANDIDATES[best])
+    assert dataclasses.replace(chosen, steps=preset("tutorial-mnist").steps, validation=0) == preset("tutorial-mnist")
