@@ -33,7 +33,7 @@ class SparseFlowVAE(LatentModel):
     slab is N(0, 1) around zero; exact KLs for each sequence; fields do not depend on time, so there is no Hamilton–Jacobi penalty.
 
     gradients, rotations : how many fields of each kind;  activity : π in (0, 1], 1 for no spike;  beta : weight β of the strengths' KL
-    warm_up : share of training in which β grows from 0, evenly; gates begin open. Else the first field to move anything is the only one
+    warm_up : share of training in which β grows from 0, evenly; gates begin open, so that fields are tried before they are charged
     temperature : of the gates' Concrete distribution, > 0
     """
 
