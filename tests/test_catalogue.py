@@ -43,7 +43,7 @@ def test_every_configuration_can_be_built():
             build_model(dataclasses.replace(config, width=2))
 
 
-@pytest.mark.parametrize("search, used", [("search", "tight"), ("rooms-search", "rooms")])
+@pytest.mark.parametrize("search, used", [("search", "comparison"), ("search", "tight"), ("rooms-search", "rooms")])
 def test_the_search_chose_what_the_comparison_uses(search, used):
     """The best candidate; of two within half a percent of each other, the default."""
     results = read_results(search)

@@ -217,7 +217,7 @@ class TestModels:
         points = torch.stack([z, z + moved], -1).reshape(-1, 2, 1)
         values = joint.log_prob(points.repeat_interleave(2, 0)).unflatten(0, (-1, 2))
         exact = torch.logsumexp(values, 0) + np.log(0.25 * 0.05)
-        found = importance_likelihood(fit_proposal(joint, seeded(), 20, 4, 50), 500, seeded())
+        found = importance_likelihood(fit_proposal(joint, seeded(), 20, 4, 50), 200, seeded())
         assert (found.value - exact).abs().max() < 0.1
 
     @pytest.mark.parametrize("name, changes", [
