@@ -128,7 +128,7 @@ class TestJson:
             diffusion=0.5, learn_diffusion=False, objective="marginal", likelihood="gaussian", noise_std=0.2,
             log_det="series", hj_penalty="none", hj_weight=0.1, steps=9, learning_rate=0.4,
             schedule="constant", seed=8, adam_beta2=0.9, checkpoint_every=11, left_out=(8, 9), validation=10, starts="moved", images=12, model="vae", options={"beta": 4.0},
-            prior="none", velocity="free", time_free=True, programs="composed",
+            prior="none", velocity="free", time_free=True, programs="composed", corner=("hue",),
         )  # fmt: skip
         assert all(getattr(other, name) != getattr(Config(), name) for name in NAMES)
         assert self.read(tmp_path, to_json(other)) == other
