@@ -77,7 +77,7 @@ def push_forward_log_density(
     """Change of variables (M2) for one map g: z' = g(z) and log q'(z') = log q(z) − log|det ∂g/∂z|.
 
     Right only where g is injective, which no finite set of points can show: at a fold several z share one z',
-    their densities add up, and this function sees one of them (exact case 6).
+    their densities add up, and this function sees one of them (try z ↦ 3 sin 3z).
     """
     check_points(z)
     check_shape(log_density, z.shape[:1], "log_density")

@@ -98,7 +98,7 @@ def interpolate(source: Gaussian, target: Gaussian, s: Time) -> Gaussian:
 
 @dataclass(frozen=True, eq=False)
 class GaussianPotential:
-    """The potential whose T = `steps` unit steps z ← z + ∇u(z, t), t = 1 … T, are optimal (exact case 1).
+    """The potential whose T = `steps` unit steps z ← z + ∇u(z, t), t = 1 … T, are optimal.
 
         s = (t − 1)/T,  δ = m₁ − m₀,  y = z − m₀ − sδ,  S = (A − I)((1 − s)I + sA)⁻¹,
         u(z, t) = [½ yᵀS y + δ·y + ½ s‖δ‖²] / T,
