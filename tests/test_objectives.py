@@ -110,7 +110,7 @@ def test_subsampled_frames_estimate_the_full_reconstruction(generator):
 
 
 def test_scalar_sequence_by_hand(generator, double):
-    """Exact case 3 of MATH.md: ELBO −3.746951 below log p −3.342596; decoding noise-free latents would give −3.246951."""
+    """A scalar case by hand: ELBO −3.746951 below log p −3.342596; decoding noise-free latents would give −3.246951."""
     model, _ = lg.build("path", mean=torch.tensor([0.5]), std=torch.tensor([0.5]).sqrt())
     model.potentials = lg.LinearPotentials(torch.zeros(2, 1, 1).double(), torch.full((2, 1), 0.75).double())
     model.prior.log_diffusion.data = torch.full((2,), 0.5).double().log()

@@ -23,7 +23,7 @@ TURN = torch.tensor([[0.0, 1.0], [-1.0, 0.0]], dtype=torch.float64)
 
 @pytest.fixture
 def oval(double):
-    """N(0, diag(1, 4)) of exact case 5."""
+    """N(0, diag(1, 4)), for which rotated scores have closed forms."""
     return Gaussian(torch.zeros(2), torch.diag(torch.tensor([1.0, 4.0])))
 
 
