@@ -97,7 +97,7 @@ SCENES = {label: CHOSEN[label] for label in ("flow, k given", "flow, k inferred"
 # Without labels: sequences of four large steps, all of whose frames are read and decoded, so fewer sequences a step.
 MIXED = {"network": "mlp", "potential_width": 32, "starts": "mixed", "horizon": 4, "checkpoint_every": 1000}
 UNLABELLED = dataclasses.replace(BASE, batch_size=24, steps=1200, learning_rate=6e-3, **MIXED)
-UNLABELLED_ROOMS = dataclasses.replace(preset("tutorial-shapes"), held_out=0.0004, batch_size=20, steps=600, **MIXED)
+UNLABELLED_ROOMS = dataclasses.replace(ROOMS, **MIXED | {"batch_size": 20, "steps": 800})
 NO_POTENTIAL = {"velocity": "free", "hj_penalty": "none"}
 
 
