@@ -28,7 +28,7 @@ def test_differences_to_a_reference():
 
 def test_a_corner_left_out():
     entering = {"hue": np.array([True, True, False]), "turn": np.array([True, False, False])}
-    control = [row(s, [10, 20, 30], [40, 50, 60]) for s in (0, 1)]
+    control = [row(s, [10, 20, 30], [40, 50, 60]) for s in (0, 1)] + [row(2, [99, 99, 99], [99, 99, 99])]
     rows = [row(0, [11, 24, 30], [43, 51, 60]), row(1, [13, 26, 30], [45, 51, 63])]
     found = scene_errors.left_out(rows, control, entering)
     # inside: (hue, image 0) +2, (hue, 1) +5, (turn, 0) +4; the two of image 0 together: gaps 3 and 5

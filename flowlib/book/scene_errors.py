@@ -40,9 +40,11 @@ def inside(sequences: Source, corner, names) -> dict[str, np.ndarray]:
 def left_out(rows, control, entering: dict) -> dict[str, tuple[float, float, float]]:
     """ "inside" and "outside" a corner: (error of training on everything, error of training without the corner, standard error of the difference).
 
-    rows, control : of the same method and seeds, trained without the corner and on everything, measured on the same images
+    rows, control : of the same method, trained without the corner and on everything, measured on the same images; of the seeds of `rows`
     entering : `inside`. Sequences of all factors are pooled; the standard error takes an image's sequences together
     """
+    seeds = {row["seed"] for row in rows}
+    control = [row for row in control if row["seed"] in seeds]
     ours, theirs = (_over_seeds(one, entering) for one in (rows, control))  # (factors, images)
     within = np.stack(list(entering.values()))
     found = {}

@@ -85,7 +85,7 @@ LONG = {"VAE": {"learning_rate": 3e-3}}  # at 6e-3 one of three runs of this len
 # convolutions' error on rooms.
 SMALL = {"size": 32, "network": "mlp", "steps": 1000, "checkpoint_every": 500}
 ROOMS = dataclasses.replace(preset("tutorial-shapes"), **SMALL, held_out=0.0004, batch_size=25)
-STUDIO = dataclasses.replace(preset("tutorial-studio"), **SMALL, held_out=0.0052, batch_size=28)
+STUDIO = dataclasses.replace(preset("tutorial-studio"), **SMALL | {"steps": 600, "checkpoint_every": 600}, held_out=0.0027, batch_size=28)
 ROOMS_SEARCH = dataclasses.replace(ROOMS, steps=300, checkpoint_every=300, validation=100)
 CORNER = ("floor_hue", "wall_hue", "object_hue")  # no training frame has all three hues in the upper half of the circle
 # Chosen by `rooms-search` in the same way; the studio takes the same.
@@ -221,15 +221,16 @@ EXPERIMENTS = {
     "rooms": Experiment(
         "rendered rooms: five factors, three of them cyclic; each code also moved by mean displacements and by linear regressions",
         {label: method(**settings, base=ROOMS) for label, settings in SCENES.items()},
-        ("disentanglement", "equivariance", "likelihood", "long", "pairs", "recognition", "references"),
+        ("disentanglement", "equivariance", "long", "pairs", "recognition", "references"),
     ),
     "combinations": Experiment(
         "rooms in which no training frame has all three hues in the upper half of the circle; `rooms` is the same with nothing left out",
         {label: method(**SCENES[label], base=ROOMS, corner=CORNER) for label in ("flow, k given", "SlowVAE")}, ("equivariance",),
+        (0,),
     ),
     "studio": Experiment(
         "the small studio: seven factors, with shadows and parallax; each code also moved by mean displacements and by linear regressions",
-        {label: method(**settings, base=STUDIO) for label, settings in SCENES.items()},
+        {label: method(**settings, base=STUDIO) for label, settings in SCENES.items() if label != "FactorVAE"},
         ("equivariance", "pairs", "recognition", "references"), (0,),
     ),
     "unlabelled": Experiment(
