@@ -88,6 +88,12 @@ class Optional(Protocol):
     def sequence_log_weights(self, batch: Batch, generator=None) -> Tensor:
         """One draw of log w of whole sequences (B,) (M17); without it a sequence is the sum of its independent frames."""
 
+    def frame_joint(self, batch: Batch):
+        """log p(z, x_t) of every frame by itself, a `flowlib.models.joint.Joint`: what tight likelihoods ask for. `LatentModel` has N(0, I)."""
+
+    def sequence_joint(self, batch: Batch):
+        """log p(z̄, x̄|k) of whole sequences, a `Joint`; without it a sequence is the sum of its independent frames."""
+
     beginning: int
     """n, where every training batch must hold x_1 … x_n of its sequences besides the random ones (`data.Source.training_batch`)."""
 
