@@ -145,7 +145,10 @@ def _sequence(comparison, short):
 
 
 def _frame(short):
-    level = {label: [mean(tight("frame")(row["metrics"])) for row in sorted(short[label], key=lambda row: row["seed"])] for label in (FLOW, "VAE", SLOW)}
+    level = {
+        label: [mean(tight("frame")(row["metrics"])) for row in sorted(short[label], key=lambda row: row["seed"])]
+        for label in (FLOW, "VAE", SLOW)
+    }
     ahead = {label: [theirs - ours for ours, theirs in zip(level[FLOW], level[label], strict=True)] for label in ("VAE", SLOW)}
     digits = len(tight("frame")(short[FLOW][0]["metrics"]))
     text = (
