@@ -97,7 +97,6 @@ SCENES = {label: CHOSEN[label] for label in ("flow, k given", "flow, k inferred"
 # Without labels: sequences of four large steps, all of whose frames are read and decoded, so fewer sequences a step.
 MIXED = {"network": "mlp", "potential_width": 32, "starts": "mixed", "horizon": 4, "checkpoint_every": 1000}
 UNLABELLED = dataclasses.replace(BASE, batch_size=24, steps=1200, learning_rate=6e-3, **MIXED)
-UNLABELLED_ROOMS = dataclasses.replace(ROOMS, **MIXED | {"batch_size": 20, "steps": 800})
 NO_POTENTIAL = {"velocity": "free", "hj_penalty": "none"}
 
 
@@ -236,10 +235,6 @@ EXPERIMENTS = {
     "unlabelled": Experiment(
         "digits, several factors in every step and no labels: spike-and-slab strengths of fields of two kinds",
         _unlabelled(), ("fields",),
-    ),
-    "unlabelled-rooms": Experiment(
-        "rooms, several of five factors in every step and no labels",
-        {"both kinds of fields": method("sparse", UNLABELLED_ROOMS, gradients=5, rotations=5)}, ("fields",),
     ),
 }  # fmt: skip
 
