@@ -18,9 +18,13 @@ def rooms():
     return tables.by_method(tables.read_results("rooms"))
 
 
+def each(rows, name):
+    """The error of every seed."""
+    return [fmean(row["metrics"]["equivariance"][name]) for row in rows]
+
+
 def test_the_flow_is_not_below_every_baseline_on_factors_that_are_not_cyclic(rooms):
-    gaps = scene_errors.against(rooms, FLOW, LINES)["SlowVAE"]
-    assert all(gap.clear and gap.mean < 0 for gap in gaps)
+    assert all(max(each(rooms["SlowVAE"], name)) < min(each(rooms[FLOW], name)) for name in LINES)
 
 
 def test_there_every_method_errs_by_more_than_no_motion(rooms):
@@ -30,8 +34,8 @@ def test_there_every_method_errs_by_more_than_no_motion(rooms):
 
 
 def test_on_floor_hue_the_flow_is_below_every_mean_displacement(rooms):
-    gaps = scene_errors.against(rooms, FLOW, ["floor_hue"])
-    assert all(gaps[label][0].clear and gaps[label][0].mean > 0 for label in ("VAE", "FactorVAE", "SlowVAE"))
+    rivals = ("VAE", "FactorVAE", "SlowVAE")
+    assert all(max(each(rooms[FLOW], "floor_hue")) < min(each(rooms[label], "floor_hue")) for label in rivals)
 
 
 def test_on_hues_a_linear_operator_moves_every_code_better(rooms):
