@@ -118,16 +118,6 @@ def _ablations():
     return {label: method(base=SHORT_BASE, **CHOSEN["flow, k given"] | change) for label, change in changes.items()}
 
 
-def _variants():
-    published = {"model": "flow-published"}
-    changes = {
-        "row sums": {"objective": "marginal", "log_det": "rows"}, "softmaxed KL": published, "one k per batch": {"batches": "single"},
-        "free force": {"hj_penalty": "paper"},
-        "all of them": published | {"batches": "single", "hj_penalty": "paper", "hj_weight": 1.0, "mixed_residual": True},
-    }  # fmt: skip
-    return {label: method(base=SHORT_BASE, **CHOSEN["flow, k given"] | change) for label, change in changes.items()}
-
-
 def _apart():
     free, of_hj, wave = {"prior": "none"}, CHOSEN["flow, k given"], CHOSEN["PoFlow"]
     changes = {
@@ -173,10 +163,6 @@ EXPERIMENTS = {
         ("composition", "disentanglement", "equivariance", "long", "other_images", "likelihood", "recognition"),
     ),
     "ablations": Experiment("the flow-factorized VAE without its parts", _ablations(), ("equivariance", "likelihood")),
-    "variants": Experiment(
-        "the flow-factorized VAE with lines of the published code in place of ours (beside the rows of `ablations`)",
-        _variants(), ("equivariance", "likelihood"),
-    ),
     "apart": Experiment("PoFlow taken apart against the flow, one change at a time", _apart(), ("equivariance", "geometry")),
     "composing": Experiment(
         "a flow that composes, and PoFlow on the same sequences", _composing(), ("composition", "equivariance", "long"),
