@@ -158,7 +158,7 @@ def _frame(short):
     return text, {"below in each": all(one > 0 for found in ahead.values() for one in found)}
 
 
-def _turn(short, apart):
+def _turn(short, taken_apart):
     others = {PRIOR_FREE: taken_apart[PRIOR_FREE], FLOW: short[FLOW]}
     errors = {label: tables.average(rows, pixels) for label, rows in ({TURN: short[TURN]} | others).items()}
     apart = [difference(short[TURN], rows, per_image) for rows in others.values()]
