@@ -50,3 +50,7 @@ def test_the_linear_operator_on_slow_codes_errs_least_of_all(rooms):
 
 def test_k_is_not_recognised(rooms):
     assert fmean(row["metrics"]["recognition"]["accuracy"] for row in rooms["flow, k inferred"]) < 0.5
+
+
+def test_on_floor_hue_a_linear_operator_on_the_flows_own_code_is_below_the_flow(rooms):
+    assert scene_errors.mean_error(rooms[FLOW], ["floor_hue"], "linear") < scene_errors.mean_error(rooms[FLOW], ["floor_hue"])
