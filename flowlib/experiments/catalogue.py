@@ -206,7 +206,7 @@ EXPERIMENTS = {
     "rooms": Experiment(
         "rendered rooms: five factors, three of them cyclic; each code also moved by mean displacements and by linear regressions",
         {label: method(**settings, base=ROOMS) for label, settings in SCENES.items()},
-        ("disentanglement", "equivariance", "long", "pairs", "recognition", "references"),
+        ("disentanglement", "equivariance", "long", "pairs", "recognition", "references"), (0, 1),
     ),
     "combinations": Experiment(
         "rooms in which no training frame has all three hues in the upper half of the circle; `rooms` is the same with nothing left out",
