@@ -1,5 +1,6 @@
 """The examples of CONTRIBUTING.md are one file each, and work with everything else as it is."""
 
+import dataclasses
 import importlib.util
 import json
 import re
@@ -12,7 +13,7 @@ from tiny import OPTIONS, digits, few_samples
 
 import flowlib.data
 from flowlib import cli
-from flowlib.config import Config
+from flowlib.config import preset
 from flowlib.data import load_sequences
 from flowlib.evaluation import equivariance_error
 from flowlib.experiments import measures, runner, tables
@@ -51,7 +52,7 @@ def added(tmp_path, monkeypatch):
         sys.modules.pop(name)
 
 
-CONFIG = Config(**OPTIONS | {"model": "drift", "options": {"beta": 0.5}})
+CONFIG = dataclasses.replace(preset("tutorial-mnist"), **OPTIONS | {"model": "drift", "options": {"beta": 0.5}})
 
 
 def test_the_model_trains_and_is_evaluated(added):

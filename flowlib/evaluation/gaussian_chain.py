@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from flowlib.errors import FlowlibError
+
 
 @dataclass(frozen=True)
 class GaussianChain:
@@ -61,7 +63,7 @@ def from_precision(
     blocks = blocks + torch.diag_embed(own)
     scales, carries, rest = [], [], 0.0
     for t in reversed(range(mean.shape[1])):
-        lower = torch.linalg.cholesky(blocks[:, t] - rest)
+        lower = _lower(blocks[:, t] - rest)
         scales.append(torch.linalg.solve_triangular(lower.mT, eye.expand_as(lower), upper=True))
         if t:
             step = coupling[:, t - 1]
@@ -69,3 +71,17 @@ def from_precision(
             rest = step[:, :, None] * carries[-1]
     carry = torch.stack(carries[::-1], 1) if carries else mean.new_zeros(len(mean), 0, *eye.shape)
     return GaussianChain(mean, torch.stack(scales[::-1], 1), carry)
+
+
+def _lower(precision: Float[Tensor, "B e e"]) -> Float[Tensor, "B e e"]:
+    """The Cholesky factors; where rounding left a matrix indefinite, those of it and of the least multiple of its mean diagonal that helps.
+
+    Any Gaussian is a valid proposal. Raises FlowlibError where nothing helps, as for NaN.
+    """
+    eye = torch.eye(precision.shape[-1], dtype=precision.dtype, device=precision.device)
+    size = precision.diagonal(dim1=1, dim2=2).abs().mean(1)[:, None, None]
+    for ridge in (0.0, 1e-5, 1e-3, 1e-1, 1e1):
+        lower, wrong = torch.linalg.cholesky_ex(precision + ridge * size * eye)
+        if not bool(wrong.any()):
+            return lower
+    raise FlowlibError("no Gaussian fits the curvature of log p(z, x): do the model's weights or the frames hold NaN?")

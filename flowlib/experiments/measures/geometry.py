@@ -1,5 +1,6 @@
 """M5, M12: how straight the flows are, how fast, and which Hamilton–Jacobi equation their potentials come near."""
 
+import math
 from statistics import fmean as average
 
 from flowlib.data import load_sequences
@@ -13,7 +14,7 @@ IMAGES = 200
 
 def over_factors(name):
     """The mean over factors of one number."""
-    return lambda found: average(one[name] for one in found.values())
+    return lambda found: average(one[name] for one in found.values()) if found else math.nan
 
 
 @register(columns=[

@@ -9,11 +9,8 @@ from flowlib.evaluation.annealed import annealed_likelihood, sandwich
 from flowlib.evaluation.tight import fit_proposal, importance_likelihood
 from flowlib.experiments.measures.registry import register
 
-SEQUENCES, FRAMES, SIMULATED = (
-    6,
-    2,
-    1,
-)  # images under every factor: whole sequences, sequences of frames by themselves, sequences drawn from the model
+# Images under every factor: whole sequences, sequences of frames by themselves, sequences drawn from the model.
+SEQUENCES, FRAMES, SIMULATED = 6, 2, 1
 SAMPLES, CHAINS = 100, 4
 
 
