@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from functools import partial
 
 import pytest
 import torch
@@ -10,8 +11,9 @@ from tiny import CONFIG, digits
 import flowlib.data
 from flowlib.data import Sequences, load_sequences
 from flowlib.errors import FlowlibError
+from flowlib.evaluation.annealed import Schedule
 from flowlib.experiments import catalogue, measures, runner
-from flowlib.experiments.measures import composition, extrapolation, likelihood, pairs
+from flowlib.experiments.measures import composition, extrapolation, likelihood, pairs, tight_likelihood
 from flowlib.training import Trainer, load_model, new_model
 
 PARTED = dataclasses.replace(CONFIG, left_out=(8, 2), validation=3)
@@ -170,6 +172,9 @@ def test_every_measure_takes_every_model(model, monkeypatch):
     ):
         monkeypatch.setattr(module, name, 2)
     monkeypatch.setattr(composition, "SWITCH_AT", 1)
+    few, quick = {"climb": 3, "refine": 2}, {"schedule": Schedule(temperatures=2, leaps=1)}
+    for name, options in (("fit_proposal", few), ("annealed_likelihood", quick), ("sandwich", few | quick)):
+        monkeypatch.setattr(tight_likelihood, name, partial(getattr(tight_likelihood, name), **options))
     images, labels = {"train": digits(9), "test": digits(4)}, torch.tensor([0, 8, 9, 3, 4, 5, 6, 7, 0])
     monkeypatch.setattr(flowlib.data, "load_digits", lambda split="train": (images[split], labels[: len(images[split])]))
     config = dataclasses.replace(CONFIG, model=model, latent_dim=9, left_out=(8, 9), validation=2)
