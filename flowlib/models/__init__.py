@@ -7,14 +7,14 @@ from flowlib.models.base import LatentModel
 from flowlib.models.flow_vae import FlowVAE
 from flowlib.models.hj_penalty import HJPenalty, driven_residual
 from flowlib.models.inferred import InferredFlowVAE
-from flowlib.models.likelihood import Bernoulli, Gaussian
+from flowlib.models.likelihood import Bernoulli, Gaussian, bits_per_dimension
 from flowlib.models.protocol import Model, Posterior, has_potentials, weighs_sequences
 from flowlib.models.recogniser import straight_through_sample
 from flowlib.models.registry import MODELS, build_model, own_options, register
 from flowlib.models.vae import VAE
 
 __all__ = [
-    "MODELS", "Bernoulli", "FlowVAE", "Gaussian", "HJPenalty", "InferredFlowVAE", "LatentModel", "Model", "Posterior", "VAE", "build_model",
+    "MODELS", "Bernoulli", "bits_per_dimension", "FlowVAE", "Gaussian", "HJPenalty", "InferredFlowVAE", "LatentModel", "Model", "Posterior", "VAE", "build_model",
     "driven_residual", "has_potentials", "own_options", "register", "straight_through_sample", "weighs_sequences",
 ]  # fmt: skip
 
