@@ -28,7 +28,7 @@ class HJPenalty(nn.Module):
         if kind == "paper":
             shape = config.potential_width, config.potential_depth, config.horizon
             self.force = PotentialBank(factors, dim, *shape)
-        self.energy = nn.Parameter(torch.zeros(factors)) if kind in ("zero", "viscous") and getattr(config, "time_free", False) else None
+        self.energy = nn.Parameter(torch.zeros(factors)) if kind in ("zero", "viscous") and config and config.time_free else None
 
     def forward(self, potentials, trajectory: Trajectory, factor, diffusion=None):
         """The penalty of one batch, a scalar. diffusion : D of each sample, (B,) or (), for the viscous form."""
