@@ -65,7 +65,7 @@ def _report(trainer, config, folder):
 
     held_out = data.load_sequences(config, "test").to(trainer.device)
     metrics = evaluate_model(trainer.model, held_out, config.seed, lambda what: print(f"evaluating {what} …", flush=True))
-    metrics |= {"seconds": round(trainer.seconds, 1), "seed": config.seed, "steps": trainer.step, "flowlib": flowlib.__version__}
+    metrics |= {"seconds": round(trainer.seconds, 3), "seed": config.seed, "steps": trainer.step, "flowlib": flowlib.__version__}
     metrics["provenance"] = provenance()
     write_json(folder / METRICS, metrics)
     draw_run(trainer.model.cpu(), held_out.to("cpu"), trainer.history, trainer.recorded_steps, folder)
