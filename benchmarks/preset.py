@@ -30,6 +30,10 @@ CANDIDATES = {
     "rate 1e-2, beta2 0.95": {"learning_rate": 1e-2, "adam_beta2": 0.95},
     "rate 1e-2, beta2 0.9": {"learning_rate": 1e-2, "adam_beta2": 0.9},
     "rate 1e-2, beta2 0.95, D 0.001": {"learning_rate": 1e-2, "adam_beta2": 0.95, "diffusion": 0.001},
+    "no noise": {"prior": "none", "adam_beta2": 0.95},
+    "no noise, rate 1e-2": {"prior": "none", "learning_rate": 1e-2, "adam_beta2": 0.95},
+    "no noise, weak HJ": {"prior": "none", "adam_beta2": 0.95, "hj_weight": 100.0},
+    "no noise, no HJ": {"prior": "none", "adam_beta2": 0.95, "hj_penalty": "none"},
 }
 # The best at no more than the base's rate. "rate 1e-2, beta2 0.95" has the least error of all in this short time, but over the preset's
 # 15 000 steps it diverged, after about 2 500 of them (seed 0).

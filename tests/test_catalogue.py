@@ -18,7 +18,7 @@ SHARED = (
 
 @pytest.mark.parametrize(
     "name",
-    "search comparison ablations unseen collapse starts longer shrinking operators apart composing composed control tight".split()
+    "search comparison ablations variants penalties unseen collapse starts longer shrinking operators apart composing composed control tight".split()
     + "rooms-search rooms combinations studio unlabelled".split(),
 )
 def test_methods_of_an_experiment_share_their_budget(name):

@@ -2,18 +2,22 @@
 
 import dataclasses
 import json
+import types
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
+from test_factorial import GRID, Digits
 from tiny import CONFIG, digits
 
 import flowlib.data
 from flowlib.data import Sequences, load_sequences
+from flowlib.data.factorial import FactorialSequences
 from flowlib.errors import FlowlibError
 from flowlib.evaluation.annealed import Schedule
 from flowlib.experiments import catalogue, measures, runner
-from flowlib.experiments.measures import composition, extrapolation, likelihood, pairs, tight_likelihood
+from flowlib.experiments.measures import composition, extrapolation, likelihood, pairs, recognition, tight_likelihood
 from flowlib.training import Trainer, load_model, new_model
 
 PARTED = dataclasses.replace(CONFIG, left_out=(8, 2), validation=3)
@@ -158,6 +162,27 @@ def test_a_measure_is_a_function_of_model_and_config():
     assert all(taken) and {name for names in taken for name in names} == set(measures.MEASURES)
     with pytest.raises(FlowlibError, match="unknown measure 'beauty': choose one of .*equivariance"):
         measures.measure("beauty", None, CONFIG)
+
+
+def test_potentials_are_counted_by_factor_and_first_value(monkeypatch):
+    """A model that names potential 2 where something turns, else 1 in the upper half of the hues that sequences begin at, and 0 in the lower."""
+
+    class Halves:
+        recognise = None
+
+        def infer_factor(self, batch):
+            values = (batch.frames[..., 0, 0, :3] * 255).round()
+            turns = values[:, 1, 2] != values[:, 0, 2]
+            return torch.where(turns, 2, (values[:, 0, 0] > 2).long())
+
+    members = np.arange(0, len(GRID), 7)
+    source = FactorialSequences(Digits(), ("hue", "turn"), 2, members)
+    monkeypatch.setattr(recognition, "load_sequences", lambda config, split: source)
+    found = measures.measure("chosen", Halves(), types.SimpleNamespace(factors=("hue", "turn", "spare")))
+    hues, turns = (np.bincount(GRID.digits(members)[:, place] % values, minlength=values) for place, values in ((0, 6), (2, 3)))
+    assert found["hue"] == [[n, 0, 0] for n in hues[:3]] + [[0, n, 0] for n in hues[3:]]
+    assert found["turn"] == [[0, 0, n] for n in turns]
+    assert measures.measure("chosen", types.SimpleNamespace(infer_factor=Halves.infer_factor), None) == {}
 
 
 @pytest.mark.parametrize("model", ["flow", "flow-inferred", "poflow", "vae", "factor-vae", "slow-vae", "tvae"])

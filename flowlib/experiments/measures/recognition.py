@@ -1,6 +1,9 @@
 """M15, the accuracy of k, and sequences continued from their first frames."""
 
+import torch
+
 from flowlib.data import load_sequences
+from flowlib.data.factorial import FactorialSequences
 from flowlib.evaluation import continuation_error, factor_accuracy
 from flowlib.experiments.measures.registry import mean, register
 
@@ -15,3 +18,23 @@ def recognition(model, config):
     seen = min(SEEN, config.horizon // 2)
     continued = {name: mean(continuation_error(model, sequences, k, seen, IMAGES)) for k, name in enumerate(config.factors)}
     return {"accuracy": round(factor_accuracy(model, sequences, IMAGES).mean, 4), "continued": continued, "seen": seen}
+
+
+@register()
+def chosen(model, config):
+    """Factor → for each value that sequences begin at, how often each potential is named.
+
+    Nothing for a model that is told the factor, and for data that are no full factorial of equally long sequences.
+    """
+    sequences = load_sequences(config, "test")
+    if not hasattr(model, "recognise") or not isinstance(sequences, FactorialSequences) or not sequences.composable:
+        return {}
+    indices, found = list(range(min(IMAGES, len(sequences)))), {}
+    still = torch.zeros(len(indices), len(sequences.factors), dtype=torch.int64, device="cpu")
+    begin = sequences.composed_values(indices, still)
+    for k, name in enumerate(sequences.factors):
+        named = model.infer_factor(sequences.full_batch(indices, k)).cpu()
+        counts = torch.zeros(int(begin[:, k].max()) + 1, len(config.factors), dtype=torch.int64, device="cpu")
+        counts.index_put_((begin[:, k], named), torch.ones_like(named), accumulate=True)
+        found[name] = counts.tolist()
+    return found
