@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import types
 from functools import partial
 
@@ -185,7 +186,7 @@ def test_potentials_are_counted_by_factor_and_first_value(monkeypatch):
     assert measures.measure("chosen", types.SimpleNamespace(infer_factor=Halves.infer_factor), None) == {}
 
 
-@pytest.mark.parametrize("model", ["flow", "flow-inferred", "poflow", "vae", "factor-vae", "slow-vae", "tvae"])
+@pytest.mark.parametrize("model", ["flow", "flow-inferred", "poflow", "vae", "factor-vae", "slow-vae", "tvae", "linear-motion", "msp"])
 def test_every_measure_takes_every_model(model, monkeypatch):
     """Plain finite numbers, whatever the model."""
     for module, name in (
@@ -206,8 +207,11 @@ def test_every_measure_takes_every_model(model, monkeypatch):
     built = new_model(config).eval()
     for name in measures.MEASURES:
         found = json.loads(json.dumps(measures.measure(name, built, config), allow_nan=False))
-        for title, number, _ in measures.MEASURES[name].columns if found else ():  # a model without a flow has no geometry
+        for title, number, _ in measures.MEASURES[name].columns if found else ():
             assert number(found) == number(found), title
+        if "likelihood" in name or name == "geometry":  # without a density no likelihood, without a flow no geometry
+            assert bool(found) == (model != "msp" if "likelihood" in name else model in ("flow", "flow-inferred", "poflow"))
+            assert found or all(math.isnan(number(found)) for _, number, _ in measures.MEASURES[name].columns)
 
 
 def test_geometry_by_hand():

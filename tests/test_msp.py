@@ -10,7 +10,7 @@ from torch import nn
 
 from flowlib.data import RecordedSequences
 from flowlib.errors import FlowlibError
-from flowlib.evaluation import equivariance_error, labelled_error, moved_path, own_motion, swap_error
+from flowlib.evaluation import equivariance_error, evaluate_model, format_report, labelled_error, moved_path, own_motion, swap_error
 from flowlib.models import VAE, build_model
 from flowlib.training import Trainer, new_model
 
@@ -213,3 +213,12 @@ def test_impossible_options_are_refused(options, message):
 
 def test_rows_that_two_frames_determine():
     assert [build_model(dataclasses.replace(LINEAR, latent_dim=d), 1, 4).rows for d in (2, 9, 16, 32)] == [1, 3, 4, 4]
+
+
+def test_a_model_without_a_density_has_no_likelihood():
+    model = build_model(dataclasses.replace(CONFIG, model="msp", latent_dim=4)).eval()
+    report = evaluate_model(model, sequences())
+    assert report["log_likelihood"] == {} and "log-likelihood" not in format_report(report)
+    assert evaluate_model(VAE(CONFIG).eval(), sequences())["log_likelihood"]["samples"] == 100
+    with pytest.raises(FlowlibError, match="no likelihood"):
+        model.frame_log_weights(sequences().full_batch([0], 0))

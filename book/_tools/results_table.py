@@ -102,7 +102,7 @@ def comparison_table(results, also=()):
 
 def _bound(rows, kind):
     """log p̂ over images and seeds and its effective draws; nothing where none was measured."""
-    if "likelihood" not in rows[0]["metrics"]:
+    if not rows[0]["metrics"].get("likelihood"):
         return ""
     value = tables.average(rows, lambda metrics: statistics.fmean(nats(kind)(metrics)))
     return f"{grouped(value)} ({tables.average(rows, draws(kind)):.1f})"

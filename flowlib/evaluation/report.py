@@ -9,7 +9,7 @@ from flowlib.devices import seeded
 from flowlib.evaluation.equivariance import Estimate, decoder_limit, equivariance_error, no_motion
 from flowlib.evaluation.geometry import flow_geometry
 from flowlib.evaluation.likelihood import frame_log_weights, log_likelihood, sequence_log_likelihood
-from flowlib.models.protocol import has_potentials
+from flowlib.models.protocol import has_density, has_potentials
 
 SAMPLES = 100  # M, importance samples per likelihood
 SEQUENCES = 50  # sequences per factor whose likelihood is estimated, and
@@ -20,7 +20,7 @@ def evaluate_model(model, sequences: Source, seed=0, progress=lambda text: None)
     """Everything that metrics.json states about a model, as plain numbers. Errors in pixels, likelihoods in nats.
 
     sequences : where the model is;  without labels they are evaluated all together, each under the factor that the model infers
-    The geometry is that of potentials: {} for a model that has none, and for sequences without labels.
+    The geometry is that of potentials: {} for a model that has none, and for sequences without labels. The likelihoods of a model without a density are {}.
     """
     equivariance, geometry = {}, {}
     for index, name in _kinds(sequences).items():
@@ -28,8 +28,11 @@ def evaluate_model(model, sequences: Source, seed=0, progress=lambda text: None)
         equivariance[name] = _equivariance(model, sequences, index)
         if has_potentials(model) and sequences.labelled:
             geometry[name] = flow_geometry(model, sequences, index).summary()
-    progress("log-likelihoods")
-    return {"equivariance": equivariance, "log_likelihood": _likelihoods(model, sequences, seed), "geometry": geometry}
+    likelihoods = {}
+    if has_density(model):
+        progress("log-likelihoods")
+        likelihoods = _likelihoods(model, sequences, seed)
+    return {"equivariance": equivariance, "log_likelihood": likelihoods, "geometry": geometry}
 
 
 def _kinds(sequences):
@@ -87,13 +90,19 @@ def format_report(metrics: dict) -> str:
     lines.append(f"{'mean':22}{mean:>8.0f}")
     first = next(iter(rows.values()))
     lines.append(f"over {first['error_n']} images; the decoder's limit over the first {first['decoder_limit_n']} of them")
-    found = metrics["log_likelihood"]
-    lines.append(f"\nlog-likelihood (nats, {found['samples']} importance samples)")
+    return "\n".join(lines + _likelihood_lines(metrics["log_likelihood"]) + _geometry_lines(metrics["geometry"]))
+
+
+def _likelihood_lines(found):
+    """M17; nothing for a model without a density."""
+    if not found:
+        return []
+    lines = [f"\nlog-likelihood (nats, {found['samples']} importance samples)"]
     for name in ("frame", "sequence"):
         lines.append(
             f"{'per ' + name:22}{found[name]:>8.1f} ± {found[name + '_se']:<6.1f}effective samples {found[name + '_effective_samples']:.1f}"
         )
-    return "\n".join(lines + _geometry_lines(metrics["geometry"]))
+    return lines
 
 
 def _geometry_lines(geometry):

@@ -9,7 +9,6 @@ from flowlib.data import Batch, Source
 from flowlib.errors import FlowlibError
 from flowlib.flows import stops
 from flowlib.models.base import LatentModel
-from flowlib.models.importance import single_frame_log_weights
 from flowlib.models.registry import register
 
 
@@ -26,11 +25,13 @@ class MSP(LatentModel):
     Departures from the paper: the later frame is any of x_1 … x_T and is predicted from Z_0, as everywhere in the comparison, there
     the frames after those that M has seen, from the last of these; a small ridge; d = 32 numbers in a code, there thousands; no
     simultaneous block-diagonalisation afterwards. Codes are the encoder's means, and there is no KL, so its log σ is not trained and
-    importance weights under N(0, I) say little about this model.
+    nothing says how probable an image is: this model has no likelihood.
 
     rows : a, a divisor of d (0: the largest that is not above √d, so that two frames determine M)
     seen : how many first frames M is solved from, 2 or more;  ridge : ≥ 0, times tr(Σ Z Zᵀ) / a on the diagonal of the normal equations
     """
+
+    has_density = False
 
     def __init__(self, config: Config, channels=None, size=None, rows: int = 0, seen: int = 2, ridge=1e-4, **networks):
         super().__init__(config, channels, size, **networks)
@@ -116,5 +117,5 @@ class MSP(LatentModel):
         return self
 
     def frame_log_weights(self, batch: Batch, generator=None) -> Float[Tensor, "B frames"]:
-        """Every frame for itself under N(0, I) (M17), which this model was not trained for."""
-        return single_frame_log_weights(self, batch, generator)
+        """Raises FlowlibError: without a prior over codes there is no p(x) (M17)."""
+        raise FlowlibError("model msp has no prior over codes, so no likelihood: leave this measure out for it")

@@ -104,6 +104,11 @@ class Optional(Protocol):
         """q(k|x̄) (B, K), where k is inferred."""
 
 
+def has_density(model) -> bool:
+    """Whether a model says how probable images are (M17); where not, it carries `has_density = False`."""
+    return getattr(model, "has_density", True)
+
+
 def has_potentials(model) -> bool:
     """Whether a model's `flow` follows gradients."""
     return bool(getattr(model, "follows_gradients", False))

@@ -1,11 +1,10 @@
 """M5, M12: how straight the flows are, how fast, and which Hamilton–Jacobi equation their potentials come near."""
 
-import math
 from statistics import fmean as average
 
 from flowlib.data import load_sequences
 from flowlib.evaluation import flow_geometry
-from flowlib.experiments.measures.registry import mean, register
+from flowlib.experiments.measures.registry import mean, register, where_found
 from flowlib.models.hj_penalty import laplacians
 from flowlib.models.protocol import has_potentials
 
@@ -14,7 +13,7 @@ IMAGES = 200
 
 def over_factors(name):
     """The mean over factors of one number."""
-    return lambda found: average(one[name] for one in found.values()) if found else math.nan
+    return where_found(lambda found: average(one[name] for one in found.values()))
 
 
 @register(columns=[

@@ -1,5 +1,6 @@
 """The measures by name. A module of this folder adds its own with `@register(…)`; nothing else has to change."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -43,6 +44,11 @@ def measure(name: str, model, config):
         raise FlowlibError(f"unknown measure {name!r}: choose one of {', '.join(MEASURES)}")
     with torch.no_grad():
         return MEASURES[name].take(model, config)
+
+
+def where_found(number):
+    """A column's number; not a number where a model has nothing of the kind."""
+    return lambda found: number(found) if found else math.nan
 
 
 def whole(values) -> list[int]:
