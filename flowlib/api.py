@@ -40,7 +40,8 @@ def configuration(data, preset="tutorial-mnist", **options) -> Config:
     changes = {name: tuple(value) if name == "factors" else value for name, value in options.items() if name in fields}
     changes["options"] = dict(changes.get("options", {})) | own
     base = presets.preset(preset)
-    return dataclasses.replace(base, **options_for(base, data, options.get("size")) | changes)
+    found = options_for(base, data, options.get("size")) | changes
+    return dataclasses.replace(presets.for_model(base, found.get("model", base.model)), **found)
 
 
 def options_for(base: Config, data, size=None) -> dict:

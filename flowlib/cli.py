@@ -15,7 +15,7 @@ import tyro
 from tyro.conf import Positional, subcommand
 
 import flowlib
-from flowlib.config import Config, preset
+from flowlib.config import Config, for_model, preset
 from flowlib.errors import FlowlibError
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
@@ -29,8 +29,8 @@ class Train:
     """
 
     preset: str = "tutorial-mnist"
-    """Where the options below start from: tutorial-mnist, tutorial-shapes or tutorial-studio (ten minutes on two CPU cores); or, with the paper's settings,
-    paper-mnist, paper-shapes3d, paper-falcor3d or paper-isaac3d."""
+    """Where the options below start from: tutorial-mnist, tutorial-noiseless, tutorial-shapes or tutorial-studio (ten minutes on two CPU cores);
+    or, with the paper's settings, paper-mnist, paper-shapes3d, paper-falcor3d or paper-isaac3d."""
     out: Path | None = None
     """The run's folder; default runs/PRESET-seedSEED."""
     device: Device = "auto"
@@ -161,17 +161,19 @@ def _starting_point(arguments):
     reader = argparse.ArgumentParser(prog="python -m flowlib train", add_help=False, allow_abbrev=False)
     reader.add_argument("--preset", default=Train.preset)
     reader.add_argument("--data")
+    reader.add_argument("--model")
     given, rest = reader.parse_known_args(arguments)
     config = preset(given.preset)
     if given.data in (None, "digits", "mnist") or {"-h", "--help"} & set(rest):
-        config = dataclasses.replace(config, data=given.data or config.data)
+        found = {"data": given.data or config.data}
     else:
         from flowlib.api import options_for
 
         reader.add_argument("--size")
         size = reader.parse_known_args(arguments)[0].size or ""
-        config = dataclasses.replace(config, **options_for(config, given.data, int(size) if size.isdecimal() else None))
-    return Train(preset=given.preset, config=config), rest
+        found = options_for(config, given.data, int(size) if size.isdecimal() else None)
+    model = given.model or found.get("model", config.model)
+    return Train(preset=given.preset, config=dataclasses.replace(for_model(config, model), **found | {"model": model})), rest
 
 
 def main(arguments=None) -> int:

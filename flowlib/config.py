@@ -175,8 +175,10 @@ ISAAC = ("robot_x", "robot_y", "camera_height", "object_scale", "lighting_intens
 STUDIO = ("light_intensity", "light_x", "camera_x", "object_hue", "wall_hue", "robot_x", "robot_y")
 
 PRESETS = {
-    # For eight minutes on two CPU cores; rate, batch and second moments by the search in benchmarks/preset.py.
+    # For eight minutes on two CPU cores; rate, batch and second moments by the search in benchmarks/preset.py: of chapter 8's model, and
+    # of the same without noise between frames, which errs less.
     "tutorial-mnist": Config(batch_size=63, steps=15_000, learning_rate=6e-3, adam_beta2=0.95),
+    "tutorial-noiseless": Config(batch_size=63, steps=15_000, learning_rate=1e-2, adam_beta2=0.95, prior="none"),
     # Ten minutes.
     "tutorial-shapes": Config(
         data="rooms", size=64, factors=ROOM, horizon=7, held_out=0.001, batch_size=50, latent_dim=16, width=8, steps=3000
@@ -197,6 +199,20 @@ PRESETS = {
         "data": "isaac3d", "size": 128, "factors": ISAAC, "horizon": 3, "frames_per_step": 3, "held_out": 0.003,
     }),
 }  # fmt: skip
+
+
+# Options that choose a method. A model reads those that it names in `uses`; the others stay at their defaults.
+CHOICES = (
+    "time_free", "bounded_potential", "diffusion", "learn_diffusion", "prior", "velocity", "objective", "log_det", "hj_penalty", "hj_weight",
+)  # fmt: skip
+
+
+def for_model(config: Config, model: str) -> Config:
+    """A preset's settings for this model: with another than the preset's own, the choices of method take their defaults."""
+    if model == config.model:
+        return config
+    default = {field.name: field.default for field in dataclasses.fields(Config)}
+    return dataclasses.replace(config, model=model, **{name: default[name] for name in CHOICES})
 
 
 def preset(name: str) -> Config:

@@ -10,7 +10,8 @@ from tiny import CONFIG, OPTIONS
 
 import flowlib.data
 from flowlib import cli, commands
-from flowlib.config import from_json, preset
+from flowlib.api import configuration
+from flowlib.config import for_model, from_json, preset
 from flowlib.models import MODELS
 from flowlib.training import load, read_json
 
@@ -79,7 +80,8 @@ class TestTrain:
         assert cli.main(["train", "--model", model, "--out", "run", *small]) == 0
         metrics, printed = read_json(here / "run" / "metrics.json"), capsys.readouterr().out
         assert bool(metrics["geometry"]) == bool(getattr(MODELS[model], "follows_gradients", False)) == ("straightness" in printed)
-        if not hasattr(MODELS[model], "sequence_log_weights"):
+        assert bool(metrics["log_likelihood"]) == (model != "msp"), "MSP has no density"
+        if metrics["log_likelihood"] and not hasattr(MODELS[model], "sequence_log_weights"):
             frames = CONFIG.horizon + 1
             assert metrics["log_likelihood"]["sequence"] == pytest.approx(frames * metrics["log_likelihood"]["frame"], rel=0.05)
 
@@ -156,7 +158,7 @@ class TestRefused:
             (["train", "--model", "nope"], "model = 'nope': choose one of"),
             (["train", "--options", "bta", "4"], "options ['bta'] are not of the model 'flow'"),
             (["fly"], "unknown command 'fly': choose one of train, evaluate, experiments, data"),
-            (["train", "--preset", "big"], "unknown preset 'big': choose one of tutorial-mnist, tutorial-shapes, tutorial-studio, paper-mnist"),
+            (["train", "--preset", "big"], "unknown preset 'big': choose one of tutorial-mnist, tutorial-noiseless, tutorial-shapes, tutorial-studio, paper-mnist"),
             (["train", "--preset=big"], "unknown preset 'big'"), (["train", "--preset"], "--preset"),
             (["train", "--factors", "scale", "twist"], "unknown factor 'twist': choose one of scale"),
             (["train", "--factors", "hue", "hue"], "one or more different transformations"),
@@ -196,3 +198,15 @@ class TestRefused:
         (here / "run" / "checkpoint.safetensors").write_bytes((finished / "checkpoint.safetensors").read_bytes()[:-9])
         assert cli.main(["train", "--out", "run", *ARGUMENTS]) == 2
         assert "checkpoint.safetensors is no checkpoint in safetensors format (truncated or" in capsys.readouterr().err
+
+
+def test_a_preset_with_another_model_keeps_no_choice_of_method():
+    noiseless = preset("tutorial-noiseless")
+    other = for_model(noiseless, "vae")
+    assert noiseless.prior == "none" and (other.model, other.prior) == ("vae", "diffusion")
+    assert dataclasses.replace(noiseless, model="vae", prior="diffusion") == other, "and everything else stays"
+    assert for_model(noiseless, "flow") == noiseless
+    assert configuration("digits", "tutorial-noiseless", model="flow-inferred").prior == "diffusion"
+    assert configuration("digits", "tutorial-noiseless", model="linear-motion", prior="none").prior == "none"
+    assert cli.parse(["train", "--preset", "tutorial-noiseless", "--model", "vae"]).config == other
+    assert cli.parse(["train", "--preset", "tutorial-noiseless", "--hj-weight", "5"]).config == dataclasses.replace(noiseless, hj_weight=5.0)

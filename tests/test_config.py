@@ -32,7 +32,10 @@ def test_presets_survive_json(tmp_path, name):
 
 
 def test_unknown_preset():
-    with pytest.raises(FlowlibError, match="unknown preset 'big': choose one of tutorial-mnist, tutorial-shapes, tutorial-studio, paper-mnist"):
+    with pytest.raises(
+        FlowlibError,
+        match="unknown preset 'big': choose one of tutorial-mnist, tutorial-noiseless, tutorial-shapes, tutorial-studio, paper-mnist",
+    ):
         preset("big")
 
 

@@ -21,7 +21,7 @@ from flowlib.experiments.results import make_row, results_path, write_results
 ROOT = Path(__file__).resolve().parents[2]
 MEASURED = ("equivariance", "log_likelihood", "geometry")  # of what a run's metrics.json holds
 README = ROOT / "README.md"
-UNLABELLED = ("flow, k inferred", "VAE", "β-VAE", "FactorVAE", "SlowVAE")  # their training never reads k (tests/test_readme.py tries it)
+UNLABELLED = ("flow, k inferred", "VAE", "β-VAE", "FactorVAE", "SlowVAE", "MSP")  # their training never reads k (tests/test_readme.py tries it)
 HARDER = 50  # images on which the decoder's limit is searched
 
 

@@ -18,7 +18,7 @@ class LatentModel(nn.Module):
     config : encoder, decoder, latent size and likelihood are read from it, and the images' shape where it is not given
     encoder, decoder : None, or networks of your own: images (B, C, H, W) → (mean, log σ), (B, d) each; codes (B, d) → (B, C, H, W), as
         the likelihood reads it. Their shapes are checked. A checkpoint holds their weights, not their code: to load it, pass them again
-    uses : the choices of the configuration (`flowlib.models.contract.CHOICES`) that a class reads; `build_model` refuses the others
+    uses : the choices of the configuration (`flowlib.config.CHOICES`) that a class reads; `build_model` refuses the others
     reads_programs : whether sequences moved by more than one factor can be trained on: the objective follows `Batch.motion`, or reads no label
     version : raised when training changes in a way that its first steps do not show, so that older results are measured again
     """

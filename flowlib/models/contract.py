@@ -7,24 +7,11 @@ from typing import Literal, get_args, get_origin
 
 import torch
 
-from flowlib.config import Config
+from flowlib.config import CHOICES, Config
 from flowlib.errors import FlowlibError
 from flowlib.flows import stops
 
 METHODS = ("encode", "decode", "transport", "infer_factor", "calibrate", "frame_log_weights", "objective")
-# Options of the configuration that choose a method. A model reads those that it names in `uses`; the others stay at their defaults.
-CHOICES = (
-    "time_free",
-    "bounded_potential",
-    "diffusion",
-    "learn_diffusion",
-    "prior",
-    "velocity",
-    "objective",
-    "log_det",
-    "hj_penalty",
-    "hj_weight",
-)
 
 
 def check_class(model):

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from flowlib.config import Config
+from flowlib.config import CHOICES, Config
 from flowlib.data import Batch
 from flowlib.errors import FlowlibError
 from flowlib.flows import (
@@ -20,7 +20,6 @@ from flowlib.flows import (
     travel,
 )
 from flowlib.models.base import LatentModel
-from flowlib.models.contract import CHOICES
 from flowlib.models.hj_penalty import HJPenalty
 from flowlib.models.importance import marginal_log_weights, noisy_chain_log_weights, shared_flow_log_weights
 from flowlib.models.joint import Joint, NoisyChain, SharedStart, single_frames

@@ -6,11 +6,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from flowlib.config import Config
+from flowlib.config import CHOICES, Config
 from flowlib.data import Batch
 from flowlib.errors import FlowlibError
 from flowlib.flows import is_mixture
-from flowlib.models.contract import CHOICES
 from flowlib.models.flow_vae import FlowVAE
 from flowlib.models.joint import Joint
 from flowlib.models.recogniser import FactorClassifier, straight_through_sample

@@ -4,10 +4,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from flowlib.config import Config
+from flowlib.config import CHOICES, Config
 from flowlib.errors import FlowlibError
 from flowlib.flows import coordinate_density_change
-from flowlib.models.contract import CHOICES
 from flowlib.models.flow_vae import FlowVAE
 from flowlib.models.hj_penalty import HJPenalty, forces, start_terms
 from flowlib.models.protocol import LOG_2PI
