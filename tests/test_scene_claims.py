@@ -2,6 +2,7 @@
 
 from statistics import fmean
 
+import numpy as np
 import pytest
 
 from flowlib.book import scene_errors
@@ -27,30 +28,33 @@ def test_the_flow_is_not_below_every_baseline_on_factors_that_are_not_cyclic(roo
     assert all(max(each(rooms["SlowVAE"], name)) < min(each(rooms[FLOW], name)) for name in LINES)
 
 
-def test_there_every_method_errs_by_more_than_no_motion(rooms):
-    assert all(
-        scene_errors.mean_error(rows, [name]) > scene_errors.mean_error(rows, [name], "no_motion") for rows in rooms.values() for name in LINES
-    )
+RIVALS = ("VAE", "FactorVAE", "SlowVAE")
 
 
-def test_on_floor_hue_the_flow_is_below_every_mean_displacement(rooms):
-    rivals = ("VAE", "FactorVAE", "SlowVAE")
-    assert all(max(each(rooms[FLOW], "floor_hue")) < min(each(rooms[label], "floor_hue")) for label in rivals)
+def test_without_noise_it_is_on_every_factor_and_in_every_pair_of_runs(rooms):
+    assert all(max(each(rooms["PoFlow"], name)) < min(each(rooms[label], name)) for label in RIVALS for name in ROOM)
 
 
-def test_on_hues_a_linear_operator_moves_every_code_better(rooms):
+def test_on_hues_the_flow_is_below_every_mean_displacement(rooms):
+    assert all(max(each(rooms[FLOW], name)) < min(each(rooms[label], name)) for label in RIVALS for name in HUES)
+
+
+def test_on_hues_a_linear_operator_moves_every_code_better_than_its_mean_displacement(rooms):
     for rows in rooms.values():
-        assert scene_errors.mean_error(rows, HUES, "linear") < scene_errors.mean_error(rows, HUES)
+        assert scene_errors.mean_error(rows, HUES, "linear") < scene_errors.mean_error(rows, HUES, "displaced")
 
 
-def test_the_linear_operator_on_slow_codes_errs_least_of_all(rooms):
-    best = scene_errors.mean_error(rooms["SlowVAE"], ROOM, "linear")
-    assert all(best < scene_errors.mean_error(rows, ROOM, kind) for rows in rooms.values() for kind in ("own", "displaced"))
+def test_nothing_errs_less_on_hues_than_poflow_s_own_motion(rooms):
+    least = scene_errors.mean_error(rooms["PoFlow"], HUES)
+    assert all(least < scene_errors.mean_error(rows, HUES, kind) for rows in rooms.values() for kind in ("displaced", "linear"))
+    assert all(least < scene_errors.mean_error(rows, HUES) for label, rows in rooms.items() if label != "PoFlow")
 
 
-def test_k_is_not_recognised(rooms):
-    assert fmean(row["metrics"]["recognition"]["accuracy"] for row in rooms["flow, k inferred"]) < 0.5
-
-
-def test_on_floor_hue_a_linear_operator_on_the_flows_own_code_is_below_the_flow(rooms):
-    assert scene_errors.mean_error(rooms[FLOW], ["floor_hue"], "linear") < scene_errors.mean_error(rooms[FLOW], ["floor_hue"])
+def test_potentials_serve_halves_of_a_circle(rooms):
+    """Half of the sequences are named rightly by the factor alone; nearly all hues by the factor and the half where they begin."""
+    for row in rooms["flow, k inferred"]:
+        assert 0.3 < row["metrics"]["recognition"]["accuracy"] < 0.7
+        counts = [np.array(row["metrics"]["chosen"][name]) for name in HUES]
+        alone, by_start = (sum(one.sum(0).max() for one in counts), sum(one.max(1).sum() for one in counts))
+        total = sum(one.sum() for one in counts)
+        assert alone < 0.75 * total and by_start > 0.9 * total

@@ -1,7 +1,7 @@
-"""The README's tables and verdicts, made from data/results/: tutorial-mnist, comparison, operators, longer and ablations.
+"""The README's tables and verdicts, made from data/results/: tutorial-noiseless, comparison, operators, longer and ablations.
 
-python book/_tools/results_table.py collect MACHINE RUN [RUN …]   gather the metrics of finished runs (one per seed) into
-                                                                  that file; MACHINE says in words what they ran on
+python book/_tools/results_table.py collect PRESET MACHINE RUN [RUN …]   gather the metrics of finished runs (one per seed) into
+                                                                  PRESET.json; MACHINE says in words what they ran on
 python book/_tools/results_table.py                       rewrite the tables in README.md
 python book/_tools/results_table.py --check               change nothing; fail if the README differs
 """
@@ -25,7 +25,7 @@ UNLABELLED = ("flow, k inferred", "VAE", "β-VAE", "FactorVAE", "SlowVAE", "MSP"
 HARDER = 50  # images on which the decoder's limit is searched
 
 
-def collect(machine, folders):
+def collect(name, machine, folders):
     """One JSON from the metrics and configurations of runs that differ in their seed alone."""
     configs = [json.loads((Path(folder) / "config.json").read_text()) for folder in folders]
     runs = [json.loads((Path(folder) / "metrics.json").read_text()) for folder in folders]
@@ -33,8 +33,8 @@ def collect(machine, folders):
     if any(config != shared[0] for config in shared):
         raise SystemExit("these runs differ in more than their seed")
     rows = [_row(config, run, machine) for config, run in zip(configs, runs)]
-    found = {"about": "the preset of make train", "rows": sorted(rows, key=lambda row: row["seed"])}
-    write_results(found, results_path("tutorial-mnist"))
+    found = {"about": f"the preset {name}", "rows": sorted(rows, key=lambda row: row["seed"])}
+    write_results(found, results_path(name))
 
 
 def _row(config, run, machine):
@@ -125,7 +125,7 @@ def made():
     """What stands between the README's marks, by their names."""
     comparison = tables.read_results("comparison")
     return {
-        "results": table(tables.read_results("tutorial-mnist")) + "\n" + harder(comparison),
+        "results": table(tables.read_results("tutorial-noiseless")) + "\n" + harder(comparison),
         "comparison": comparison_table(comparison, further()),
         "verdicts": "\n".join(f"- {verdict}" for verdict in verdicts()),
     }
@@ -143,7 +143,7 @@ def rewritten(text, parts):
 
 def main(arguments):
     if arguments[:1] == ["collect"]:
-        return collect(arguments[1], arguments[2:])
+        return collect(arguments[1], arguments[2], arguments[3:])
     text = README.read_text()
     wanted = rewritten(text, made())
     if arguments == ["--check"]:
