@@ -178,7 +178,7 @@ PRESETS = {
     # For eight minutes on two CPU cores; rate, batch and second moments by the search in benchmarks/preset.py: of chapter 8's model, and
     # of the same without noise between frames, which errs less.
     "tutorial-mnist": Config(batch_size=63, steps=15_000, learning_rate=6e-3, adam_beta2=0.95),
-    "tutorial-noiseless": Config(batch_size=63, steps=15_000, learning_rate=1e-2, adam_beta2=0.95, prior="none"),
+    "tutorial-noiseless": Config(batch_size=63, steps=15_000, learning_rate=6e-3, adam_beta2=0.95, prior="none"),
     # Ten minutes.
     "tutorial-shapes": Config(
         data="rooms", size=64, factors=ROOM, horizon=7, held_out=0.001, batch_size=50, latent_dim=16, width=8, steps=3000
