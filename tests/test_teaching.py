@@ -194,7 +194,7 @@ def test_whatever_is_handed_in_is_graded_or_reported(tmp_path):
     assert "It fails for another number." in feedback
 
 
-@pytest.mark.skipif("FLOWLIB_NBGRADER" not in os.environ, reason="eight notebooks, minutes: FLOWLIB_NBGRADER=1 runs it, as every week")
+@pytest.mark.skipif("FLOWLIB_NBGRADER" not in os.environ, reason="eight notebooks, minutes: FLOWLIB_NBGRADER=1 runs it, as .ci/run does")
 def test_solutions_get_full_marks_and_releases_none(tmp_path):
     pytest.importorskip("nbgrader")
     out = tmp_path / "out"
