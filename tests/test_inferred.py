@@ -259,3 +259,42 @@ def test_frames_of_an_unknown_factor(monkeypatch):
     many = Batch(torch.zeros(6000, 2, 3, 1, 1), torch.tensor([[0, 1]]).expand(6000, -1), torch.zeros(6000, dtype=torch.long), 1)
     weights = model.frame_log_weights(many, torch.Generator().manual_seed(0)).exp()
     assert ((weights.mean(0) - 3).abs() < 4 * weights.std(0) / 6000**0.5).all()
+
+
+class TestSparePotentials:
+    """More potentials than factors."""
+
+    config = dataclasses.replace(CONFIG, model="flow-inferred", options={"potentials": 5})
+
+    def model(self):
+        torch.manual_seed(0)
+        return build_model(self.config).eval()
+
+    def test_all_of_them_are_trained(self, generator):
+        model = self.model()
+        assert model.prior.log_diffusion.shape == (5,) and model.recogniser(sequences().full_batch([0], 0)).shape == (1, 5)
+        model.potentials.head.data.normal_()
+        model.objective(sequences().training_batch(30, 1, generator), generator)["loss"].backward()
+        assert model.potentials.head.grad.flatten(1).abs().sum(1).min() > 0
+
+    def test_each_factor_gets_one_of_its_own(self, monkeypatch):
+        """Potential 4 is named for scale, 1 for rotation, 3 and then 0 for hue: the others take the numbers after the factors'."""
+        model, named = self.model(), torch.tensor([[4, 4, 4], [1, 1, 1], [3, 3, 0]])
+        monkeypatch.setattr(model.recogniser, "forward", lambda batch: 9.0 * torch.nn.functional.one_hot(named[batch.factor[0]], 5))
+        model.calibrate(sequences(), 3)
+        assert model.order.tolist() == [4, 1, 3]
+        batches = [sequences().full_batch([0, 1, 2], k) for k in range(3)]
+        assert [model.infer_potential(batch).tolist() for batch in batches] == [[0, 0, 0], [1, 1, 1], [2, 2, 3]]
+        assert [model.infer_factor(batch)[:2].tolist() for batch in batches] == [[0, 0], [1, 1], [2, 2]]
+
+    def test_a_likelihood_sums_over_the_factors_potentials_alone(self, generator):
+        """E w of k: Σ over three of the five, each of probability 1/5."""
+        batch = sequences().full_batch([0], 0)
+        model = self.model()
+        weights = torch.stack([model._draw_factor(batch, generator)[1] for _ in range(4000)])
+        assert weights.exp().mean().item() == pytest.approx(3 / 5, rel=0.02)
+
+    @pytest.mark.parametrize("count", [2, -1])
+    def test_too_few_are_refused(self, count):
+        with pytest.raises(FlowlibError, match=f"potentials = {count}: give 3 or more"):
+            build_model(dataclasses.replace(self.config, options={"potentials": count}))

@@ -169,9 +169,9 @@ def test_potentials_are_counted_by_factor_and_first_value(monkeypatch):
     """A model that names potential 2 where something turns, else 1 in the upper half of the hues that sequences begin at, and 0 in the lower."""
 
     class Halves:
-        recognise = None
+        count = 4
 
-        def infer_factor(self, batch):
+        def infer_potential(self, batch):
             values = (batch.frames[..., 0, 0, :3] * 255).round()
             turns = values[:, 1, 2] != values[:, 0, 2]
             return torch.where(turns, 2, (values[:, 0, 0] > 2).long())
@@ -179,11 +179,11 @@ def test_potentials_are_counted_by_factor_and_first_value(monkeypatch):
     members = np.arange(0, len(GRID), 7)
     source = FactorialSequences(Digits(), ("hue", "turn"), 2, members)
     monkeypatch.setattr(recognition, "load_sequences", lambda config, split: source)
-    found = measures.measure("chosen", Halves(), types.SimpleNamespace(factors=("hue", "turn", "spare")))
+    found = measures.measure("chosen", Halves(), None)
     hues, turns = (np.bincount(GRID.digits(members)[:, place] % values, minlength=values) for place, values in ((0, 6), (2, 3)))
-    assert found["hue"] == [[n, 0, 0] for n in hues[:3]] + [[0, n, 0] for n in hues[3:]]
-    assert found["turn"] == [[0, 0, n] for n in turns]
-    assert measures.measure("chosen", types.SimpleNamespace(infer_factor=Halves.infer_factor), None) == {}
+    assert found["hue"] == [[n, 0, 0, 0] for n in hues[:3]] + [[0, n, 0, 0] for n in hues[3:]]
+    assert found["turn"] == [[0, 0, n, 0] for n in turns]
+    assert measures.measure("chosen", types.SimpleNamespace(), None) == {}
 
 
 @pytest.mark.parametrize("model", ["flow", "flow-inferred", "poflow", "vae", "factor-vae", "slow-vae", "tvae", "linear-motion", "msp"])

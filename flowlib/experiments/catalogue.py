@@ -205,6 +205,11 @@ EXPERIMENTS = {
         "k inferred at full length without the charge for large logits",
         {"without shrinking": method(**CHOSEN["flow, k inferred"], shrink=0.0)}, ("equivariance", "recognition"),
     ),
+    "spare": Experiment(
+        "k inferred with twice as many potentials as factors",
+        {"k inferred, six potentials": method(base=SHORT_BASE, **CHOSEN["flow, k inferred"], potentials=6)},
+        ("chosen", "equivariance", "recognition"),
+    ),
     "operators": Experiment(
         "two baselines without a flow, moved by linear regressions instead of the mean displacement",
         {label: method(**CHOSEN[label] | {"model": f"{CHOSEN[label]['model']}-regression"}) for label in ("VAE", "SlowVAE")},
@@ -227,6 +232,11 @@ EXPERIMENTS = {
         "rendered rooms: five factors, three of them cyclic; each code also moved by mean displacements and by linear regressions",
         {label: method(**settings, base=ROOMS) for label, settings in SCENES.items()},
         ("chosen", "disentanglement", "equivariance", "likelihood", "long", "pairs", "recognition", "references"),
+    ),
+    "rooms-spare": Experiment(
+        "rooms, k inferred with eight potentials for five factors",
+        {"k inferred, eight potentials": method(**SCENES["flow, k inferred"], potentials=8, base=ROOMS)},
+        ("chosen", "equivariance", "recognition"),
     ),
     "combinations": Experiment(
         "rooms in which no training frame has all three hues in the upper half of the circle; `rooms` is the same with nothing left out",

@@ -50,13 +50,18 @@ class FlowVAE(LatentModel):
 
     def __init__(self, config: Config, channels=None, size=None, **networks):
         super().__init__(config, channels, size, **networks)
-        factors, shape = len(config.factors), (config.potential_width, config.potential_depth, config.horizon)
+        self._build_flows(len(config.factors))
+
+    def _build_flows(self, count):
+        """`count` potentials (or free fields), their D and their penalty."""
+        config = self.config
+        shape = config.potential_width, config.potential_depth, config.horizon
         if config.velocity == "free":
-            self.potentials = VelocityBank(factors, config.latent_dim, *shape, time_free=config.time_free)
+            self.potentials = VelocityBank(count, config.latent_dim, *shape, time_free=config.time_free)
         else:
-            self.potentials = PotentialBank(factors, config.latent_dim, *shape, config.bounded_potential, time_free=config.time_free)
-        self.prior = DiffusionPrior(factors, config.diffusion, config.learn_diffusion)
-        self.penalty = HJPenalty(config.hj_penalty, factors, config.latent_dim, config)
+            self.potentials = PotentialBank(count, config.latent_dim, *shape, config.bounded_potential, time_free=config.time_free)
+        self.prior = DiffusionPrior(count, config.diffusion, config.learn_diffusion)
+        self.penalty = HJPenalty(config.hj_penalty, count, config.latent_dim, config)
 
     @property
     def follows_gradients(self):

@@ -29,19 +29,39 @@ class InferredFlowVAE(FlowVAE):
     slow : see `FactorClassifier`; a small one gives the potentials time to become different
     shrink : weight of E‖logits‖²: where one potential is certain, no other is ever tried, and neither y nor the balance has a gradient
     warm_up : share of training in which the temperature falls from 1 to `cold`
+    potentials : how many potentials there are, 0 for one for each factor; with more, `calibrate` gives each factor one of its own, and
+        nothing is moved by the others afterwards
     """
 
     uses = tuple(name for name in CHOICES if name != "log_det")
 
-    def __init__(self, config: Config, channels=None, size=None, balance=100.0, cold=0.3, warm_up=0.5, slow=0.1, shrink=0.3, **networks):
+    def __init__(
+        self,
+        config: Config,
+        channels=None,
+        size=None,
+        balance=100.0,
+        cold=0.3,
+        warm_up=0.5,
+        slow=0.1,
+        shrink=0.3,
+        potentials: int = 0,
+        **networks,
+    ):
         super().__init__(config, channels, size, **networks)
         if config.objective != "path" or config.hj_penalty == "paper" or config.prior == "none":
             raise FlowlibError("model = 'flow-inferred' mixes potentials: use the path objective with its prior, and hj_penalty zero or none")
         if not (0 < cold <= 1 and 0 < warm_up <= 1 and slow > 0 and min(balance, shrink) >= 0):
             given = f"cold = {cold}, warm_up = {warm_up}, slow = {slow}, balance = {balance}, shrink = {shrink}"
             raise FlowlibError(f"{given}: give 0 < cold, warm_up ≤ 1, slow > 0, balance and shrink ≥ 0")
+        factors = len(config.factors)
+        self.count = potentials or factors
+        if self.count < factors:
+            raise FlowlibError(f"potentials = {potentials}: give {factors} or more, one for each factor, or 0")
+        if self.count > factors:
+            self._build_flows(self.count)
         self.shrink, self.balance, self.cold, self.warm_up = shrink, balance, cold, warm_up
-        self.recogniser = FactorClassifier(config.network, self.channels, self.size, len(config.factors), config.width, slow)
+        self.recogniser = FactorClassifier(config.network, self.channels, self.size, self.count, config.width, slow)
         self.register_buffer("iteration", torch.zeros((), dtype=torch.int64))
         self.register_buffer("order", torch.arange(len(config.factors)))
 
@@ -83,13 +103,20 @@ class InferredFlowVAE(FlowVAE):
         return terms
 
     def recognise(self, batch: Batch) -> Float[Tensor, "B K"]:
-        """q(k|x̄) in the order of the configuration's factors."""
+        """q(k|x̄) of the factors' potentials, in the order of the configuration's factors."""
         return self.recogniser(batch).softmax(-1)[:, self.order]
 
     @torch.no_grad()
     def infer_factor(self, batch: Batch) -> Int[Tensor, " B"]:
         """The most probable factor of each sequence."""
         return self.recognise(batch).argmax(-1)
+
+    @torch.no_grad()
+    def infer_potential(self, batch: Batch) -> Int[Tensor, " B"]:
+        """The most probable potential of each sequence: the number of its factor, or for potentials beyond these the next numbers."""
+        spare = [k for k in range(self.count) if k not in self.order.tolist()]
+        place = torch.cat([self.order, self.order.new_tensor(spare)]).argsort()
+        return place[self.recogniser(batch).argmax(-1)]
 
     @torch.no_grad()
     def calibrate(self, sequences, count: int = 300):
@@ -99,15 +126,15 @@ class InferredFlowVAE(FlowVAE):
         if not sequences.labelled:  # nothing to match with: the potentials keep their own numbers
             return self
         indices, factors = list(range(min(count, len(sequences)))), len(self.order)
-        agreement = torch.zeros(factors, factors, device="cpu")
+        agreement = torch.zeros(factors, self.count, device="cpu")
         for factor in range(factors):
             found = self.recogniser(sequences.full_batch(indices, factor)).argmax(-1)
-            agreement[factor] = torch.bincount(found, minlength=factors).cpu()
+            agreement[factor] = torch.bincount(found, minlength=self.count).cpu()
         self.order.copy_(torch.as_tensor(linear_sum_assignment(agreement.numpy(), maximize=True)[1]))
         return self
 
     def frame_log_weights(self, batch: Batch, generator=None) -> Float[Tensor, "B frames"]:
-        """One draw of log w for p(x_t): k is drawn from q(k|x̄), whose weight is 1 / (K q(k|x̄))."""
+        """One draw of log w for p(x_t): k is drawn from q(k|x̄), whose weight is 1 / (K q(k|x̄)); of K potentials, those of the factors."""
         labelled, weight = self._draw_factor(batch, generator)
         return weight[:, None] + super().frame_log_weights(labelled, generator)
 
@@ -132,9 +159,11 @@ class InferredFlowVAE(FlowVAE):
 
     def _draw_factor(self, batch, generator):
         probability = self.recognise(batch)
+        if self.count > len(self.order):
+            probability = probability / probability.sum(-1, keepdim=True)
         factor = torch.multinomial(probability, 1, generator=generator)[:, 0]
         chosen = probability.gather(1, factor[:, None])[:, 0]
-        return Batch(batch.frames, batch.times, factor, batch.steps), -math.log(len(self.order)) - chosen.log()
+        return Batch(batch.frames, batch.times, factor, batch.steps), -math.log(self.count) - chosen.log()
 
 
 def _to_uniform(log_probability):

@@ -22,19 +22,25 @@ def recognition(model, config):
 
 @register()
 def chosen(model, config):
-    """Factor → for each value that sequences begin at, how often each potential is named.
+    """Factor → for each value that sequences begin at, how often each potential is named (`infer_potential`): a table (values, potentials).
 
-    Nothing for a model that is told the factor, and for data that are no full factorial of equally long sequences.
+    Where data are no full factorial, one row for all. Nothing for a model that infers no potential.
     """
-    sequences = load_sequences(config, "test")
-    if not hasattr(model, "recognise") or not isinstance(sequences, FactorialSequences) or not sequences.composable:
+    if not hasattr(model, "infer_potential"):
         return {}
+    sequences = load_sequences(config, "test")
     indices, found = list(range(min(IMAGES, len(sequences)))), {}
-    still = torch.zeros(len(indices), len(sequences.factors), dtype=torch.int64, device="cpu")
-    begin = sequences.composed_values(indices, still)
+    begin = _first_values(sequences, indices)
     for k, name in enumerate(sequences.factors):
-        named = model.infer_factor(sequences.full_batch(indices, k)).cpu()
-        counts = torch.zeros(int(begin[:, k].max()) + 1, len(config.factors), dtype=torch.int64, device="cpu")
+        named = model.infer_potential(sequences.full_batch(indices, k)).cpu()
+        counts = torch.zeros(int(begin[:, k].max()) + 1, model.count, dtype=torch.int64, device="cpu")
         counts.index_put_((begin[:, k], named), torch.ones_like(named), accumulate=True)
         found[name] = counts.tolist()
     return found
+
+
+def _first_values(sequences, indices):
+    """(n, K) the value that each factor begins at; zeros where data are no full factorial of equally long sequences."""
+    still = torch.zeros(len(indices), len(sequences.factors), dtype=torch.int64, device="cpu")
+    factorial = isinstance(sequences, FactorialSequences) and sequences.composable
+    return sequences.composed_values(indices, still) if factorial else still
