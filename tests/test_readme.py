@@ -110,7 +110,8 @@ def test_who_reads_the_label_in_training():
         with torch.no_grad():
             for parameter in model.parameters():  # potentials begin at zero, where all of them are alike
                 parameter += 0.1 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1))
-        batch = sequences(config).training_batch(6, 1, torch.Generator().manual_seed(2))
+        more = {"beginning": model.beginning} if hasattr(model, "beginning") else {}
+        batch = sequences(config).training_batch(6, 1, torch.Generator().manual_seed(2), **more)
         other = copy.copy(batch)
         object.__setattr__(other, "factor", (batch.factor + 1) % 3)
         losses = [model.objective(one, torch.Generator().manual_seed(3))["loss"].item() for one in (batch, other)]
