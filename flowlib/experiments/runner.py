@@ -252,7 +252,7 @@ def run_job(label, config: Config, measures, folder) -> dict:
         started = time.perf_counter()
         metrics = {name: measure(name, trainer.model, config) for name in measures}
         json.dumps(metrics, allow_nan=False)  # one NaN must not keep the other runs from being written
-        measured = provenance() | {"seconds": round(time.perf_counter() - started, 1)}
+        measured = provenance() | {"seconds": round(time.perf_counter() - started, 3)}
     return make_row(label, config.seed, json.loads(to_json(config)), metrics, read_json(record), measured)
 
 
