@@ -115,6 +115,12 @@ def harder(comparison):
     return f"The first {HARDER} digits are harder than most: there the flow of the comparison below errs {100 * (ratio - 1):.0f} % more than on all."
 
 
+def noisy(results):
+    """The same with the noise between frames that the model of chapter 8 has."""
+    means = [statistics.mean(row["error"] for row in run["metrics"]["equivariance"].values()) for run in results["rows"]]
+    return f"With the noise between frames of chapter 8's model, `python -m flowlib train`, the mean is {tables.spread(means)}."
+
+
 def further():
     """What stands below the comparison: other operators, and longer training."""
     operators, longer = (tables.read_results(name) for name in ("operators", "longer"))
@@ -125,7 +131,7 @@ def made():
     """What stands between the README's marks, by their names."""
     comparison = tables.read_results("comparison")
     return {
-        "results": table(tables.read_results("tutorial-noiseless")) + "\n" + harder(comparison),
+        "results": table(tables.read_results("tutorial-noiseless")) + "\n" + harder(comparison) + "\n" + noisy(tables.read_results("tutorial-mnist")),
         "comparison": comparison_table(comparison, further()),
         "verdicts": "\n".join(f"- {verdict}" for verdict in verdicts()),
     }

@@ -185,7 +185,7 @@ EXPERIMENTS = {
     "control": Experiment(
         "the control of the flow that composes: PoFlow on the same sequences",
         {"PoFlow, same sequences": method(base=SHORT_BASE, **CHOSEN["PoFlow"] | {"starts": "late", "programs": "composed"})},
-        ("composition", "equivariance", "long"), (0, 1),
+        ("composition", "equivariance", "long"),
     ),
     "composed": Experiment(
         "the flow that composes at full length", {"flow that composes": method(**COMPOSING | {"learning_rate": 3e-3})},  # at 6e-3 a run diverged
@@ -245,7 +245,7 @@ EXPERIMENTS = {
     "studio": Experiment(
         "the small studio: seven factors, with shadows and parallax; each code also moved by mean displacements and by linear regressions",
         {label: method(**settings, base=STUDIO) for label, settings in SCENES.items()},
-        ("chosen", "disentanglement", "equivariance", "pairs", "recognition", "references"),
+        ("chosen", "disentanglement", "equivariance", "likelihood", "pairs", "recognition", "references"),
     ),
     "unlabelled": Experiment(
         "digits, several factors in every step and no labels: spike-and-slab strengths of fields of two kinds",
