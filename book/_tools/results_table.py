@@ -131,7 +131,11 @@ def made():
     """What stands between the README's marks, by their names."""
     comparison = tables.read_results("comparison")
     return {
-        "results": table(tables.read_results("tutorial-noiseless")) + "\n" + harder(comparison) + "\n" + noisy(tables.read_results("tutorial-mnist")),
+        "results": table(tables.read_results("tutorial-noiseless"))
+        + "\n"
+        + harder(comparison)
+        + "\n"
+        + noisy(tables.read_results("tutorial-mnist")),
         "comparison": comparison_table(comparison, further()),
         "verdicts": "\n".join(f"- {verdict}" for verdict in verdicts()),
     }
