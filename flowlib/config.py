@@ -211,8 +211,7 @@ def for_model(config: Config, model: str) -> Config:
     """A preset's settings for this model: with another than the preset's own, the choices of method take their defaults."""
     if model == config.model:
         return config
-    default = {field.name: field.default for field in dataclasses.fields(Config)}
-    return dataclasses.replace(config, model=model, **{name: default[name] for name in CHOICES})
+    return dataclasses.replace(config, model=model, **{name: getattr(Config, name) for name in CHOICES})
 
 
 def preset(name: str) -> Config:

@@ -1,4 +1,4 @@
-"""The README's tables and verdicts, made from data/results/: tutorial-noiseless, comparison, operators, longer and ablations.
+"""The README's tables and verdicts, made from data/results/: tutorial-noiseless, tutorial-mnist, comparison, operators, longer and ablations.
 
 python book/_tools/results_table.py collect PRESET MACHINE RUN [RUN …]   gather the metrics of finished runs (one per seed) into
                                                                   PRESET.json; MACHINE says in words what they ran on
@@ -56,8 +56,7 @@ def table(results):
     for name in names:
         columns = [[run["equivariance"][name][key] for run in runs] for key in ("error", "decoder_limit", "no_motion")]
         rows.append([name, tables.spread(columns[0]), tables.spread(columns[1]), grouped(statistics.mean(columns[2]))])
-    means = [statistics.mean(run["equivariance"][name]["error"] for name in names) for run in runs]
-    rows.append(["**mean**", f"**{tables.spread(means)}**", "", ""])
+    rows.append(["**mean**", f"**{tables.spread(_mean_errors(results))}**", "", ""])
     samples = runs[0]["log_likelihood"]["samples"]
     unit = "log-likelihood, lower bound on average, nats"
     bounds = [[unit, "mean over seeds", "standard error of one run", f"effective draws of {samples}"]]
@@ -73,6 +72,11 @@ def table(results):
         f"held-out digits. Training took {minutes} minutes on {results['rows'][0]['trained']['machine']}."
     )
     return "\n\n".join([tables.layout(rows, "markdown"), tables.layout(bounds, "markdown"), note])
+
+
+def _mean_errors(results):
+    """Of every run of a preset, the equivariance error averaged over the factors."""
+    return [statistics.mean(row["error"] for row in run["metrics"]["equivariance"].values()) for run in results["rows"]]
 
 
 def comparison_table(results, also=()):
@@ -117,8 +121,7 @@ def harder(comparison):
 
 def noisy(results):
     """The same with the noise between frames that the model of chapter 8 has."""
-    means = [statistics.mean(row["error"] for row in run["metrics"]["equivariance"].values()) for run in results["rows"]]
-    return f"With the noise between frames of chapter 8's model, `python -m flowlib train`, the mean is {tables.spread(means)}."
+    return f"With the noise between frames of chapter 8's model, `python -m flowlib train`, the mean is {tables.spread(_mean_errors(results))}."
 
 
 def further():
@@ -129,13 +132,9 @@ def further():
 
 def made():
     """What stands between the README's marks, by their names."""
-    comparison = tables.read_results("comparison")
+    comparison, noiseless, noise = (tables.read_results(name) for name in ("comparison", "tutorial-noiseless", "tutorial-mnist"))
     return {
-        "results": table(tables.read_results("tutorial-noiseless"))
-        + "\n"
-        + harder(comparison)
-        + "\n"
-        + noisy(tables.read_results("tutorial-mnist")),
+        "results": "\n".join([table(noiseless), harder(comparison), noisy(noise)]),
         "comparison": comparison_table(comparison, further()),
         "verdicts": "\n".join(f"- {verdict}" for verdict in verdicts()),
     }

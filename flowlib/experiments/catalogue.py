@@ -49,7 +49,6 @@ CHOSEN = {
     "MSP": {"model": "msp", "seen": 3, "learning_rate": 6e-3},
 }
 
-
 # The same small search for all: two learning rates, and two values of what the method has of its own (VAE: nothing, so four rates).
 RATES = (3e-3, 6e-3)
 OWN = {

@@ -248,7 +248,7 @@ def run_job(label, config: Config, measures, folder) -> dict:
         trainer = train_run(folder, config, load_sequences(config), progress=False)
         record = Path(folder) / PROVENANCE
         if not record.exists():
-            write_json(record, provenance() | {"seconds": round(trainer.seconds, 1)})
+            write_json(record, provenance() | {"seconds": round(trainer.seconds, 3)})
         started = time.perf_counter()
         metrics = {name: measure(name, trainer.model, config) for name in measures}
         json.dumps(metrics, allow_nan=False)  # one NaN must not keep the other runs from being written

@@ -2,7 +2,6 @@
 
 import functools
 import inspect
-from dataclasses import fields
 from typing import Literal, get_args, get_origin
 
 import torch
@@ -52,11 +51,10 @@ def typed(parameter: inspect.Parameter, value):
 
 def check_choices(model, config: Config):
     """Raise FlowlibError for options of the configuration that would silently do nothing for this class of models."""
-    default = {field.name: field.default for field in fields(Config)}
-    idle = [name for name in CHOICES if name not in getattr(model, "uses", CHOICES) and getattr(config, name) != default[name]]
+    idle = [name for name in CHOICES if name not in getattr(model, "uses", CHOICES) and getattr(config, name) != getattr(Config, name)]
     if idle:
         given = ", ".join(f"{name} = {getattr(config, name)!r}" for name in idle)
-        kept = ", ".join(f"{name} {default[name]}" for name in idle)
+        kept = ", ".join(f"{name} {getattr(Config, name)}" for name in idle)
         raise FlowlibError(f"{given}: the model {config.model!r} has no use for this; leave {kept}")
 
 

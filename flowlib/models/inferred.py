@@ -114,7 +114,8 @@ class InferredFlowVAE(FlowVAE):
     @torch.no_grad()
     def infer_potential(self, batch: Batch) -> Int[Tensor, " B"]:
         """The most probable potential of each sequence: the number of its factor, or for potentials beyond these the next numbers."""
-        spare = [k for k in range(self.count) if k not in self.order.tolist()]
+        named = self.order.tolist()
+        spare = [k for k in range(self.count) if k not in named]
         place = torch.cat([self.order, self.order.new_tensor(spare)]).argsort()
         return place[self.recogniser(batch).argmax(-1)]
 
@@ -159,8 +160,7 @@ class InferredFlowVAE(FlowVAE):
 
     def _draw_factor(self, batch, generator):
         probability = self.recognise(batch)
-        if self.count > len(self.order):
-            probability = probability / probability.sum(-1, keepdim=True)
+        probability = probability / probability.sum(-1, keepdim=True)  # of these alone, where other potentials are to spare
         factor = torch.multinomial(probability, 1, generator=generator)[:, 0]
         chosen = probability.gather(1, factor[:, None])[:, 0]
         return Batch(batch.frames, batch.times, factor, batch.steps), -math.log(self.count) - chosen.log()
