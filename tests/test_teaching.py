@@ -18,6 +18,7 @@ from flowlib import teaching
 from flowlib.errors import FlowlibError
 from flowlib.teaching import NotYet, close, generator, graded, submission
 from flowlib.teaching.classroom import build, completed, grade
+from flowlib.teaching.minutes import TEXT, summary, written_down
 from flowlib.teaching.sources import grade_id, notebook, points, sources, written
 
 SOURCE = """# %% [markdown]
@@ -105,6 +106,7 @@ def test_everyone_has_own_numbers():
 def test_sources_are_whole(name):
     made = notebook(sources()[name])
     tests = [cell for cell in made.cells if grade_id(cell) in points(made.cells)]
+    assert made.cells[-2].source == TEXT and "nbgrader" not in made.cells[-2].metadata, "a place for minutes, ungraded"
     assert made.cells[0].source.startswith("# Assignment") and "colab" in made.cells[1].metadata.tags
     assert made.cells[1].source == colab_cell.source(address.address()), "the set-up cell of the chapters"
     assert all(cell.source.startswith("# Checks ") for cell in tests), "every test says in its first line what it checks"
@@ -130,7 +132,7 @@ def test_cells_that_were_deleted_are_put_back(tmp_path):
     assert [grade_id(cell) for cell in whole.cells if grade_id(cell)] == [grade_id(cell) for cell in released.cells if grade_id(cell)]
 
 
-def answered(released, path, double="return 2 * x", half="half = 3", words="", first=None, without=(), test=None):
+def answered(released, path, double="return 2 * x", half="half = 3", words="", first=None, without=(), test=None, minutes=None):
     """A submission: the release with these answers."""
     book = nbformat.read(released, 4)
     for cell in book.cells:
@@ -142,6 +144,8 @@ def answered(released, path, double="return 2 * x", half="half = 3", words="", f
             cell.source = words
         elif grade_id(cell) == "double" and test:
             cell.source = test
+        elif cell.source == TEXT and minutes is not None:
+            cell.source = minutes
     book.cells = [cell for cell in book.cells if grade_id(cell) not in without]
     if first:
         book.cells.insert(0, nbformat.v4.new_code_cell(first))
@@ -154,7 +158,25 @@ def hand_in(released, folder, student, **answers):
     answered(released, folder / student / "1_small.ipynb", **answers)
 
 
-def test_whatever_is_handed_in_is_graded_or_reported(tmp_path):
+@pytest.mark.parametrize(
+    "line, wanted",
+    [
+        ("Minutes: 90", 90), (f"{TEXT} 7.5\n", 7.5), ("Minutes: 5\n\nMinutes: 6 or so", 6), (TEXT, None), (f"{TEXT}\n\nsorry", None), ("Minutes: long", None),
+        ("Minutes: -5", None), ("Minutes: 0", None), ("Minutes: NaN", None), ("Minutes: inf", None), ("Minutes: 1e9", None), ("no such line", None),
+    ],
+)  # fmt: skip
+def test_minutes_are_a_number_or_nothing(tmp_path, line, wanted):
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(line)]), tmp_path / "1_small.ipynb")
+    assert written_down(tmp_path / "1_small.ipynb") == wanted
+    assert written_down(tmp_path / "no such file.ipynb") is None
+
+
+def test_minutes_of_a_class():
+    assert summary([60.0, None, 100.0, 70.0]) == "median 70 minutes, 60 to 100 (3 of 4 wrote them down)"
+    assert summary([None]) == "nobody wrote down minutes"
+
+
+def test_whatever_is_handed_in_is_graded_or_reported(tmp_path, capsys):
     pytest.importorskip("nbgrader")
     folder, out, handed_in, endless = (tmp_path / name for name in ("sources", "out", "handed in", "endless"))
     folder.mkdir()
@@ -164,9 +186,9 @@ def test_whatever_is_handed_in_is_graded_or_reported(tmp_path):
     assert "instructor" in (out / "nbgrader_config.py").read_text()
     assert "return 2 * x" not in text and "half = 3" not in text and "double(7)" not in text and "secret" not in text
     cases = {
-        "solution": ({"words": "My own."}, (3, 2)),
-        "hard-coded": ({"double": "return 4"}, (0, 2)),
-        "tampered": ({"double": "return 5", "test": "double(2) == 5", "without": ("half", "submission")}, (0, 2)),
+        "solution": ({"words": "My own.", "minutes": "Minutes: 95.5 on two evenings"}, (3, 2)),
+        "hard-coded": ({"double": "return 4", "minutes": "Minutes: long"}, (0, 2)),
+        "tampered": ({"minutes": "Minutes: 40", "double": "return 5", "test": "double(2) == 5", "without": ("half", "submission")}, (0, 2)),
         "greedy": ({"half": "half = bytearray(10**12)", "first": "import not_there"}, (3, 0)),
     }
     for student, (answers, _) in cases.items():
@@ -182,6 +204,10 @@ def test_whatever_is_handed_in_is_graded_or_reported(tmp_path):
     each = (time.perf_counter() - started) / 5  # kernels
     with open(out / "points.csv") as file:
         assert len(list(csv.DictReader(file))) == len(rows) == 3 * 6
+    with open(out / "minutes.csv") as file:
+        noted = {row["student"]: row["minutes"] for row in csv.DictReader(file) if row["assignment"] == "1_small"}
+    assert noted == {"solution": "95.5", "tampered": "40.0"} | dict.fromkeys(("hard-coded", "greedy", "untouched", "broken"), "")
+    assert "1_small: median 67.75 minutes, 40 to 95.5 (2 of 6 wrote them down)" in capsys.readouterr().out
     rows += grade(endless, out, folder, seconds=max(5, round(each)))  # also where the machine is busy, longer than an import takes
     wanted = {student: points for student, (_, points) in cases.items()} | {"untouched": (0, 0), "for-ever": (0, 2), "broken": (None, None)}
     found = {student: {row.task: row for row in rows if row.student == student} for student in wanted}

@@ -26,7 +26,7 @@ def main(arguments=None) -> int:
             print(f"with solutions: {options.out}/instructor")
         else:
             grade(options.folder, options.out, seconds=options.seconds, gigabytes=options.gigabytes)
-            print(f"points: {options.out}/points.csv, feedback: {options.out}/feedback")
+            print(f"points: {options.out}/points.csv, minutes: {options.out}/minutes.csv, feedback: {options.out}/feedback")
     except FlowlibError as error:
         print(f"flowlib: {error}", file=sys.stderr)
         return 2

@@ -15,6 +15,7 @@ import nbformat
 
 from flowlib.errors import FlowlibError
 from flowlib.files import write_text
+from flowlib.teaching import minutes
 from flowlib.teaching.sources import FOLDER, grade_id, notebook, sources
 
 BUILT = Path("_build/assignments")
@@ -54,6 +55,8 @@ def build(out=BUILT, folder=FOLDER, seconds=60) -> list[Path]:
 def grade(submissions, out=BUILT, folder=FOLDER, seconds=60, gigabytes=8) -> list[Row]:
     """Grade SUBMISSIONS/STUDENT/NAME.ipynb, which stay as they are; writes OUT/points.csv and OUT/feedback/STUDENT/NAME/NAME.html.
 
+    The minutes that students wrote down go into OUT/minutes.csv; their median and range are printed.
+
     seconds : what one cell may take;  gigabytes : address space of the notebook's process. What goes beyond fails alone.
     Points that a person gave through nbgrader's own pages (Formgrader, in a `jupyter notebook` started in OUT) are kept.
     """
@@ -70,6 +73,8 @@ def grade(submissions, out=BUILT, folder=FOLDER, seconds=60, gigabytes=8) -> lis
     writer = csv.writer(table)
     writer.writerows([[field.name for field in fields(Row)], *map(astuple, rows)])
     write_text(out / "points.csv", table.getvalue())
+    for name, taken in minutes.collect(found, out / "minutes.csv").items():
+        print(f"{name}: {minutes.summary(taken)}", flush=True)
     return rows
 
 

@@ -6,7 +6,7 @@
     # %% [markdown] manual="NAME" points=5    a text that a person grades
     # %% locked="NAME"                        a cell that grading restores
 
-nbgrader's metadata, the cell that sets up Colab and the check before handing in are added here.
+nbgrader's metadata, the cell that sets up Colab, the place for minutes and the check before handing in are added here.
 """
 
 import tomllib
@@ -14,10 +14,11 @@ from pathlib import Path
 
 import jupytext
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from flowlib.colab import PYPROJECT
 from flowlib.errors import FlowlibError
+from flowlib.teaching import minutes
 
 FOLDER = Path(__file__).resolve().parents[2] / "assignments"
 KERNEL = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}, "language_info": {"name": "python"}}
@@ -51,6 +52,7 @@ def notebook(path) -> NotebookNode:
     cells = [_cell(cell, f"{path}, cell {index}") for index, cell in enumerate(jupytext.read(path, fmt="py:percent").cells)]
     check = f"from flowlib import teaching\n\nteaching.submission({', '.join(map(str, filter(None, (points(cells), written(cells)))))})"
     cells = [cells[0], new_code_cell(setup_cell(), metadata={"tags": ["colab"]}), *cells[1:]]
+    cells.append(new_markdown_cell(minutes.TEXT))
     cells.append(new_code_cell(check, metadata={"nbgrader": _metadata("submission", "code", *KINDS["locked"])}))
     names = [grade_id(cell) for cell in cells if grade_id(cell)]
     if doubled := {name for name in names if names.count(name) > 1}:
