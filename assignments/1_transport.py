@@ -2,7 +2,7 @@
 # # Assignment 1: Moving and matching mass
 #
 # You will find the velocity behind a moving density, count what passes through a door, fold a line, and prove that a plan of transport is
-# nearly the best one. It belongs to chapters 1 and 2 of the book. Plan 90 minutes (an estimate). 20 points.
+# nearly the best one. It belongs to chapters 1 and 2 of the book. Plan 100 minutes. 20 points.
 #
 # How it works: replace each `raise NotImplementedError()` by your answer, then run the test below it. A test that is not
 # satisfied says in one sentence where to look. When your notebook is graded, the same tests run again with other numbers, so write functions

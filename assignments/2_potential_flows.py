@@ -3,7 +3,7 @@
 #
 # You will solve the Hamilton–Jacobi equation for quadratic potentials, find out when three particles would rather exchange their places, read a
 # particle's acceleration off a residual, and divide an action into what was needed and what was wasted. It belongs to chapters 3 and 4 of the
-# book. Plan 100 minutes (an estimate). 20 points.
+# book. Plan 95 minutes. 20 points.
 #
 # How it works: replace each `raise NotImplementedError()` by your answer, then run the test below it. A test that is not
 # satisfied says in one sentence where to look. When your notebook is graded, the same tests run again with other numbers, so write functions

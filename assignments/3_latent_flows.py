@@ -2,7 +2,7 @@
 # # Assignment 3: Latent flows and their bounds
 #
 # You will carry a log-density along a flow, find it at a given place, compute both objectives of the flow-factorized VAE where the truth is known, and look
-# into a trained model. It belongs to chapters 6 and 8 of the book. Plan 110 minutes (an estimate). 20 points.
+# into a trained model. It belongs to chapters 6 and 8 of the book. Plan 100 minutes. 20 points.
 #
 # How it works: replace each `raise NotImplementedError()` by your answer, then run the test below it. A test that is not
 # satisfied says in one sentence where to look. When your notebook is graded, the same tests run again with other numbers, so write functions

@@ -2,7 +2,7 @@
 # # Assignment 4: A project — one change, measured
 #
 # You will add a transformation and a model through the library's protocol, learn to compare two methods seed by seed and image by image, then change one thing of your own
-# choice and say what it did. It belongs to chapters 8 and 10 of the book. Plan 120 minutes (an estimate), training not counted. 20 points: 10 by tests, 10 by a reader.
+# choice and say what it did. It belongs to chapters 8 and 10 of the book. Plan 110 minutes, training not counted. 20 points: 10 by tests, 10 by a reader.
 #
 # How it works: replace each `raise NotImplementedError()` by your answer, then run the test below it. A test that is not
 # satisfied says in one sentence where to look. When your notebook is graded, the same tests run again with other numbers, so write functions
