@@ -34,8 +34,8 @@ class Config:
     """How many of the frames x_1 … x_T are decoded in a training step, reweighted by T/n (x_0 always is)."""
     starts: Literal["plain", "moved", "late", "anywhere", "mixed"] = "plain"
     """Training sequences begin plain; or half of them moved, by the other factors (moved), the own (late), all (anywhere); mixed: several at once."""
-    programs: Literal["single", "composed"] = "single"
-    """What moves a training sequence: one factor; or, in two thirds of them, two, one after the other or both at once."""
+    programs: Literal["single", "composed", "switched"] = "single"
+    """What moves a training sequence: one factor; in half of them two in turn (switched); in two thirds two, in turn or at once (composed)."""
     left_out: tuple[int, ...] = ()
     """Digits that are left out of training (M19); the held-out part always has all ten."""
     corner: tuple[str, ...] = ()

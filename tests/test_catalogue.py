@@ -1,16 +1,19 @@
 """The experiments are fair: one budget, one search, and what was chosen is what the search found best."""
 
 import dataclasses
+import json
+from pathlib import Path
 
 import pytest
 
 from flowlib.errors import FlowlibError
-from flowlib.experiments.catalogue import BASE, CHOSEN, EXPERIMENTS, candidates, experiment
+from flowlib.experiments.catalogue import BASE, CHOSEN, EXPERIMENTS, MILLISECONDS, candidates, experiment
 from flowlib.experiments.measures.equivariance import mean_error
 from flowlib.experiments.runner import differences, unfinished
 from flowlib.experiments.tables import best_candidates, read_results
 from flowlib.models import build_model
 
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 SHARED = (
     "data", "factors", "horizon", "batch_size", "frames_per_step", "latent_dim", "network", "width", "likelihood", "steps", "schedule",
 )  # fmt: skip
@@ -19,7 +22,7 @@ SHARED = (
 @pytest.mark.parametrize(
     "name",
     "search comparison ablations variants penalties unseen collapse starts longer shrinking operators apart composing composed control tight".split()
-    + "spare rooms-spare rooms-search rooms combinations studio unlabelled".split(),
+    + "midway spare rooms-spare rooms-search rooms combinations studio unlabelled".split(),
 )
 def test_methods_of_an_experiment_share_their_budget(name):
     configs = list(experiment(name).methods.values())
@@ -37,13 +40,27 @@ def test_every_method_is_searched_alike():
     assert all(config.validation == 0 for config in experiment("comparison").methods.values())
 
 
+@pytest.mark.parametrize("name", ["equal-time", "equal-time-nats", "equal-time-search"])
+def test_at_equal_time_only_the_number_of_steps_differs(name):
+    methods = experiment(name).methods
+    for option in set(SHARED) - {"steps"}:
+        assert len({getattr(config, option) for config in methods.values()}) == 1, option
+    assert MILLISECONDS == json.loads((BENCHMARKS / "steps.json").read_text())
+    for label, config in methods.items():
+        step = MILLISECONDS[label.rsplit(" ", 1)[0] if name.endswith("search") else label]
+        first = next(iter(methods.values()))
+        assert config.steps * step == pytest.approx(first.steps * MILLISECONDS["flow without noise"], rel=1e-3), label
+
+
 def test_every_configuration_can_be_built():
     for one in EXPERIMENTS.values():
         for config in one.methods.values():
             build_model(dataclasses.replace(config, width=2))
 
 
-@pytest.mark.parametrize("search, used", [("search", "comparison"), ("search", "tight"), ("rooms-search", "rooms")])
+@pytest.mark.parametrize(
+    "search, used", [("search", "comparison"), ("search", "tight"), ("rooms-search", "rooms"), ("equal-time-search", "equal-time")]
+)
 def test_the_search_chose_what_the_comparison_uses(search, used):
     """The best candidate; of two within half a percent of each other, the default."""
     results = read_results(search)
@@ -52,7 +69,7 @@ def test_the_search_chose_what_the_comparison_uses(search, used):
         chosen = [
             mean_error(row["metrics"]["validation"]) for row in results["rows"]
             if row["method"].rsplit(" ", 1)[0] == label
-            and all(row["config"][option] == getattr(config, option) for option in ("model", "options", "learning_rate", "hj_weight", "prior"))
+            and all(row["config"][option] == getattr(config, option) for option in ("model", "options", "learning_rate", "adam_beta2", "hj_weight", "prior"))
         ]  # fmt: skip
         assert chosen, f"{label} in CHOSEN is not among the search's results: run the search, then copy its best into CHOSEN"
         assert chosen[0] <= 1.005 * best[label][1], label

@@ -54,6 +54,12 @@ class TestActivity:
         partners = {(k, j) for k, row in zip(self.own.tolist(), total.tolist()) for j in range(3) if row[j] and j != k}
         assert len(partners) == 6
 
+    def test_half_of_them_switch_and_nothing_acts_at_once(self):
+        switched = random_activity("switched", 900, 3, 8, generator())
+        assert (switched.sum(2) == 1).all()
+        changes = (switched.argmax(2).diff(dim=1) != 0).sum(1)
+        assert set(changes.tolist()) == {0, 1} and 400 < changes.sum() < 500
+
     def test_single_is_the_own_factor_throughout(self):
         single = random_activity("single", 6, 3, 4, generator())
         assert torch.equal(single.argmax(2), torch.arange(3).repeat_interleave(2)[:, None].expand(-1, 4)) and single.sum() == 24
@@ -73,6 +79,7 @@ def test_half_of_the_starts_are_plain_and_the_others_anywhere():
     "options",
     [
         {"programs": "composed"},
+        {"programs": "switched"},
         {"starts": "anywhere"},
         {"starts": "late", "programs": "composed"},
         {"starts": "anywhere", "programs": "composed"},
@@ -107,7 +114,7 @@ def test_shares_of_a_batch_are_the_batch():
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"starts": "x"}, "choose plain, moved, late or anywhere"), ({"programs": "x"}, "choose single or composed"),
+        ({"starts": "x"}, "choose plain, moved, late or anywhere"), ({"programs": "x"}, "choose single, composed or switched"),
         ({"starts": "moved", "programs": "composed"}, "begin plain, late or anywhere"),
     ],
 )  # fmt: skip

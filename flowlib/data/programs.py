@@ -11,6 +11,8 @@ from torch.nn.functional import one_hot
 
 from flowlib.data.batch import grouped_factors
 
+KINDS = {"composed": 3, "switched": 2}  # alone; one after the other; both at once
+
 
 def random_start(starts: str, batch_size: int, factors: int, steps: int, generator) -> Int[Tensor, "B K"]:
     """Every factor's step in x_0: 0 ("plain"), or in half of the sequences at random in 0 … T, of all ("anywhere") or the own alone ("late").
@@ -29,7 +31,7 @@ def random_activity(programs: str, batch_size: int, factors: int, steps: int, ge
     """Which factors act in each step, of a batch grouped by factor.
 
     programs : "single", the sequence's own throughout. "composed", with equal chances that; or its own before a random step 1 … T − 1
-        and another one after it; or its own and another one in every step
+        and another one after it; or its own and another one in every step. "switched", with equal chances the first two of these
     """
     drawn = {"generator": generator, "device": generator.device}
     own = grouped_factors(batch_size, factors, generator.device)
@@ -39,7 +41,7 @@ def random_activity(programs: str, batch_size: int, factors: int, steps: int, ge
     other = one_hot((own + torch.randint(1, factors, (batch_size,), **drawn)) % factors, factors)[:, None]
     at = torch.randint(1, max(steps, 2), (batch_size, 1), **drawn)
     later = (torch.arange(steps, device=generator.device) >= at)[..., None]
-    kind = torch.randint(3, (batch_size, 1, 1), **drawn)
+    kind = torch.randint(KINDS[programs], (batch_size, 1, 1), **drawn)
     return torch.where(kind == 0, alone, torch.where(kind == 1, torch.where(later, other, alone), alone + other))
 
 

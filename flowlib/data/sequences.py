@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int, Real
 from torch import Tensor
 
-from flowlib.data.programs import random_activity, random_start, steps_at
+from flowlib.data.programs import KINDS, random_activity, random_start, steps_at
 from flowlib.data.source import Source, shares
 from flowlib.data.transforms import colour, known, strength, transform
 from flowlib.errors import FlowlibError
@@ -18,7 +18,8 @@ class ImageSequences(Source):
     starts : where training sequences begin: "plain", the image as it is; "moved", in half of them with every other factor at
         a random step 0 … T, where it stays; "late", in half of them with the own factor there, which then moves on; "anywhere", in half
         of them with every factor there
-    programs : what moves them: "single", one factor; "composed", in two thirds of them, two (`flowlib.data.programs`)
+    programs : what moves them: "single", one factor; "composed", in two thirds of them, two; "switched", in half of them, two, one
+        after the other (`flowlib.data.programs`)
     Raises FlowlibError for images that cannot be used, and for a transformation that fails on the first one.
     """
 
@@ -31,10 +32,10 @@ class ImageSequences(Source):
         self.channels, self.size, self.device = images.shape[1], images.shape[-1], images.device
         if starts not in ("plain", "moved", "late", "anywhere"):
             raise FlowlibError(f"starts = {starts!r}: choose plain, moved, late or anywhere")
-        if programs not in ("single", "composed"):
-            raise FlowlibError(f"programs = {programs!r}: choose single or composed")
-        if programs == "composed" and (len(self.factors) < 2 or starts == "moved"):
-            raise FlowlibError("programs = 'composed' needs two factors or more, and sequences that begin plain, late or anywhere")
+        if programs not in ("single", *KINDS):
+            raise FlowlibError(f"programs = {programs!r}: choose single, {' or '.join(KINDS)}")
+        if programs != "single" and (len(self.factors) < 2 or starts == "moved"):
+            raise FlowlibError(f"programs = {programs!r} needs two factors or more, and sequences that begin plain, late or anywhere")
         if steps < 1:
             raise FlowlibError(f"steps = {steps}: a sequence has at least one step")
         if not self.factors or len(set(self.factors)) < len(self.factors):
@@ -86,7 +87,7 @@ class ImageSequences(Source):
         times = self._random_times(batch_size, frames_per_step, generator, beginning).to(self.device)[rows]
         if self.starts == "moved":
             return self.composed(indices, self._with_other_factors(factor, times, batch_size, rows, generator)), times, factor
-        if self.starts in ("late", "anywhere") or self.programs == "composed":
+        if self.starts in ("late", "anywhere") or self.programs != "single":
             return self._draw_program(indices, times, factor, batch_size, rows, generator)
         images = self.first_frames(indices)
         return torch.cat([images[:, None], self.frames(images, factor, times[:, 1:])], 1), times, factor

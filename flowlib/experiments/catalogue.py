@@ -91,6 +91,15 @@ SCENES = {label: CHOSEN[label] for label in ("flow, k given", "PoFlow")} | {
     "FactorVAE": {"model": "factor-vae", "gamma": 10.0, "learning_rate": 6e-3},
     "SlowVAE": CHOSEN["SlowVAE"],
 }
+# Equal processor time: the step of each method in milliseconds, one thread (benchmarks/steps.json). Each takes as many steps as fit into the
+# time of the flow's; Adam's memory of squares is searched for as well, because the tutorial's preset owes much to a short one.
+MILLISECONDS = {
+    "flow without noise": 24.2, "PoFlow": 41.8, "linear motion": 21.8, "linear motion, skew": 21.9, "VAE": 23.4, "SlowVAE": 24.2, "MSP": 34.4,
+}  # fmt: skip
+EQUAL_TIME = {
+    label: {"adam_beta2": 0.95, "learning_rate": 6e-3} | CHOSEN.get(label, {"model": "flow", "prior": "none", "hj_penalty": "none"})
+    for label in MILLISECONDS
+}
 # Without labels: sequences of four large steps, all of whose frames are read and decoded, so fewer sequences a step.
 MIXED = {"network": "mlp", "potential_width": 32, "starts": "mixed", "horizon": 4, "checkpoint_every": 1000}
 UNLABELLED = dataclasses.replace(BASE, batch_size=24, steps=1200, learning_rate=6e-3, **MIXED)
@@ -102,6 +111,23 @@ def _search(chosen, base):
         f"{label} {number}": method(**setting, base=base)
         for label in chosen for number, setting in enumerate(candidates(label, chosen))
     }  # fmt: skip
+
+
+def in_the_time_of(steps, label):
+    """How many steps of a method fit into the time in which the flow without noise does so many."""
+    return round(steps * MILLISECONDS["flow without noise"] / MILLISECONDS[label])
+
+
+def _equal_time_search():
+    return {
+        f"{label} {number}": method(**setting | {"learning_rate": rate, "adam_beta2": memory}, base=_timed(label, SEARCH_BASE))
+        for label, setting in EQUAL_TIME.items()
+        for number, (memory, rate) in enumerate((memory, rate) for memory in (0.95, 0.999) for rate in RATES)
+    }  # fmt: skip
+
+
+def _timed(label, base):
+    return dataclasses.replace(base, steps=in_the_time_of(base.steps, label))
 
 
 def _ablations():
@@ -157,7 +183,10 @@ def _collapse():
 
 def _unlabelled():
     both = {"gradients": 4, "rotations": 4}
-    changes = {"both kinds of fields": {}, "gradients alone": {"gradients": 8, "rotations": 0}, "no spikes": {"activity": 1.0}}
+    changes = {
+        "both kinds of fields": {}, "gradients alone": {"gradients": 8, "rotations": 0}, "no spikes": {"activity": 1.0},
+        "no warm-up": {"warm_up": 0.0}, "β = 1": {"beta": 1.0},
+    }  # fmt: skip
     return {label: method("sparse", UNLABELLED, **both | change) for label, change in changes.items()}
 
 
@@ -209,6 +238,11 @@ EXPERIMENTS = {
         {"k inferred, six potentials": method(base=SHORT_BASE, **CHOSEN["flow, k inferred"], potentials=6)},
         ("chosen", "equivariance", "recognition"),
     ),
+    "midway": Experiment(
+        "k inferred, one for a sequence, from sequences half of which change to another factor midway",
+        {"k inferred, half of them switch": method(base=SHORT_BASE, **CHOSEN["flow, k inferred"], programs="switched")},
+        ("equivariance", "recognition"),
+    ),
     "operators": Experiment(
         "two baselines without a flow, moved by linear regressions instead of the mean displacement",
         {label: method(**CHOSEN[label] | {"model": f"{CHOSEN[label]['model']}-regression"}) for label in ("VAE", "SlowVAE")},
@@ -223,6 +257,19 @@ EXPERIMENTS = {
         "nine methods in a third of the steps: likelihoods of known tightness, the ladder of operators, another sequence's motion",
         {label: method(base=SHORT_BASE, **CHOSEN[label]) for label in CHOSEN if label not in ("β-VAE", "FactorVAE")},
         ("equivariance", "ladder", "swap", "tight_likelihood"),
+    ),
+    "equal-time-search": Experiment(
+        "rate and memory of Adam, equal processor time for every method", _equal_time_search(), ("validation",), (0,)
+    ),
+    "equal-time": Experiment(
+        "equal processor time: a flow without noise, and what it is to be compared with",
+        {label: method(**setting, base=_timed(label, BASE)) for label, setting in EQUAL_TIME.items()},
+        ("equivariance", "ladder", "long"),
+    ),
+    "equal-time-nats": Experiment(
+        "likelihoods of known tightness at equal processor time",
+        {label: method(**EQUAL_TIME[label], base=_timed(label, BASE)) for label in MILLISECONDS if label not in ("VAE", "MSP")},
+        ("tight_likelihood",),
     ),
     "rooms-search": Experiment(
         "hyper-parameters on rooms, the same small search for every method", _search(SCENES, ROOMS_SEARCH), ("validation",), (0,)
