@@ -186,7 +186,7 @@ def _(ledger):
 def _(ledger):
     path = torch.randn(5, 7, 3, generator=generator("graded", "ledger"))
     straight, bent, uneven = ledger(path)
-    action = transport.kinetic_action(path.transpose(0, 1), torch.linspace(0.0, 1.0, 7))
+    action = transport.kinetic_action(path, torch.linspace(0.0, 1.0, 7))
     yield close(straight + bent + uneven, action, 1e-9), "It fails for more steps: the parts do not add up to the action."
     lengths = [sum((one[t + 1] - one[t]).norm() for t in range(6)) for one in path]
     yield close(straight + bent, sum(length**2 for length in lengths) / 5, 1e-9), "It fails for more steps: on a curve of length L, even speed costs L²."

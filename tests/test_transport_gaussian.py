@@ -124,8 +124,8 @@ def test_potential_as_an_ode_reaches_the_target(generator):
     z = source.sample(6, generator)
     u = GaussianPotential(source, target, 3)
     path = integrate(u.gradient, z, torch.tensor([1.0, 4.0]), log_density=source.log_prob(z))
-    torch.testing.assert_close(path.z[-1], gaussian_map(source, target)(z), atol=1e-6, rtol=0)
-    torch.testing.assert_close(path.log_density[-1], target.log_prob(path.z[-1]), atol=1e-5, rtol=0)
+    torch.testing.assert_close(path.z[:, -1], gaussian_map(source, target)(z), atol=1e-6, rtol=0)
+    torch.testing.assert_close(path.log_density[:, -1], target.log_prob(path.z[:, -1]), atol=1e-5, rtol=0)
 
 
 def test_single_precision_stays_single(generator):

@@ -54,42 +54,42 @@ def test_prior_flow_scales_by_the_growing_deviation(generator):
     z = normal.sample(5, generator)
     torch.testing.assert_close(velocity(z, 2.0), D * z / (1 + 4 * D))
     path = integrate(velocity, z, torch.tensor([0.0, 2.0]))
-    torch.testing.assert_close(path.z[-1], z * (1 + 4 * D) ** 0.5, atol=1e-6, rtol=0)
+    torch.testing.assert_close(path.z[:, -1], z * (1 + 4 * D) ** 0.5, atol=1e-6, rtol=0)
 
 
 def test_brownian_motion_has_the_heat_kernel_as_its_law(generator):
     source = gaussian_pair(2)[0]
     z = source.sample(40_000, generator)
     path = brownian_path(z, D, torch.tensor([1.0, 1.2, 2.0]), generator)
-    assert path.z.shape == (3, 40_000, 2) and path.noise.shape == path.drift.shape == (2, 40_000, 2)
-    step = covariance_of(path.z[2] - path.z[1])
+    assert path.z.shape == (40_000, 3, 2) and path.noise.shape == path.drift.shape == (40_000, 2, 2)
+    step = covariance_of(path.z[:, 2] - path.z[:, 1])
     torch.testing.assert_close(step, 2 * D * 0.8 * torch.eye(2), atol=0.015, rtol=0)
-    total = covariance_of(path.z[-1] - path.z[0])
+    total = covariance_of(path.z[:, -1] - path.z[:, 0])
     torch.testing.assert_close(total, 2 * D * torch.eye(2), atol=0.02, rtol=0)
-    assert (path.z[-1].mean(0) - heat_marginal(source, D, 1.0).mean).abs().max() < 0.03
+    assert (path.z[:, -1].mean(0) - heat_marginal(source, D, 1.0).mean).abs().max() < 0.03
     error = 6 * (2 * source.covariance.diagonal().max() ** 2 / 40_000) ** 0.5
-    assert (covariance_of(path.z[-1]) - heat_marginal(source, D, 1.0).covariance).abs().max() < 2 * error
+    assert (covariance_of(path.z[:, -1]) - heat_marginal(source, D, 1.0).covariance).abs().max() < 2 * error
 
 
 def test_drift_is_taken_at_the_start_of_each_step(generator):
     z, times = torch.randn(4, 2, generator=generator), torch.tensor([1.0, 1.5, 3.0])
     path = brownian_path(z, D, times, generator, drift=lambda z, t: t * z)
-    torch.testing.assert_close(path.drift, times[:-1, None, None] * path.z[:-1])
-    lengths = times.diff()[:, None, None]
-    expected = path.z[:-1] + path.drift * lengths + (2 * D * lengths).sqrt() * path.noise
-    torch.testing.assert_close(path.z[1:], expected)
+    torch.testing.assert_close(path.drift, times[:-1, None] * path.z[:, :-1])
+    lengths = times.diff()[:, None]
+    expected = path.z[:, :-1] + path.drift * lengths + (2 * D * lengths).sqrt() * path.noise
+    torch.testing.assert_close(path.z[:, 1:], expected)
 
 
 def test_log_weight_is_the_ratio_of_the_two_chains(generator):
     """The kernels' own densities, without any algebra: N(z', z, 2DΔt) over N(z', z + bΔt, 2DΔt)."""
     z, times = torch.randn(6, 2, generator=generator), torch.tensor([0.0, 0.5, 0.7, 2.0])
     path = brownian_path(z, D, times, generator, drift=lambda z, t: torch.sin(z) - t)
-    lengths = times.diff()[:, None, None]
+    lengths = times.diff()[:, None]
     deviation = (2 * D * lengths).sqrt()
-    without = Normal(path.z[:-1], deviation).log_prob(path.z[1:])
-    with_drift = Normal(path.z[:-1] + path.drift * lengths, deviation).log_prob(path.z[1:])
+    without = Normal(path.z[:, :-1], deviation).log_prob(path.z[:, 1:])
+    with_drift = Normal(path.z[:, :-1] + path.drift * lengths, deviation).log_prob(path.z[:, 1:])
     found = path_log_weight(path.drift, path.noise, times, D)
-    torch.testing.assert_close(found, (without - with_drift).sum((0, -1)))
+    torch.testing.assert_close(found, (without - with_drift).sum((1, 2)))
 
 
 def test_weights_have_the_moments_of_exact_case_4(generator):
@@ -115,5 +115,5 @@ def test_kl_is_the_mean_log_ratio_of_a_long_chain(generator):
 
 def test_diffusion_can_be_learned(generator):
     diffusion = torch.tensor(D, requires_grad=True)
-    path_kl(torch.ones(2, 3, 1), torch.tensor([0.0, 1.0, 2.0]), diffusion).backward()
+    path_kl(torch.ones(3, 2, 1), torch.tensor([0.0, 1.0, 2.0]), diffusion).backward()
     assert diffusion.grad.item() == pytest.approx(-0.5 / D**2)

@@ -43,7 +43,7 @@ def test_weighted_field_moves_particles_but_no_mass(oval, turning):
     """Exact case 5: the covariance stands still and the extra action is 1.25."""
     z = sigma_points(oval)
     path = integrate(turning, z, torch.tensor([0.0, 0.7, 2.0]))
-    for points in path.z[1:]:
+    for points in path.z[:, 1:].unbind(1):
         torch.testing.assert_close(covariance_of(points), oval.covariance, atol=1e-6, rtol=0)
         assert (points - z).norm(dim=1).min() > 0.3
     assert turning(z, 0).square().sum(-1).mean().item() == pytest.approx(1.25)
@@ -53,7 +53,7 @@ def test_ordinary_rotation_moves_mass(oval):
     """M7: under w = A z the off-diagonal covariance starts to grow at rate 3, though ∇·w = 0."""
     torch.testing.assert_close(covariance_rate(TURN, oval.covariance), torch.tensor([[0.0, 3.0], [3.0, 0.0]]))
     path = integrate(rotation_field(TURN), sigma_points(oval), torch.tensor([0.0, 1e-3]))
-    rate = (covariance_of(path.z[1]) - oval.covariance)[0, 1] / 1e-3
+    rate = (covariance_of(path.z[:, 1]) - oval.covariance)[0, 1] / 1e-3
     assert rate.item() == pytest.approx(3, abs=1e-2)
 
 

@@ -35,7 +35,7 @@ CALLS = {
     "times fall": (lambda: tr.integrate(still, Z, TIMES.flip(0)), r"\[1.0, 0.0\].*-v\(z, e - s\)"),
     "times repeat": (lambda: tr.integrate(still, Z, torch.zeros(2)), "increase"),
     "times with nan": (lambda: tr.integrate(still, Z, TIMES * torch.nan), "increase"),
-    "one time": (lambda: tr.kinetic_action(Z[None], TIMES[:1]), "two or more"),
+    "one time": (lambda: tr.kinetic_action(Z[:, None], TIMES[:1]), "two or more"),
     "unknown method": (lambda: tr.integrate(still, Z, TIMES, method="heun"), "'heun'.*euler, rk4, dopri5"),
     "negative step": (lambda: tr.integrate(still, Z, TIMES, method="rk4", step_size=-1), "step_size is -1"),
     "step for dopri5": (lambda: tr.integrate(still, Z, TIMES, step_size=0.1), "step_size 0.1 .*rk4"),
@@ -75,9 +75,9 @@ CALLS = {
     "two dimensions": (lambda: tr.gaussian_map(NORMAL, THREE), r"target's mean.*\(2,\)"),
     "s outside": (lambda: tr.interpolate(NORMAL, NORMAL, 1.5), "s is 1.5"),
     "no steps": (lambda: tr.GaussianPotential(NORMAL, NORMAL, 0), "steps is 0"),
-    "path and times": (lambda: tr.kinetic_action(torch.zeros(3, 4, 2), TIMES), r"times has shape \(2,\)"),
+    "path and times": (lambda: tr.kinetic_action(torch.zeros(2, 4, 2), TIMES), r"z has shape \(2, 4, 2\): 4 frames at 2 times.*\(B, S, d\)"),
     "residual's shapes": (lambda: tr.hamilton_jacobi_residual(LINE[:1], Z), "time_derivative"),
-    "straightness of points": (lambda: tr.straightness(Z), r"\(S, B, d\)"),
+    "straightness of points": (lambda: tr.straightness(Z), r"\(B, S, d\)"),
     "symmetric generator": (lambda: tr.density_preserving_field(flat, EYE), "not antisymmetric.*M - M.T"),
     "rotation": (lambda: tr.rotation_field(EYE), "not antisymmetric"),
     "splitting": (lambda: tr.linear_helmholtz(EYE, -EYE), "smallest eigenvalue -1"),
@@ -111,7 +111,8 @@ CALLS = {
     "heat backwards": (lambda: tr.heat_marginal(NORMAL, 1.0, -1.0), "t is -1"),
     "no diffusion": (lambda: tr.heat_marginal(NORMAL, 0, 1.0), "diffusion is 0"),
     "drift's shape": (lambda: tr.brownian_path(Z, 1, TIMES, torch.Generator(), drift=flat), "drift's result"),
-    "drift and times": (lambda: tr.path_kl(torch.zeros(3, 4, 2), TIMES, 1), r"drift has shape.*\(1, 4, 2\)"),
+    "drift and times": (lambda: tr.path_kl(torch.zeros(1, 4, 2), TIMES, 1), r"drift has shape \(1, 4, 2\): 4 steps between 2 times"),
+    "weights and times": (lambda: tr.path_log_weight(*torch.zeros(2, 1, 4, 2), TIMES, 1), r"4 steps between 2 times.*\(B, S − 1, d\)"),
 }
 
 

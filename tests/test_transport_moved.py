@@ -39,8 +39,8 @@ def test_heat_flow_gives_the_heat_equation_s_marginal(source):
 def test_agrees_with_the_density_carried_forwards(source, generator):
     z = source.sample(20, generator)
     path = integrate(swirl, z, torch.tensor([0.2, 1.1]), log_density=source.log_prob(z))
-    got = moved_log_density(swirl, source.log_prob, path.z[-1], 1.1, start=0.2)
-    torch.testing.assert_close(got, path.log_density[-1], atol=2e-5, rtol=0)
+    got = moved_log_density(swirl, source.log_prob, path.z[:, -1], 1.1, start=0.2)
+    torch.testing.assert_close(got, path.log_density[:, -1], atol=2e-5, rtol=0)
 
 
 def test_mass_stays_one(source):

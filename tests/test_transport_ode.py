@@ -31,7 +31,7 @@ def test_affine_flow_moves_points_and_density_exactly(method, step_size, toleran
     times = torch.tensor([0.5, 0.8, 1.3])
     path = integrate(affine, z, times, method=method, step_size=step_size, log_density=source.log_prob(z))
 
-    for time, points, log_density in zip(times, path.z, path.log_density, strict=True):
+    for time, points, log_density in zip(times, path.z.unbind(1), path.log_density.unbind(1), strict=True):
         grown = time**2 - 0.25
         flow = torch.linalg.matrix_exp(grown * MATRIX)
         exact = Gaussian(flow @ source.mean, flow @ source.covariance @ flow.T)
@@ -48,7 +48,7 @@ def test_nonlinear_flow_agrees_with_scipy():
         return [np.sin(y[1] + t), y[0] * np.cos(t * y[1])]
 
     oracle = solve_ivp(field, (0, 2), z[0].numpy(), t_eval=np.linspace(0, 2, 5), rtol=1e-10, atol=1e-12)
-    torch.testing.assert_close(path.z[:, 0], torch.from_numpy(oracle.y.T), atol=1e-8, rtol=0)
+    torch.testing.assert_close(path.z[0], torch.from_numpy(oracle.y.T), atol=1e-8, rtol=0)
 
 
 @pytest.mark.parametrize("method, order", [("euler", 1), ("rk4", 4)])
@@ -61,7 +61,7 @@ def test_error_shrinks_with_the_order_of_the_solver(method, order):
     errors = []
     for step in steps.tolist():
         path = integrate(swirl, z, times, method=method, step_size=step, log_density=start)
-        errors.append([(path.z - exact.z)[-1].norm().item(), (path.log_density - exact.log_density)[-1].norm().item()])
+        errors.append([(path.z - exact.z)[:, -1].norm().item(), (path.log_density - exact.log_density)[:, -1].norm().item()])
     slopes = torch.tensor(errors).log().diff(dim=0) / steps.log().diff()[:, None]
     assert ((slopes - order).abs() < 0.15 * order).all(), slopes
 
@@ -95,7 +95,7 @@ def test_path_is_differentiable_in_the_velocity():
     rate = torch.tensor(0.7, requires_grad=True)
     z = torch.tensor([[2.0]])
     path = integrate(lambda x, t: rate * x, z, torch.tensor([0.0, 1.0]), log_density=torch.zeros(1))
-    (path.z[-1] + path.log_density[-1]).sum().backward()
+    (path.z[:, -1, 0] + path.log_density[:, -1]).sum().backward()
     assert rate.grad.item() == pytest.approx(2 * np.exp(0.7) - 1, rel=1e-6)
 
 
@@ -115,7 +115,7 @@ def test_tolerance_stops_at_what_the_precision_resolves():
 
     z = torch.tensor([[1e4]], dtype=torch.float32)
     path = integrate(decay, z, torch.tensor([0.0, 1.0]), rtol=1e-14, atol=1e-6)
-    assert path.z[-1].item() == pytest.approx(1e4 * np.exp(np.cos(1) - 2), rel=1e-5)
+    assert path.z[:, -1].item() == pytest.approx(1e4 * np.exp(np.cos(1) - 2), rel=1e-5)
     assert len(calls) < 150  # 314 if the solver chased rounding errors
 
 

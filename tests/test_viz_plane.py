@@ -72,12 +72,14 @@ def test_particles_take_the_colour_of_their_role(axes):
 
 
 def test_trajectories_draw_one_line_per_particle(axes):
-    path = torch.randn(5, 7, 2)
+    path = torch.randn(7, 5, 2)
     viz.trajectories(axes, path)
     segments = axes.collections[0].get_segments()
-    assert len(segments) == 7 and np.allclose(segments[3], path[:, 3])
+    assert len(segments) == 7 and np.allclose(segments[3], path[3])
+    starts, ends = (marks.get_offsets() for marks in axes.collections[1:])
+    assert np.allclose(starts, path[:, 0]) and np.allclose(ends, path[:, -1])
     with pytest.raises(FlowlibError, match="latent_paths"):
-        viz.trajectories(axes, torch.randn(5, 7, 3))
+        viz.trajectories(axes, torch.randn(7, 5, 3))
 
 
 def test_a_coupling_draws_the_pairs_that_carry_mass(axes):
@@ -118,7 +120,7 @@ def test_principal_plane_agrees_with_scikit_learn():
 
 
 def test_latent_paths_are_coloured_by_factor():
-    paths = torch.randn(9, 6, 5)
+    paths = torch.randn(6, 9, 5)
     figure = viz.latent_paths(paths, [0, 1, 0, 1, 1, 1], FACTORS, background=torch.randn(40, 5))
     legend = figure.axes[0].get_legend()
     assert [text.get_text() for text in legend.get_texts()] == FACTORS
@@ -128,16 +130,16 @@ def test_latent_paths_are_coloured_by_factor():
 
 
 def test_latent_paths_are_projected_to_the_plane_of_all_points():
-    paths, background = torch.randn(4, 2, 5), torch.randn(40, 5)
+    paths, background = torch.randn(2, 4, 5), torch.randn(40, 5)
     figure = viz.latent_paths(paths, [0, 1], FACTORS, background=background)
     mean, plane, _ = viz.principal_plane(torch.cat([paths.reshape(-1, 5), background]))
     lines = [c for c in figure.axes[0].collections if c.get_label() == "rotation"]
-    assert np.allclose(lines[0].get_segments()[0], (paths[:, 1].numpy() - mean) @ plane, atol=1e-5)
+    assert np.allclose(lines[0].get_segments()[0], (paths[1].numpy() - mean) @ plane, atol=1e-5)
 
 
 def test_latent_paths_refuse_an_unknown_factor():
     with pytest.raises(FlowlibError, match=r"\[0, 2\].*0 … 1"):
-        viz.latent_paths(torch.randn(9, 2, 5), [0, 2], FACTORS)
+        viz.latent_paths(torch.randn(2, 9, 5), [0, 2], FACTORS)
 
 
 def test_a_plane_needs_three_points():

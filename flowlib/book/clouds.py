@@ -34,9 +34,9 @@ def _states(velocity, source, times, *, count=400, extent=3.2, seed=0, resolutio
     """What is drawn at each time: the particles (count, 2) at t, and the options of the picture."""
     times = torch.as_tensor(times, dtype=torch.get_default_dtype())
     z = source.sample(count, torch.Generator().manual_seed(seed))
-    path = integrate(velocity, z, times, rtol=1e-5, atol=1e-7).z if len(times) > 1 else z[None]
+    path = integrate(velocity, z, times, rtol=1e-5, atol=1e-7).z if len(times) > 1 else z[:, None]
     shared = {"start": times[0], "extent": extent, "resolution": resolution, "field": field}
-    return [{"z": z, "t": t, **shared} for z, t in zip(path, times)]
+    return [{"z": z, "t": t, **shared} for z, t in zip(path.unbind(1), times)]
 
 
 def _draw(axes, velocity, source, z, t, start, extent, resolution, field, title):

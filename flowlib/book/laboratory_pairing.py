@@ -77,7 +77,7 @@ def pairing():
 @torch.no_grad()
 def _drawn(bank):
     """The ways of some fresh particles between the two clouds."""
-    path = run_flow(bank, SOURCE.sample(40, torch.Generator().manual_seed(2)), 0, STEPS).path.transpose(0, 1)
+    path = run_flow(bank, SOURCE.sample(40, torch.Generator().manual_seed(2)), 0, STEPS).path
     figure, axes = new_figure(height=3.6, width=5.2)
     plane_axes(axes, (-4.8, 4, -2.8, 4.6))
     density_contours(axes, SOURCE.log_prob, "data", levels=2, fill=False)

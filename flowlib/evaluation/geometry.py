@@ -45,6 +45,6 @@ def flow_geometry(model, sequences: Source, factor, count=200) -> FlowGeometry:
     return FlowGeometry(
         smallest_eigenvalue(trajectory.hessian),
         trajectory.residual,
-        straightness(trajectory.path.transpose(0, 1)),
+        straightness(trajectory.path),
         trajectory.velocity.norm(dim=-1),
     )

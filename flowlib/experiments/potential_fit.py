@@ -118,12 +118,12 @@ def measure_fit(bank: PotentialBank, *, source=SOURCE, target=TARGET, particles=
     for repeat in range(bank.factors):
         with torch.no_grad():
             trajectory = run_flow(bank, z, repeat, STEPS, hessian=True)
-        path, velocity = trajectory.path.transpose(0, 1), STEPS * trajectory.velocity
+        path, velocity = trajectory.path, STEPS * trajectory.velocity
         rows.append(
             (
                 kinetic_action(path, times),
-                (path[-1] - z).square().sum(-1).mean(),
-                optimal_coupling(z, path[-1])[1],
+                (path[:, -1] - z).square().sum(-1).mean(),
+                optimal_coupling(z, path[:, -1])[1],
                 end_mismatch(trajectory, source, target).mean(),
                 velocity.square().sum(-1).mean(0).sqrt(),
                 STEPS**2 * trajectory.residual,

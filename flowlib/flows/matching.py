@@ -18,11 +18,11 @@ def matching_loss(field, x: Float[Tensor, "G N d"], y: Float[Tensor, "G N d"], g
 
 
 @torch.no_grad()
-def matched_path(field, z: Float[Tensor, "G N d"], frames: int, substeps: int = 4) -> Float[Tensor, "frames1 G N d"]:
+def matched_path(field, z: Float[Tensor, "G N d"], frames: int, substeps: int = 4) -> Float[Tensor, "G N frames1 d"]:
     """z at `frames` + 1 equally spaced times of [0, 1], moved by the field in Euler steps, `substeps` between two frames."""
     path = [z]
     for step in range(frames * substeps):
         z = z + field(z, step / (frames * substeps)).gradient / (frames * substeps)
         if (step + 1) % substeps == 0:
             path.append(z)
-    return torch.stack(path)
+    return torch.stack(path, 2)

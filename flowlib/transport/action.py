@@ -4,20 +4,19 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from flowlib.transport.checks import check_points, check_shape, check_times
+from flowlib.transport.checks import check_path, check_points, check_shape
 
 
-def kinetic_action(z: Float[Tensor, "S B d"], times: Float[Tensor, "S"]) -> Float[Tensor, ""]:
+def kinetic_action(z: Float[Tensor, "B S d"], times: Float[Tensor, "S"]) -> Float[Tensor, ""]:
     """The Benamou–Brenier action (M4) of particles that move on polygons at constant speed between the times:
 
         ∫ E‖v‖² dt = Σ_s E‖z_{s+1} − z_s‖² / (t_{s+1} − t_s),        E the mean over the B particles.
 
-    Over a time of length L it is at least W₂²/L between the two ends. times (S,) increase strictly, S ≥ 2.
+    Over a time of length L it is at least W₂²/L between the two ends. times (S,) increase strictly, S ≥ 2. Raises
+    FlowlibError for a path without one frame for each time.
     """
-    check_points(z, "z", "S B d")
-    check_times(times)
-    check_shape(times, z.shape[:1], "times")
-    return (z.diff(dim=0).square().sum(-1).mean(-1) / times.diff()).sum()
+    check_path(z, times)
+    return (z.diff(dim=1).square().sum(-1).mean(0) / times.diff()).sum()
 
 
 def hamilton_jacobi_residual(time_derivative: Float[Tensor, "*batch"], gradient: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch"]:
@@ -29,9 +28,9 @@ def hamilton_jacobi_residual(time_derivative: Float[Tensor, "*batch"], gradient:
     return time_derivative + 0.5 * gradient.square().sum(-1)
 
 
-def straightness(z: Float[Tensor, "S B d"]) -> Float[Tensor, "B"]:
+def straightness(z: Float[Tensor, "B S d"]) -> Float[Tensor, "B"]:
     """‖z_S − z_0‖ over the polygon's length, in [0, 1]: 1 for a straight line, and for a particle at rest."""
-    check_points(z, "z", "S B d")
-    length = z.diff(dim=0).norm(dim=-1).sum(0)
-    chord = (z[-1] - z[0]).norm(dim=-1)
+    check_points(z, "z", "B S d")
+    length = z.diff(dim=1).norm(dim=-1).sum(1)
+    chord = (z[:, -1] - z[:, 0]).norm(dim=-1)
     return torch.where(length > 0, chord / length.clamp_min(torch.finfo(z.dtype).tiny), 1.0).clamp_max(1)

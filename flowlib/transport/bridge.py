@@ -76,15 +76,15 @@ class GaussianBridge:
         narrowed = torch.logdet(self.source.covariance) - torch.logdet(self.cross)
         return 0.5 * (moved / (2 * self.diffusion) - len(self.source.mean) + narrowed)
 
-    def sample(self, n: int, times: Float[Tensor, "S"], generator: Generator) -> Float[Tensor, "S n d"]:
+    def sample(self, n: int, times: Float[Tensor, "S"], generator: Generator) -> Float[Tensor, "n S d"]:
         """n paths at the times, which go from 0 to 1: the ends first, then Brownian bridges between them."""
         check_times(times)
         if times[0] != 0 or times[-1] != 1:
             raise FlowlibError(f"times run from {times[0]} to {times[-1]}; the bridge needs them from 0 to 1.")
         start, end = self.ends().sample(n, generator).chunk(2, dim=1)
         free = brownian_path(torch.zeros_like(start), self.diffusion, times, generator).z
-        share = times[:, None, None].to(start)
-        return (1 - share) * start + share * end + free - share * free[-1]
+        share = times[:, None].to(start)
+        return (1 - share) * start[:, None] + share * end[:, None] + free - share * free[:, -1:]
 
     @property
     def _eye(self) -> Float[Tensor, "d d"]:

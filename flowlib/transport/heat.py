@@ -19,12 +19,12 @@ Diffusion = int | float | Tensor  # D > 0
 
 @dataclass(frozen=True)
 class BrownianPath:
-    """z (S, B, d) at times (S,), with the drift b and the standard noise ε (S−1, B, d) of each step."""
+    """z (B, S, d) at times (S,), with the drift b and the standard noise ε (B, S−1, d) of each step."""
 
     times: Float[Tensor, "S"]
-    z: Float[Tensor, "S B d"]
-    drift: Float[Tensor, "steps B d"]
-    noise: Float[Tensor, "steps B d"]
+    z: Float[Tensor, "B S d"]
+    drift: Float[Tensor, "B steps d"]
+    noise: Float[Tensor, "B steps d"]
 
 
 def heat_marginal(source: Gaussian, diffusion: Diffusion, t: Time) -> Gaussian:
@@ -106,21 +106,21 @@ def brownian_path(
         path.append(path[-1] + b * length + (2 * diffusion * length) ** 0.5 * noise)
         drifts.append(b)
         noises.append(noise)
-    return BrownianPath(times, torch.stack(path), torch.stack(drifts), torch.stack(noises))
+    return BrownianPath(times, torch.stack(path, 1), torch.stack(drifts, 1), torch.stack(noises, 1))
 
 
-def path_kl(drift: Float[Tensor, "steps B d"], times: Float[Tensor, "S"], diffusion: Diffusion) -> Float[Tensor, ""]:
+def path_kl(drift: Float[Tensor, "B steps d"], times: Float[Tensor, "S"], diffusion: Diffusion) -> Float[Tensor, ""]:
     """KL of the chain with drift b from the one without, same noise: Σ_s E‖b_s‖² Δt / (4D) (M14).
 
     A kinetic action. E is the mean over B particles of the chain *with* drift.
     """
     lengths = _step_lengths(drift, times, diffusion)
-    return (drift.square().sum(-1).mean(-1) * lengths).sum() / (4 * diffusion)
+    return (drift.square().sum(-1).mean(0) * lengths).sum() / (4 * diffusion)
 
 
 def path_log_weight(
-    drift: Float[Tensor, "steps B d"],
-    noise: Float[Tensor, "steps B d"],
+    drift: Float[Tensor, "B steps d"],
+    noise: Float[Tensor, "B steps d"],
     times: Float[Tensor, "S"],
     diffusion: Diffusion,
 ) -> Float[Tensor, "B"]:
@@ -129,14 +129,18 @@ def path_log_weight(
     log w = Σ_s −⟨b_s, ε_s⟩ √(Δt/2D) − ‖b_s‖² Δt/(4D),     E w = 1,  E log w = −KL.
     """
     check_shape(noise, drift.shape, "noise")
-    lengths = _step_lengths(drift, times, diffusion)[:, None]
-    scaled = drift * (lengths / (2 * diffusion)).sqrt()[..., None]
-    return -(scaled * noise + 0.5 * scaled.square()).sum((0, -1))
+    lengths = _step_lengths(drift, times, diffusion)
+    scaled = drift * (lengths / (2 * diffusion)).sqrt()[:, None]
+    return -(scaled * noise + 0.5 * scaled.square()).sum((1, 2))
 
 
 def _step_lengths(drift: Tensor, times: Tensor, diffusion: Diffusion) -> Tensor:
-    check_points(drift, "drift", "steps B d")
+    check_points(drift, "drift", "B steps d")
     check_times(times)
     check_positive(diffusion, "diffusion")
-    check_shape(drift, (len(times) - 1, *drift.shape[1:]), "drift")
+    if drift.shape[1] != len(times) - 1:
+        raise FlowlibError(
+            f"drift has shape {tuple(drift.shape)}: {drift.shape[1]} steps between {len(times)} times; "
+            "it has the particles first, (B, S − 1, d), and times has shape (S,)."
+        )
     return times.diff().to(drift)

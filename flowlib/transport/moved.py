@@ -41,7 +41,7 @@ def moved_log_density(
         return -velocity(x, (t - s).clamp_min(start))
 
     back = integrate(backwards, z, times, log_density=torch.zeros_like(z[:, 0]), **solver)
-    return _initial(initial_log_density, back.z[-1]) - back.log_density[-1]
+    return _initial(initial_log_density, back.z[:, -1]) - back.log_density[:, -1]
 
 
 def _initial(log_density: Callable, z: Tensor) -> Tensor:

@@ -17,11 +17,11 @@ METHODS = ("euler", "rk4", "dopri5")
 
 @dataclass(frozen=True)
 class Path:
-    """Positions z (S, B, d) of B particles at times (S,), and their log-density (S, B) if asked for."""
+    """Positions z (B, S, d) of B particles at times (S,), and their log-density (B, S) if asked for."""
 
     times: Float[Tensor, "S"]
-    z: Float[Tensor, "S B d"]
-    log_density: Float[Tensor, "S B"] | None = None
+    z: Float[Tensor, "B S d"]
+    log_density: Float[Tensor, "B S"] | None = None
 
 
 def integrate(
@@ -54,18 +54,19 @@ def integrate(
     solver = dict(method=method, rtol=rtol, atol=atol, options=options)
     try:
         if log_density is None:
-            return Path(times, odeint(lambda t, x: _rate(velocity, x, t), z, times, **solver))
+            found = (odeint(lambda t, x: _rate(velocity, x, t), z, times, **solver),)
+        else:
 
-        def rates(t, state):
-            return _rate(velocity, state[0], t), _density_rate(velocity, state[0], t)
+            def rates(t, state):
+                return _rate(velocity, state[0], t), _density_rate(velocity, state[0], t)
 
-        path, log_density = odeint(rates, (z, log_density), times, **solver)
+            found = odeint(rates, (z, log_density), times, **solver)
     except AssertionError as error:
         if not str(error).startswith(("underflow in dt", "non-finite values in state")):
             raise  # the velocity's own
         message = f"dopri5 stopped ({error}): the velocity is too stiff; loosen rtol or take rk4."
         raise FlowlibError(message) from error
-    return Path(times, path, log_density)
+    return Path(times, *(part.movedim(0, 1) for part in found))  # torchdiffeq has the times first
 
 
 def _check_request(z, times, method, step_size, log_density):

@@ -1,4 +1,4 @@
-"""What the functions of this floor take: points z (B, d), times t (number or 0-d tensor), fields v and u."""
+"""What the functions of this floor take: points z (B, d), paths (B, S, d), times t (number or 0-d tensor), fields v and u."""
 
 from collections.abc import Callable
 

@@ -26,14 +26,14 @@ def principal_plane(points):
 
 
 def latent_paths(paths, factor, factor_names, *, background=None, axes=None, title=None):
-    """Paths of latents (S, B, d), coloured by the factor (B,) that moves them, in their first two principal directions.
+    """Paths of latents (B, S, d), coloured by the factor (B,) that moves them, in their first two principal directions.
 
     `background` (N, d): other codes as faint points (they enter the principal directions too). The start is a
     ring, the end a dot. Returns the figure, or `axes` when they are given.
     """
     paths = as_array(paths, "paths", 3)
     factor = as_array(factor, "factor", 1).astype(int)
-    as_labels(factor, paths.shape[1], "factor")
+    as_labels(factor, len(paths), "factor")
     if factor.min() < 0 or factor.max() >= len(factor_names):
         seen = sorted(set(factor.tolist()))
         raise FlowlibError(f"factor has values {seen}, but factor_names has names for 0 … {len(factor_names) - 1}")
@@ -45,10 +45,10 @@ def latent_paths(paths, factor, factor_names, *, background=None, axes=None, tit
         axes.scatter(*((others - mean) @ plane).T, s=5, color=color_of("reference"), alpha=0.25, linewidths=0)
     flat = (paths - mean) @ plane
     for k, (name, color) in enumerate(zip(factor_names, factor_colors(factor_names))):
-        lines = flat[:, factor == k]
-        axes.add_collection(LineCollection(lines.swapaxes(0, 1), colors=color, linewidths=1.3, alpha=0.8, label=name))
-        axes.scatter(*lines[0].T, s=13, facecolor=CARD, edgecolor=color, linewidths=1, zorder=3)
-        axes.scatter(*lines[-1].T, s=13, color=color, edgecolors=CARD, linewidths=0.4, zorder=3)
+        lines = flat[factor == k]
+        axes.add_collection(LineCollection(lines, colors=color, linewidths=1.3, alpha=0.8, label=name))
+        axes.scatter(*lines[:, 0].T, s=13, facecolor=CARD, edgecolor=color, linewidths=1, zorder=3)
+        axes.scatter(*lines[:, -1].T, s=13, color=color, edgecolors=CARD, linewidths=0.4, zorder=3)
     axes.autoscale_view()
     for set_label, which, part in zip((axes.set_xlabel, axes.set_ylabel), ("first", "second"), share):
         set_label(f"{which} principal direction ({100 * part:.0f} % of the variance)", color=MUTED, fontsize=8)

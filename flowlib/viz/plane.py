@@ -89,13 +89,13 @@ def arrows(axes, velocity, t=0.0, *, extent=None, count=15, role="reference", sc
 
 
 def trajectories(axes, path, role="posterior", *, alpha=0.5, width=0.9, ends=True, start_role="data", end_role="target"):
-    """The paths of particles, `path` (S, B, 2): thin lines, first and last points marked when `ends`."""
+    """The paths of particles, `path` (B, S, 2): thin lines, first and last points marked when `ends`."""
     path = as_array(path, "path", 3)
     if path.shape[-1] != 2:
-        raise FlowlibError(f"path has shape {path.shape}, but (S, B, 2) is needed; use latent_paths beyond two dimensions")
-    axes.add_collection(LineCollection(path.swapaxes(0, 1), colors=color_of(role), alpha=alpha, linewidths=width, zorder=1.6))
+        raise FlowlibError(f"path has shape {path.shape}, but (B, S, 2) is needed; use latent_paths beyond two dimensions")
+    axes.add_collection(LineCollection(path, colors=color_of(role), alpha=alpha, linewidths=width, zorder=1.6))
     if ends:
-        for points, end in ((path[0], start_role), (path[-1], end_role)):
+        for points, end in ((path[:, 0], start_role), (path[:, -1], end_role)):
             axes.scatter(*points.T, s=10, color=color_of(end), edgecolors=CARD, linewidths=0.4, zorder=1.8)
     axes.autoscale_view()
     return axes

@@ -48,5 +48,5 @@ def draw_run(model, sequences, history, steps, folder, index=0, paths=40):
     codes = model.encode(sequences.first_frames(list(range(min(paths, len(sequences)))))).mean
     moved = [model.transport(codes, factor, sequences.steps) for factor in range(len(sequences.factors))]
     labels = torch.arange(len(moved)).repeat_interleave(len(codes))
-    drawn = latent_paths(torch.cat(moved).transpose(0, 1), labels, sequences.factors)
+    drawn = latent_paths(torch.cat(moved), labels, sequences.factors)
     return [*written, drawn.save(folder / "latent_paths.png")]
