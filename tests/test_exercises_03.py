@@ -25,10 +25,11 @@ WRONG = {
         "first, second = (2.0, 0.0), (-1.0, 2.0)",
     ],
     "ex-dynamic-local": [
-        "repaired = x + t * (wrong - x)",
-        "repaired = x + t * (ring.mean(0) - x)",
-        "repaired = x + t * (ring[torch.cdist(x, ring).argmin(1)] - x)",
-        "repaired = y + 0 * t",
+        "repaired = begin + t * (wrong[:, None] - begin)",
+        "repaired = begin + t * (ring.mean(0) - begin)",
+        "repaired = begin + t * (ring[torch.cdist(x, ring).argmin(1), None] - begin)",
+        "repaired = y[:, None] + 0 * t",
+        "repaired = (begin + t * step).movedim(0, 1)",
     ],
 }
 

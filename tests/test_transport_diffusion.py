@@ -124,6 +124,8 @@ def test_bridge_samples_have_its_marginals(generator):
         expected = bridge.marginal(t)
         torch.testing.assert_close(points.mean(0), expected.mean, atol=0.04, rtol=0)
         torch.testing.assert_close(covariance_of(points), expected.covariance, atol=0.04, rtol=0.03)
+    joint = covariance_of(torch.cat([z[:, 0], z[:, -1]], 1))  # each path goes from its own start to its own end
+    torch.testing.assert_close(joint[:2, 2:], bridge.cross, atol=0.04, rtol=0.03)
 
 
 def test_without_noise_the_bridge_is_optimal_transport():

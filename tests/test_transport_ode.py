@@ -31,6 +31,7 @@ def test_affine_flow_moves_points_and_density_exactly(method, step_size, toleran
     times = torch.tensor([0.5, 0.8, 1.3])
     path = integrate(affine, z, times, method=method, step_size=step_size, log_density=source.log_prob(z))
 
+    assert path.z.shape == (20, 3, 2) and path.log_density.shape == (20, 3)
     for time, points, log_density in zip(times, path.z.unbind(1), path.log_density.unbind(1), strict=True):
         grown = time**2 - 0.25
         flow = torch.linalg.matrix_exp(grown * MATRIX)
