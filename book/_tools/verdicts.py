@@ -6,13 +6,14 @@ A sentence may stand only while its condition holds for the results, and its num
 from statistics import fmean as mean
 
 from flowlib.experiments import tables
+from flowlib.experiments.catalogue import MILLISECONDS
 from flowlib.experiments.differences import LEVEL, difference, welch_p
 from flowlib.experiments.measures.composition import superposition_ratio, switch_ratio
 
 FLOW, PRIOR_FREE = "flow, k given", "PoFlow"
 FLOWS = (FLOW, "flow, k inferred", PRIOR_FREE)
 SLOW, LAST = "SlowVAE", 16
-PROGRAMS = "flow that composes"
+PROGRAMS, SHORT = "flow that composes", "… with β₂ 0.95"
 NOISELESS = "flow without noise"
 LINEAR, TURN, OWN_MATRIX = "linear motion", "linear motion, skew", "MSP"
 TOGETHER = (*FLOWS, LINEAR, TURN, OWN_MATRIX)  # their motion is learned together with the code
@@ -141,7 +142,7 @@ def _equal_time(equal):
     regressed = tables.average(equal[SLOW], lambda m: mean(rung(best)(m)))
     text = (
         f"**At equal processor time: ahead of PoFlow, level with a linear motion.** Without noise between frames, and with Adam's memory searched for every method, "
-        f"the flow errs {errors[NOISELESS]:.0f} pixels. In the time of its {_steps(equal)} steps PoFlow, whose penalty takes as long as all the rest, errs "
+        f"the flow errs {errors[NOISELESS]:.0f} pixels. In the time of its {_steps(equal)} steps PoFlow, whose penalty makes a step {MILLISECONDS[PRIOR_FREE] / MILLISECONDS[NOISELESS]:.1f} times as long, errs "
         f"{errors[PRIOR_FREE]:.0f}, a linear motion {errors[linear]:.0f} (p = {against[linear].p:.2f}), MSP {errors[OWN_MATRIX]:.0f}, SlowVAE {errors[SLOW]:.0f}, and "
         f"{regressed:.0f} where the best of four operators moves its codes."
     )
@@ -188,7 +189,7 @@ def _turn(comparison):
     ahead = [difference(comparison[label], comparison[other], per_image) for label in (LINEAR, TURN) for other in (PRIOR_FREE, FLOW)]
     alike = difference(comparison[OWN_MATRIX], comparison[FLOW], per_image)
     text = (
-        f"**Potentials or a linear motion: the linear one, so far.** After {_steps(comparison)} steps z_t = exp(tA_k) z_0, whose A_k is learned together with the code, errs "
+        f"**Potentials or a linear motion: the linear one, at equal steps.** After {_steps(comparison)} steps z_t = exp(tA_k) z_0, whose A_k is learned together with the code, errs "
         f"{errors[LINEAR]:.0f} pixels, {errors[TURN]:.0f} where A_k is skew-symmetric; PoFlow {errors[PRIOR_FREE]:.0f}, the flow {errors[FLOW]:.0f}. Only the flow has noise "
         f"between frames. MSP, told no factor, solves for a matrix of each sequence and errs {errors[OWN_MATRIX]:.0f}, not clearly more than the flow (p = {alike.p:.2f})."
     )
@@ -279,7 +280,7 @@ def _programs(comparison, programs):
         f"**Told of two factors at a time, flows compose.** Without noise and time labels, and trained for {_steps(programs)} steps on sequences in which two factors act, "
         f"a flow errs {ratios[0]:.1f} times as much as its two flows alone where it switches, and {ratios[1]:.1f} times where both act at once. "
         "In pixels both errors are below those of every method of the comparison (p < 0.05 between seeds for each); the errors of single "
-        f"factors, {tables.average(ours, pixels):.0f} pixels, are higher than the flow's."
+        f"factors, {tables.average(ours, pixels):.0f} pixels, are higher than the flow's, and {tables.average(programs[SHORT], pixels):.0f} with Adam's short memory."
     )
     below = []
     for kind in ("switch", "superpose"):
