@@ -12,6 +12,10 @@ pytest.importorskip("jupytext")
 
 import address
 import colab_cell
+import test_teaching_latent_flows
+import test_teaching_potential_flows
+import test_teaching_project
+import test_teaching_transport
 
 from assignments import HIDDEN  # noqa: F401  (the runner's own import must work without nbgrader)
 from flowlib import teaching
@@ -220,15 +224,33 @@ def test_whatever_is_handed_in_is_graded_or_reported(tmp_path, capsys):
     assert "It fails for another number." in feedback
 
 
-@pytest.mark.skipif("FLOWLIB_NBGRADER" not in os.environ, reason="eight notebooks, minutes: FLOWLIB_NBGRADER=1 runs it, as .ci/run does")
-def test_solutions_get_full_marks_and_releases_none(tmp_path):
+WRONG = {
+    "1_transport": test_teaching_transport.WRONG, "2_potential_flows": test_teaching_potential_flows.WRONG,
+    "3_latent_flows": test_teaching_latent_flows.WRONG, "4_project": test_teaching_project.WRONG,
+}  # fmt: skip
+
+
+def wrongly_answered(path, which):
+    """The notebook's text with the wrong answer number `which` to every task that tests grade."""
+    book = nbformat.read(path, 4)
+    for cell in book.cells:
+        answers = WRONG[path.stem].get((grade_id(cell) or "").removeprefix("answer-"))
+        if (grade_id(cell) or "").startswith("answer-") and answers:
+            cell.source = answers[which][0]
+    return nbformat.writes(book)
+
+
+@pytest.mark.skipif("FLOWLIB_NBGRADER" not in os.environ, reason="sixteen notebooks, minutes: FLOWLIB_NBGRADER=1 runs it, as .ci/run does")
+def test_solutions_get_full_marks_and_releases_and_wrong_answers_none(tmp_path):
     pytest.importorskip("nbgrader")
     out = tmp_path / "out"
     for released in build(out):
-        name = released.stem
-        for student, path in (("solution", out / "instructor" / name / released.name), ("untouched", released)):
+        solved = out / "instructor" / released.stem / released.name
+        submissions = {"solution": solved.read_text(), "untouched": released.read_text()}
+        submissions |= {f"wrong {which}": wrongly_answered(solved, which) for which in (-1, -2)}
+        for student, text in submissions.items():
             (tmp_path / "in" / student).mkdir(parents=True, exist_ok=True)
-            (tmp_path / "in" / student / released.name).write_text(path.read_text())
+            (tmp_path / "in" / student / released.name).write_text(text)
         assert json.loads(released.read_text())["metadata"]["kernelspec"]["name"] == "python3"
     automatic = {name: points(notebook(path).cells) for name, path in sources().items()}
     for row in grade(tmp_path / "in", out):
