@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from flowlib.config import from_values
 from flowlib.errors import FlowlibError
 from flowlib.experiments.catalogue import BASE, CHOSEN, EXPERIMENTS, MILLISECONDS, candidates, experiment
 from flowlib.experiments.measures.equivariance import mean_error
@@ -69,7 +70,7 @@ def test_the_search_chose_what_the_comparison_uses(search, used):
         chosen = [
             mean_error(row["metrics"]["validation"]) for row in results["rows"]
             if row["method"].rsplit(" ", 1)[0] == label
-            and all(row["config"][option] == getattr(config, option) for option in ("model", "options", "learning_rate", "adam_beta2", "hj_weight", "prior"))
+            and all(getattr(from_values(row["config"], search), option) == getattr(config, option) for option in ("model", "options", "learning_rate", "adam_beta2", "hj_weight", "prior"))
         ]  # fmt: skip
         assert chosen, f"{label} in CHOSEN is not among the search's results: run the search, then copy its best into CHOSEN"
         assert chosen[0] <= 1.005 * best[label][1], label
