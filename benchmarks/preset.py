@@ -40,13 +40,13 @@ CANDIDATES = {
 CHOSEN = "no noise"
 
 
-def seconds_of_a_step(config, sequences):
-    """Processor seconds of a training step: the mean of 40 after 5."""
+def seconds_of_a_step(config, sequences, counted=40):
+    """Processor seconds of a training step: the mean of so many, after 5."""
     trainer = Trainer(new_model(config), sequences, config)
     trainer.run(steps=5, progress=False)
     started = time.process_time()
-    trainer.run(steps=45, progress=False)
-    return (time.process_time() - started) / 40
+    trainer.run(steps=5 + counted, progress=False)
+    return (time.process_time() - started) / counted
 
 
 def measured(name, seconds, seed):

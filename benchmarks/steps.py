@@ -7,29 +7,21 @@ The median of three rounds, in each of which every method makes 60 steps after 5
 
 import json
 import statistics
-import time
 from pathlib import Path
 
+from preset import seconds_of_a_step
+
 from flowlib.data import load_sequences
-from flowlib.experiments.catalogue import EQUAL_TIME, method
-from flowlib.training import Trainer, new_model
+from flowlib.experiments.catalogue import BASE, EQUAL_TIME, method
 
 RESULTS = Path(__file__).with_suffix(".json")
-ROUNDS, WARM_UP, COUNTED = 3, 5, 60
-
-
-def milliseconds(config):
-    """Processor time of a step."""
-    trainer = Trainer(new_model(config), load_sequences(config), config)
-    trainer.run(steps=WARM_UP, progress=False)
-    started = time.process_time()
-    trainer.run(steps=WARM_UP + COUNTED, progress=False)
-    return 1000 * (time.process_time() - started) / COUNTED
+ROUNDS, COUNTED = 3, 60
 
 
 def main():
-    rounds = [{label: milliseconds(method(**setting)) for label, setting in EQUAL_TIME.items()} for _ in range(ROUNDS)]
-    medians = {label: round(statistics.median(one[label] for one in rounds), 1) for label in EQUAL_TIME}
+    sequences = load_sequences(BASE)
+    rounds = [{label: seconds_of_a_step(method(**setting), sequences, COUNTED) for label, setting in EQUAL_TIME.items()} for _ in range(ROUNDS)]
+    medians = {label: round(1000 * statistics.median(one[label] for one in rounds), 1) for label in EQUAL_TIME}
     RESULTS.write_text(json.dumps(medians, indent=2) + "\n")
     print(RESULTS.read_text(), end="")
 

@@ -66,11 +66,12 @@ def test_the_search_chose_what_the_comparison_uses(search, used):
     """The best candidate; of two within half a percent of each other, the default."""
     results = read_results(search)
     best = best_candidates(results)
+    rows = [(row, from_values(row["config"], search)) for row in results["rows"]]
     for label, config in experiment(used).methods.items():
         chosen = [
-            mean_error(row["metrics"]["validation"]) for row in results["rows"]
+            mean_error(row["metrics"]["validation"]) for row, stored in rows
             if row["method"].rsplit(" ", 1)[0] == label
-            and all(getattr(from_values(row["config"], search), option) == getattr(config, option) for option in ("model", "options", "learning_rate", "adam_beta2", "hj_weight", "prior"))
+            and all(getattr(stored, option) == getattr(config, option) for option in ("model", "options", "learning_rate", "adam_beta2", "hj_weight", "prior"))
         ]  # fmt: skip
         assert chosen, f"{label} in CHOSEN is not among the search's results: run the search, then copy its best into CHOSEN"
         assert chosen[0] <= 1.005 * best[label][1], label

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import results_table
+import run_numbers
 import torch
 import verdicts
 from tiny import OPTIONS, sequences
@@ -66,8 +67,8 @@ def test_the_comparison_says_mean_spread_bounds_and_labels():
 
 def test_values_of_an_image_are_averaged_over_its_factors():
     metrics = {"likelihood": {"frame": [1.0, 2.0, 5.0, 10.0], "frame_effective_samples": [1.0, 3.0]}}
-    assert verdicts.nats("frame")(metrics) == [3.0, 6.0], "two factors of two images: image by image, not neighbours"
-    assert verdicts.draws("frame")(metrics) == 2.0
+    assert run_numbers.nats("frame")(metrics) == [3.0, 6.0], "two factors of two images: image by image, not neighbours"
+    assert run_numbers.draws("frame")(metrics) == 2.0
 
 
 def test_every_verdict_stands_once_in_the_readme_and_once_in_the_chapter():

@@ -10,6 +10,7 @@ import sys
 from dataclasses import dataclass
 
 from notebooks import BOOK, read, tags, write_text
+from notebooks import rewritten as between_marks
 
 from flowlib.experiments.tables import layout, read_results
 from flowlib.teaching.sources import grade_id, notebook, points, sources, written
@@ -24,7 +25,6 @@ SYLLABI = {
     "alone": (0, [((n,), None, {2: (1,), 4: (2,), 8: (3,), 10: (4,)}.get(n, ())) for n in range(1, 16)]),
 }
 PAGE = BOOK / "teaching.md"
-MARKS = re.compile(r"(<!-- times: begin .*? -->\n).*(<!-- times: end -->)", re.S)
 
 
 @dataclass
@@ -129,12 +129,12 @@ Hours for each syllabus; a chapter that is read in part counts as a whole:
 
 def rewritten() -> dict:
     """File → its text with the times as they are computed now: the page, and the assignments."""
-    texts = {PAGE: MARKS.subn(lambda marks: f"{marks[1]}{made()}\n{marks[2]}", PAGE.read_text(encoding="utf-8"))}
+    texts = {PAGE: between_marks(PAGE.read_text(encoding="utf-8"), {"times": made()})}
     for path in sources().values():
-        texts[path] = re.subn(r"Plan \d+ minutes", f"Plan {assignment(path).plan} minutes", path.read_text(encoding="utf-8"))
-    if any(count != 1 for _, count in texts.values()):
-        raise SystemExit("the page needs the marks of the times once, and each assignment one 'Plan … minutes'")
-    return {path: text for path, (text, _) in texts.items()}
+        texts[path], count = re.subn(r"Plan \d+ minutes", f"Plan {assignment(path).plan} minutes", path.read_text(encoding="utf-8"))
+        if count != 1:
+            raise SystemExit(f"{path.name} needs one 'Plan … minutes'")
+    return texts
 
 
 def main(arguments):

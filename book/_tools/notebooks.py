@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from pathlib import Path
 
 import nbformat
@@ -35,6 +36,17 @@ def write_text(text: str, path: Path) -> None:
     temporary = path.with_name(f".{path.name}.part")
     temporary.write_text(text, encoding="utf-8")
     os.replace(temporary, path)
+
+
+def rewritten(text: str, parts: dict[str, str]) -> str:
+    """A page's text with each part between the marks of its name: <!-- NAME: begin (the tool) --> and <!-- NAME: end -->."""
+    for name, part in parts.items():
+        text, found = re.subn(
+            rf"(<!-- {name}: begin [^\n]*-->\n).*?(<!-- {name}: end -->)", lambda marks: f"{marks[1]}{part}\n{marks[2]}", text, flags=re.S
+        )
+        if found != 1:
+            raise SystemExit(f"the page has the marks of {name!r} {found} times")
+    return text
 
 
 def tags(cell) -> list[str]:

@@ -7,13 +7,13 @@ python book/_tools/results_table.py --check               change nothing; fail i
 """
 
 import json
-import re
 import statistics
 import sys
 from pathlib import Path
 
-from notebooks import write_text
-from verdicts import FLOW, draws, nats, per_image, pixels, verdicts
+from notebooks import rewritten, write_text
+from run_numbers import draws, nats, per_image, pixels
+from verdicts import FLOW, verdicts
 
 from flowlib.experiments import tables
 from flowlib.experiments.results import make_row, results_path, write_results
@@ -138,16 +138,6 @@ def made():
         "comparison": comparison_table(comparison, further()),
         "verdicts": "\n".join(f"- {verdict}" for verdict in verdicts()),
     }
-
-
-def rewritten(text, parts):
-    """README's text with each part between its marks."""
-    for name, part in parts.items():
-        begin, end = f"<!-- {name}: begin (book/_tools/results_table.py) -->", f"<!-- {name}: end -->"
-        text, found = re.subn(re.escape(begin) + r".*?" + re.escape(end), lambda _: f"{begin}\n{part}\n{end}", text, flags=re.S)
-        if found != 1:
-            raise SystemExit(f"README.md has the marks of {name!r} {found} times")
-    return text
 
 
 def main(arguments):

@@ -5,6 +5,8 @@ A sentence may stand only while its condition holds for the results, and its num
 
 from statistics import fmean as mean
 
+from run_numbers import LAST, beyond, composed, nats, per_image, pixels, rung, tight
+
 from flowlib.experiments import tables
 from flowlib.experiments.catalogue import MILLISECONDS
 from flowlib.experiments.differences import LEVEL, difference, welch_p
@@ -12,69 +14,11 @@ from flowlib.experiments.measures.composition import superposition_ratio, switch
 
 FLOW, PRIOR_FREE = "flow, k given", "PoFlow"
 FLOWS = (FLOW, "flow, k inferred", PRIOR_FREE)
-SLOW, LAST = "SlowVAE", 16
+SLOW = "SlowVAE"
 PROGRAMS, SHORT = "flow that composes", "… with β₂ 0.95"
 NOISELESS = "flow without noise"
 LINEAR, TURN, OWN_MATRIX = "linear motion", "linear motion, skew", "MSP"
 TOGETHER = (*FLOWS, LINEAR, TURN, OWN_MATRIX)  # their motion is learned together with the code
-
-
-def per_image(metrics):
-    """M16 of every image, averaged over the factors."""
-    return [mean(one) for one in zip(*metrics["equivariance"].values(), strict=True)]
-
-
-def pixels(metrics):
-    """M16, averaged over images and factors."""
-    return mean(per_image(metrics))
-
-
-def nats(kind):
-    """log p̂ of every image per "frame" or "sequence", averaged over the factors."""
-
-    def values(metrics):
-        factors = len(metrics["likelihood"][f"{kind}_effective_samples"])
-        flat = metrics["likelihood"][kind]
-        images = len(flat) // factors
-        return [mean(flat[image::images]) for image in range(images)]
-
-    return values
-
-
-def tight(kind):
-    """The annealed log p̂ of every image per "frame" or "sequence", averaged over the factors."""
-
-    def values(metrics):
-        found = metrics["tight_likelihood"]
-        images = len(found[kind]) // len(found["sequence_effective_samples"])
-        return [mean(found[kind][image::images]) for image in range(images)]
-
-    return values
-
-
-def rung(name):
-    """The error of every image of a code moved by one rung of the ladder, averaged over the factors."""
-    return lambda metrics: [mean(one) for one in zip(*metrics["ladder"][name].values(), strict=True)]
-
-
-def draws(kind):
-    """Effective draws behind log p̂, averaged over the factors."""
-    return lambda metrics: mean(metrics["likelihood"][f"{kind}_effective_samples"])
-
-
-def composed(kind):
-    """The mean error of two flows after each other ("switch") or at once ("superpose"), in pixels (M18)."""
-
-    def value(metrics):
-        rows = [row[kind] for row in metrics["composition"] if kind in row]
-        return mean(row["restart"] if kind == "switch" else row for row in rows)
-
-    return value
-
-
-def beyond(kind, metrics):
-    """Factor → the errors of the steps after the trained ones ("error", or "no_motion"), in pixels (M19)."""
-    return {name: curves[kind][LAST // 2 :] for name, curves in metrics["long"].items()}
 
 
 def verdicts(read=tables.read_results) -> list[str]:
@@ -104,8 +48,11 @@ def _of_factor(name):
     return lambda metrics: mean(metrics["equivariance"][name])
 
 
+def _below_on_every_factor(ours, theirs):
+    return all(tables.average(ours, _of_factor(name)) < tables.average(theirs, _of_factor(name)) for name in ours[0]["metrics"]["equivariance"])
+
+
 def _error(comparison, longer):
-    factors = comparison[FLOW][0]["metrics"]["equivariance"]
     best = min(_without(comparison), key=lambda label: tables.average(comparison[label], pixels))
     ratios = [tables.average(runs[FLOW], pixels) / tables.average(runs[SLOW], pixels) for runs in (comparison, longer)]
     text = (
@@ -114,10 +61,7 @@ def _error(comparison, longer):
         f"{_steps(longer)}; but SlowVAE's code is moved by a mean displacement, which was our choice."
     )
     return text, {
-        "every factor": all(
-            tables.average(comparison[FLOW], _of_factor(name)) < tables.average(comparison[label], _of_factor(name))
-            for label in _without(comparison) for name in factors
-        ),
+        "every factor": all(_below_on_every_factor(comparison[FLOW], comparison[label]) for label in _without(comparison)),
         "clear": all(difference(comparison[FLOW], comparison[label], per_image).clear for label in _without(comparison)),
         "SlowVAE is the best": best == SLOW,
     }  # fmt: skip
@@ -147,9 +91,7 @@ def _equal_time(equal):
         f"{regressed:.0f} where the best of four operators moves its codes."
     )
     return text, {
-        "below PoFlow on every factor": all(
-            tables.average(ours, _of_factor(name)) < tables.average(equal[PRIOR_FREE], _of_factor(name)) for name in ours[0]["metrics"]["equivariance"]
-        ),
+        "below PoFlow on every factor": _below_on_every_factor(ours, equal[PRIOR_FREE]),
         "clear": all(found.clear and found.mean < 0 for label, found in against.items() if label not in (LINEAR, TURN)),
         "level": not against[linear].clear,
     }  # fmt: skip

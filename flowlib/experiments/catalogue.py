@@ -91,15 +91,14 @@ SCENES = {label: CHOSEN[label] for label in ("flow, k given", "PoFlow")} | {
     "FactorVAE": {"model": "factor-vae", "gamma": 10.0, "learning_rate": 6e-3},
     "SlowVAE": CHOSEN["SlowVAE"],
 }
+# A flow-factorized VAE whose bound is that of the whole sequence given what moves it, without noise on the way: see chapter 11.
+NOISELESS = {"prior": "none", "hj_penalty": "none", "learning_rate": 6e-3}
 # Equal processor time: the step of each method in milliseconds, one thread (benchmarks/steps.json). Each takes as many steps as fit into the
 # time of the flow's; Adam's memory of squares is searched for as well, because the tutorial's preset owes much to a short one.
 MILLISECONDS = {
     "flow without noise": 24.2, "PoFlow": 41.8, "linear motion": 21.8, "linear motion, skew": 21.9, "VAE": 23.4, "SlowVAE": 24.2, "MSP": 34.4,
 }  # fmt: skip
-EQUAL_TIME = {
-    label: {"adam_beta2": 0.95, "learning_rate": 6e-3} | CHOSEN.get(label, {"model": "flow", "prior": "none", "hj_penalty": "none"})
-    for label in MILLISECONDS
-}
+EQUAL_TIME = {label: CHOSEN.get(label, {"model": "flow"} | NOISELESS) | {"adam_beta2": 0.95} for label in MILLISECONDS}
 # Without labels: sequences of four large steps, all of whose frames are read and decoded, so fewer sequences a step.
 MIXED = {"network": "mlp", "potential_width": 32, "starts": "mixed", "horizon": 4, "checkpoint_every": 1000}
 UNLABELLED = dataclasses.replace(BASE, batch_size=24, steps=1200, learning_rate=6e-3, **MIXED)
@@ -113,9 +112,9 @@ def _search(chosen, base):
     }  # fmt: skip
 
 
-def in_the_time_of(steps, label):
-    """How many steps of a method fit into the time in which the flow without noise does so many."""
-    return round(steps * MILLISECONDS["flow without noise"] / MILLISECONDS[label])
+def _timed(label, base):
+    """`base` with as many steps of the method as fit into the time of the flow's."""
+    return dataclasses.replace(base, steps=round(base.steps * MILLISECONDS["flow without noise"] / MILLISECONDS[label]))
 
 
 def _equal_time_search():
@@ -124,10 +123,6 @@ def _equal_time_search():
         for label, setting in EQUAL_TIME.items()
         for number, (memory, rate) in enumerate((memory, rate) for memory in (0.95, 0.999) for rate in RATES)
     }  # fmt: skip
-
-
-def _timed(label, base):
-    return dataclasses.replace(base, steps=in_the_time_of(base.steps, label))
 
 
 def _ablations():
@@ -166,8 +161,6 @@ def _apart():
     return {label: method(base=SHORT_BASE, **change) for label, change in changes.items()}
 
 
-# A flow-factorized VAE whose bound is that of the whole sequence given what moves it, without noise on the way: see chapter 11.
-NOISELESS = {"prior": "none", "hj_penalty": "none", "learning_rate": 6e-3}
 COMPOSING = NOISELESS | {"time_free": True, "starts": "late", "programs": "composed"}
 
 

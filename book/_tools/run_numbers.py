@@ -1,0 +1,63 @@
+"""Numbers taken from one run's metrics: the errors and nats that verdicts and tables compare."""
+
+from statistics import fmean as mean
+
+LAST = 16  # steps of the longest sequences measured, twice the trained ones
+
+
+def per_image(metrics):
+    """M16 of every image, averaged over the factors."""
+    return [mean(one) for one in zip(*metrics["equivariance"].values(), strict=True)]
+
+
+def pixels(metrics):
+    """M16, averaged over images and factors."""
+    return mean(per_image(metrics))
+
+
+def nats(kind):
+    """log p̂ of every image per "frame" or "sequence", averaged over the factors."""
+
+    def values(metrics):
+        factors = len(metrics["likelihood"][f"{kind}_effective_samples"])
+        flat = metrics["likelihood"][kind]
+        images = len(flat) // factors
+        return [mean(flat[image::images]) for image in range(images)]
+
+    return values
+
+
+def tight(kind):
+    """The annealed log p̂ of every image per "frame" or "sequence", averaged over the factors."""
+
+    def values(metrics):
+        found = metrics["tight_likelihood"]
+        images = len(found[kind]) // len(found["sequence_effective_samples"])
+        return [mean(found[kind][image::images]) for image in range(images)]
+
+    return values
+
+
+def rung(name):
+    """The error of every image of a code moved by one rung of the ladder, averaged over the factors."""
+    return lambda metrics: [mean(one) for one in zip(*metrics["ladder"][name].values(), strict=True)]
+
+
+def draws(kind):
+    """Effective draws behind log p̂, averaged over the factors."""
+    return lambda metrics: mean(metrics["likelihood"][f"{kind}_effective_samples"])
+
+
+def composed(kind):
+    """The mean error of two flows after each other ("switch") or at once ("superpose"), in pixels (M18)."""
+
+    def value(metrics):
+        rows = [row[kind] for row in metrics["composition"] if kind in row]
+        return mean(row["restart"] if kind == "switch" else row for row in rows)
+
+    return value
+
+
+def beyond(kind, metrics):
+    """Factor → the errors of the steps after the trained ones ("error", or "no_motion"), in pixels (M19)."""
+    return {name: curves[kind][LAST // 2 :] for name, curves in metrics["long"].items()}
