@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from flowlib.errors import FlowlibError
-from flowlib.transport import displacement, displacement_frames, image_measure, measure_image, optimal_coupling
+from flowlib.transport import displacement, displacement_frames, image_to_measure, optimal_coupling, rasterize
 
 pytestmark = pytest.mark.usefixtures("double")
 
@@ -12,22 +12,22 @@ pytestmark = pytest.mark.usefixtures("double")
 def test_pixels_become_points_with_the_row_downwards():
     image = torch.zeros(3, 5)
     image[0, 4], image[2, 1] = 3.0, 1.0
-    points, weights = image_measure(image)
+    points, weights = image_to_measure(image)
     torch.testing.assert_close(points, torch.tensor([[2.0, 1.0], [-1.0, -1.0]]))
     torch.testing.assert_close(weights, torch.tensor([0.75, 0.25]))
 
 
 def test_a_picture_comes_back_when_the_blur_is_small(generator):
     image = torch.rand(6, 9, generator=generator)
-    points, weights = image_measure(image)
-    torch.testing.assert_close(measure_image(points, weights, (6, 9), blur=0.1), image / image.sum())
+    points, weights = image_to_measure(image)
+    torch.testing.assert_close(rasterize(points, weights, (6, 9), blur=0.1), image / image.sum())
 
 
 def test_the_blur_is_a_gaussian_of_that_width():
     """A point in the middle, and one a quarter pixel to the right of it and above: both moments of the picture."""
     across = torch.arange(31.0) - 15
     for shift in (0.0, 0.25):
-        picture = measure_image(torch.tensor([[shift, shift]]), torch.ones(1), (31, 31), blur=1.3)
+        picture = rasterize(torch.tensor([[shift, shift]]), torch.ones(1), (31, 31), blur=1.3)
         right, up = picture.sum(0), picture.sum(1).flip(0)
         for marginal in (right, up):
             torch.testing.assert_close(marginal @ across, torch.tensor(shift))
@@ -41,12 +41,12 @@ def test_without_blur_all_goes_to_the_nearest_pixel(blur, dtype):
     points = torch.tensor([[0.6, 1.0], [-0.5, -0.5]], dtype=dtype)
     expected = torch.zeros(3, 3, dtype=dtype)
     expected[0, 2], expected[1:, :2] = 0.2, 0.2
-    torch.testing.assert_close(measure_image(points, torch.tensor([0.2, 0.8], dtype=dtype), (3, 3), blur=blur), expected)
+    torch.testing.assert_close(rasterize(points, torch.tensor([0.2, 0.8], dtype=dtype), (3, 3), blur=blur), expected)
 
 
 def test_mass_is_kept_beyond_the_edge(generator):
     points = 20 * torch.randn(50, 2, generator=generator)
-    assert measure_image(points, torch.full((50,), 0.02), (8, 8)).sum().item() == pytest.approx(1)
+    assert rasterize(points, torch.full((50,), 0.02), (8, 8)).sum().item() == pytest.approx(1)
 
 
 def test_displacement_moves_straight_and_splits_mass():
@@ -85,4 +85,4 @@ def test_ink_grows_linearly(generator):
 @pytest.mark.parametrize("image", [torch.zeros(4, 4), -torch.ones(4, 4), torch.full((2, 2), torch.nan)])
 def test_an_image_without_ink_is_refused(image):
     with pytest.raises(FlowlibError, match="image"):
-        image_measure(image)
+        image_to_measure(image)

@@ -2,7 +2,7 @@
 
 import torch
 
-from flowlib.transport import integrate, moved_log_density
+from flowlib.transport import flow_log_density, integrate
 from flowlib.viz.plane import arrows, density_contours, particles, plane_axes
 from flowlib.viz.style import new_figure
 
@@ -43,7 +43,7 @@ def _draw(axes, velocity, source, z, t, start, extent, resolution, field, title)
     plane_axes(axes, extent, title=title and title.format(float(t)))
 
     def log_density(points):
-        return moved_log_density(velocity, source.log_prob, points, t, start=start, rtol=1e-4, atol=1e-6)
+        return flow_log_density(velocity, source.log_prob, points, t, start=start, rtol=1e-4, atol=1e-6)
 
     density_contours(axes, log_density, "posterior", resolution=resolution)
     if field:

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from flowlib.errors import FlowlibError
-from flowlib.transport import Gaussian, matched_sample
+from flowlib.transport import Gaussian, moment_matched_sample
 from flowlib.viz.plane import density_contours, particles, plane_axes
 from flowlib.viz.style import new_figure
 
@@ -36,7 +36,7 @@ def turning_film(steps: Float[Tensor, "S 2 2"], frames: int = 6, *, count: int =
     `frames` pictures a step. Particles keep the colour of the half of the plane where they began; the lines are their density's.
     """
     still = Gaussian(torch.zeros(2).to(steps), torch.eye(2).to(steps))
-    z = matched_sample(still, count, torch.Generator().manual_seed(0))
+    z = moment_matched_sample(still, count, torch.Generator().manual_seed(0))
     before, figures, labels = torch.eye(2).to(steps), [], []
     for number, step in enumerate(steps):
         first = 0 if number == 0 else 1  # the last picture of a step is the first of the next

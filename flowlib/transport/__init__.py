@@ -29,6 +29,7 @@ from flowlib.transport.discrete import (
 )
 from flowlib.transport.dynamic import DynamicTransport, benamou_brenier_1d
 from flowlib.transport.entropic import entropic_map, soft_c_transform
+from flowlib.transport.flow_density import flow_log_density
 from flowlib.transport.gaussian import (
     AffineMap,
     Gaussian,
@@ -61,11 +62,10 @@ from flowlib.transport.line import (
     momentum_action_1d,
     w2_density_1d,
 )
-from flowlib.transport.matched import matched_sample
-from flowlib.transport.moved import moved_log_density
+from flowlib.transport.moment_matching import moment_matched_sample
 from flowlib.transport.observed import ObservedBrownian
 from flowlib.transport.ode import Path, integrate
-from flowlib.transport.pixels import displacement, displacement_frames, image_measure, measure_image
+from flowlib.transport.pixels import displacement, displacement_frames, image_to_measure, rasterize
 from flowlib.transport.roots import lyapunov, square_root
 
 __all__ = [
@@ -93,6 +93,7 @@ __all__ = [
     "divergence",
     "dual_potentials",
     "entropic_map",
+    "flow_log_density",
     "gaussian_map",
     "gaussian_w2",
     "gradient_of",
@@ -101,7 +102,7 @@ __all__ = [
     "heat_marginal",
     "hessian",
     "hopf_lax",
-    "image_measure",
+    "image_to_measure",
     "integrate",
     "interpolate",
     "jacobian",
@@ -110,9 +111,7 @@ __all__ = [
     "linear_helmholtz",
     "lyapunov",
     "map_from_dual",
-    "matched_sample",
-    "moved_log_density",
-    "measure_image",
+    "moment_matched_sample",
     "momentum_1d",
     "momentum_action_1d",
     "optimal_coupling",
@@ -122,6 +121,7 @@ __all__ = [
     "probability_flow_velocity",
     "push_forward_log_density",
     "quantile_map_1d",
+    "rasterize",
     "rotation_field",
     "sinkhorn_coupling",
     "soft_c_transform",

@@ -10,7 +10,7 @@ from flowlib.transport.discrete import optimal_coupling
 from flowlib.transport.types import Number
 
 
-def image_measure(image: Float[Tensor, "H W"]) -> tuple[Float[Tensor, "n 2"], Float[Tensor, "n"]]:
+def image_to_measure(image: Float[Tensor, "H W"]) -> tuple[Float[Tensor, "n 2"], Float[Tensor, "n"]]:
     """The n pixels with ink as points, and their shares of the ink (sum 1), in reading order.
 
     A point is (column, −row) from the image's centre in pixels: first coordinate to the right, second upwards.
@@ -38,10 +38,8 @@ def displacement(
     return (1 - s) * x[i] + s * y[j], plan[i, j]
 
 
-def measure_image(
-    points: Float[Tensor, "n 2"], weights: Float[Tensor, "n"], size: tuple[int, int], *, blur: Number = 0.5
-) -> Float[Tensor, "H W"]:
-    """The picture (H, W) = `size` of weighted points, in the coordinates of `image_measure`.
+def rasterize(points: Float[Tensor, "n 2"], weights: Float[Tensor, "n"], size: tuple[int, int], *, blur: Number = 0.5) -> Float[Tensor, "H W"]:
+    """The picture (H, W) = `size` of weighted points, in the coordinates of `image_to_measure`.
 
     Each point spreads its weight over the pixels as a Gaussian of `blur` > 0 pixels, normalised on the grid: the
     picture's sum is that of the weights, whatever the points do. As blur falls all goes to the nearest pixel.
@@ -64,12 +62,12 @@ def displacement_frames(
     The piles have mass 1 each; a frame's sum is (1 − s) times the first image's plus s times the second's.
     """
     check_shape(second, first.shape, "second")
-    (x, a), (y, b) = image_measure(first), image_measure(second)
+    (x, a), (y, b) = image_to_measure(first), image_to_measure(second)
     plan, _ = optimal_coupling(x, y, a, b)
     frames = []
     for s in times.tolist():
         ink = (1 - s) * first.sum() + s * second.sum()
-        frames.append(ink * measure_image(*displacement(x, y, plan, s), tuple(first.shape), blur=blur))
+        frames.append(ink * rasterize(*displacement(x, y, plan, s), tuple(first.shape), blur=blur))
     return torch.stack(frames)
 
 

@@ -20,13 +20,13 @@ from flowlib.viz.style import PAGE_WIDTH, new_figure, use_style
 BOOK = {
     "cloud_frames": "clouds.cloud_frames",
     "cloud_row": "clouds.cloud_row",
-    "density_film": "space_time.space_time_density",
+    "commutator_plot": "commutator.commutator_plot",
     "plan_image": "plans.plan_image",
     "playground": "playground.playground",
     "prediction": "quiz.prediction",
     "price_cells": "plans.price_cells",
+    "space_time_density": "space_time.space_time_density",
     "triangle": "simplex.triangle",
-    "two_orders": "commutator.commutator_plot",
 }
 
 __all__ = [

@@ -12,7 +12,7 @@ from flowlib.transport.ode import integrate
 from flowlib.transport.types import Time, Velocity, as_time
 
 
-def moved_log_density(
+def flow_log_density(
     velocity: Velocity,
     initial_log_density: Callable,
     z: Float[Tensor, "B d"],

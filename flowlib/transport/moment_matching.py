@@ -8,7 +8,7 @@ from flowlib.errors import FlowlibError
 from flowlib.transport.gaussian import Gaussian
 
 
-def matched_sample(gaussian: Gaussian, n: int, generator: Generator) -> Float[Tensor, "n d"]:
+def moment_matched_sample(gaussian: Gaussian, n: int, generator: Generator) -> Float[Tensor, "n d"]:
     """n draws, shifted and stretched until their mean and covariance (divided by n) are the Gaussian's.
 
     The draws are no longer independent; n > d is needed. Moment matching, a control variate for every quadratic
