@@ -10,8 +10,8 @@ import re
 import sys
 from pathlib import Path
 
+from flowlib.atomic_io import write_text
 from flowlib.config import from_json
-from flowlib.files import write_text
 from flowlib.training import load
 from flowlib.training.checkpoint import save
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import flowlib
 from flowlib import cli, data
 from flowlib.api import claimed
+from flowlib.atomic_io import write_json
 from flowlib.config import from_json, preset
 from flowlib.devices import choose_device, set_precision
 from flowlib.errors import FlowlibError
 from flowlib.evaluation import evaluate_model, format_report
 from flowlib.experiments.provenance import provenance
-from flowlib.files import write_json
 from flowlib.models import build_model
 from flowlib.training import run_folder, train_run
 from flowlib.training.distributed import from_first, part, processes

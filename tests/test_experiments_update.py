@@ -49,7 +49,7 @@ class TestChangedBehaviour:
     def test_a_measure_that_changed_is_taken_again_without_training(self, trained, tmp_path, monkeypatch):
         before = run(tmp_path)
         trained.clear()
-        monkeypatch.setattr(measures.equivariance, "whole", lambda values: [2 * round(value) for value in values.tolist()])
+        monkeypatch.setattr(measures.equivariance, "round_each", lambda values: [2 * round(value) for value in values.tolist()])
         self.update(tmp_path)
         after = tables.read_results("small", tmp_path)
         pairs = zip(before["rows"], after["rows"], strict=True)

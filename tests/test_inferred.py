@@ -13,7 +13,7 @@ from flowlib.data import Batch
 from flowlib.errors import FlowlibError
 from flowlib.flows import PotentialBank, VelocityBank, run_flow
 from flowlib.models import FlowVAE, build_model
-from flowlib.models.recogniser import FactorClassifier, straight_through_sample
+from flowlib.models.factor_classifier import FactorClassifier, straight_through_sample
 
 INFERRED = dataclasses.replace(CONFIG, model="flow-inferred")
 

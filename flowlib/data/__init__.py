@@ -13,7 +13,7 @@ from flowlib.data.files import load_path, options_of
 from flowlib.data.grid import Grid
 from flowlib.data.mixed import MixedSequences
 from flowlib.data.mnist import load_mnist
-from flowlib.data.other import photo_patches, sklearn_digits
+from flowlib.data.out_of_distribution import photo_patches, sklearn_digits
 from flowlib.data.recorded import DatasetSequences, RecordedSequences
 from flowlib.data.scenes import Rooms, RoomSequences, SmallStudio, Studio
 from flowlib.data.sequences import ImageSequences, Sequences

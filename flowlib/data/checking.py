@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from PIL import Image
 
+from flowlib.atomic_io import write_file
 from flowlib.data.catalogue import open_images
 from flowlib.data.factorial import FactorialSequences
-from flowlib.files import write_file
 
 
 def check(name: str, path=None, picture=None) -> Path:

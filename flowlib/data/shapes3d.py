@@ -7,12 +7,12 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
+from flowlib.atomic_io import write_file
 from flowlib.data.download import fetch
 from flowlib.data.grid import Grid
 from flowlib.data.labels import check_labels
 from flowlib.data.mnist import cache_folder
 from flowlib.errors import FlowlibError
-from flowlib.files import write_file
 
 GRID = Grid(
     ("floor_hue", "wall_hue", "object_hue", "scale", "shape", "orientation"), (10, 10, 10, 8, 4, 15),

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import torch
 
+from flowlib.atomic_io import read_json, write_text
 from flowlib.config import Config
-from flowlib.files import read_json, write_text
 
 FILE = "behaviour.json"
 STEPS, CODES = 4, 2

@@ -8,9 +8,9 @@ import json
 import re
 from pathlib import Path
 
+from flowlib.atomic_io import read_json, write_text
 from flowlib.data import data_folder
 from flowlib.errors import FlowlibError
-from flowlib.files import read_json, write_text
 
 
 def results_folder() -> Path:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from flowlib.atomic_io import read_json, write_json
 from flowlib.config import Config, from_values, to_json
 from flowlib.data.digits import SHA256
 from flowlib.data.scenes.small_studio import SHA256 as STUDIO
@@ -25,7 +26,6 @@ from flowlib.experiments.behaviour import Behaviours, method_name
 from flowlib.experiments.catalogue import Experiment
 from flowlib.experiments.provenance import provenance
 from flowlib.experiments.results import make_row, results_path, write_results
-from flowlib.files import read_json, write_json
 
 RUNS = Path("runs") / "experiments"
 PROVENANCE = "provenance.json"

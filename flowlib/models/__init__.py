@@ -4,12 +4,12 @@ import importlib
 import pkgutil
 
 from flowlib.models.base import LatentModel
+from flowlib.models.factor_classifier import straight_through_sample
 from flowlib.models.flow_vae import FlowVAE
 from flowlib.models.hj_penalty import HJPenalty, driven_residual
 from flowlib.models.inferred import InferredFlowVAE
 from flowlib.models.likelihood import Bernoulli, Gaussian, bits_per_dimension
 from flowlib.models.protocol import Model, Posterior, has_potentials, weighs_sequences
-from flowlib.models.recogniser import straight_through_sample
 from flowlib.models.registry import MODELS, build_model, own_options, register
 from flowlib.models.vae import VAE
 

@@ -10,9 +10,9 @@ from flowlib.config import CHOICES, Config
 from flowlib.data import Batch
 from flowlib.errors import FlowlibError
 from flowlib.flows import is_mixture
+from flowlib.models.factor_classifier import FactorClassifier, straight_through_sample
 from flowlib.models.flow_vae import FlowVAE
 from flowlib.models.joint import Joint
-from flowlib.models.recogniser import FactorClassifier, straight_through_sample
 from flowlib.models.registry import register
 
 

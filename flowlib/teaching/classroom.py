@@ -13,8 +13,8 @@ from pathlib import Path
 
 import nbformat
 
+from flowlib.atomic_io import write_text
 from flowlib.errors import FlowlibError
-from flowlib.files import write_text
 from flowlib.teaching import minutes
 from flowlib.teaching.sources import FOLDER, grade_id, notebook, sources
 

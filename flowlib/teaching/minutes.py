@@ -7,7 +7,7 @@ import statistics
 
 import nbformat
 
-from flowlib.files import write_text
+from flowlib.atomic_io import write_text
 
 TEXT = """How long did it take you? If you like, write a number behind the colon. It is not graded, and helps to plan the next course.
 

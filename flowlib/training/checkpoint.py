@@ -13,9 +13,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 import flowlib
+from flowlib.atomic_io import write_file
 from flowlib.config import Config, from_values, to_json
 from flowlib.errors import FlowlibError
-from flowlib.files import write_file
 from flowlib.models import build_model
 
 KEY = "checkpoint"

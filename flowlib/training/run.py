@@ -6,10 +6,10 @@ from pathlib import Path
 import torch
 from filelock import FileLock, Timeout
 
+from flowlib.atomic_io import write_text
 from flowlib.config import Config, from_json, to_json
 from flowlib.devices import set_precision
 from flowlib.errors import FlowlibError
-from flowlib.files import write_text
 from flowlib.models import build_model
 from flowlib.training import checkpoint as checkpoints
 from flowlib.training.trainer import Trainer

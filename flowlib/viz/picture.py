@@ -11,8 +11,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from PIL import Image
 
+from flowlib.atomic_io import write_file
 from flowlib.errors import FlowlibError
-from flowlib.files import write_file
 from flowlib.viz.checks import as_array, as_images
 from flowlib.viz.palette import CARD
 
@@ -134,7 +134,7 @@ def as_text(content):
 
 
 def write_bytes(path, content):
-    """Write bytes as a whole file (`flowlib.files`), in a folder that is made if it is missing. Returns the path."""
+    """Write bytes as a whole file (`flowlib.atomic_io`), in a folder that is made if it is missing. Returns the path."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_file(path, lambda temporary: temporary.write_bytes(content))

@@ -4,9 +4,9 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
+from flowlib.atomic_io import write_file
 from flowlib.data.mnist import cache_folder
 from flowlib.errors import FlowlibError
-from flowlib.files import write_file
 
 
 def cached(name: str, sha256: str, compute: Callable[[], bytes], folder=None) -> bytes:

@@ -12,7 +12,7 @@ from flowlib.evaluation import (
     switch_error,
     switch_times,
 )
-from flowlib.experiments.measures.registry import mean, register
+from flowlib.experiments.measures.registry import register, rounded_mean
 
 IMAGES, SWITCH_AT = 100, 4
 LABELS = "restart"  # the time labels after a switch that the book uses: counted anew from 1 (chapter 11 compares)
@@ -30,7 +30,7 @@ def superposition_ratio(rows) -> float:
 
 def still(sequences, times):
     """The error of showing x_0 throughout."""
-    return mean(composed_no_motion(sequences, times, IMAGES))
+    return rounded_mean(composed_no_motion(sequences, times, IMAGES))
 
 
 @register(columns=[("switch / own", switch_ratio, 2), ("superpose / own", superposition_ratio, 2)])
@@ -38,16 +38,18 @@ def composition(model, config):
     """One row per ordered pair of factors: the mean error of switching (both time labels; looking again) and, once per pair, of
     superposing; the mean of the two flows' own errors over as many steps; no motion; the commutator."""
     sequences, names = load_sequences(config, "test"), config.factors
-    own = [mean(equivariance_error(model, sequences, k, IMAGES)) for k in range(len(names))]
+    own = [rounded_mean(equivariance_error(model, sequences, k, IMAGES)) for k in range(len(names))]
     rows = []
     for first, second in ((a, b) for a in range(len(names)) for b in range(len(names)) if a != b):
-        switch = {labels: mean(switch_error(model, sequences, first, second, SWITCH_AT, labels, IMAGES)) for labels in ("restart", "continue")}
+        switch = {
+            labels: rounded_mean(switch_error(model, sequences, first, second, SWITCH_AT, labels, IMAGES)) for labels in ("restart", "continue")
+        }
         row = {"first": names[first], "second": names[second], "switch": switch, "own": (own[first] + own[second]) / 2}
-        row["again"] = mean(switch_error(model, sequences, first, second, SWITCH_AT, LABELS, IMAGES, reencode=True))
+        row["again"] = rounded_mean(switch_error(model, sequences, first, second, SWITCH_AT, LABELS, IMAGES, reencode=True))
         row["switch_no_motion"] = still(sequences, switch_times(sequences, first, second, SWITCH_AT, sequences.steps))
         if first < second:
-            row["superpose"] = mean(superposition_error(model, sequences, (first, second), IMAGES))
+            row["superpose"] = rounded_mean(superposition_error(model, sequences, (first, second), IMAGES))
             row["superpose_no_motion"] = still(sequences, superposed_times(sequences, (first, second), sequences.steps))
-            row["commutator"] = mean(commutator(model, sequences, first, second, SWITCH_AT, IMAGES), 4)
+            row["commutator"] = rounded_mean(commutator(model, sequences, first, second, SWITCH_AT, IMAGES), 4)
         rows.append(row)
     return rows

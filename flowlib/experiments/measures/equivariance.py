@@ -4,7 +4,7 @@ from statistics import mean
 
 from flowlib.data import load_sequences
 from flowlib.evaluation import equivariance_error
-from flowlib.experiments.measures.registry import register, whole
+from flowlib.experiments.measures.registry import register, round_each
 
 IMAGES = 1000
 
@@ -17,7 +17,7 @@ def mean_error(errors: dict[str, list]) -> float:
 def errors_on(split, model, config):
     """Factor → the error of each of the first images of a part of the data, in whole pixels."""
     sequences = load_sequences(config, split)
-    return {name: whole(equivariance_error(model, sequences, k, IMAGES)) for k, name in enumerate(config.factors)}
+    return {name: round_each(equivariance_error(model, sequences, k, IMAGES)) for k, name in enumerate(config.factors)}
 
 
 @register(columns=[("equivariance error", mean_error, 0)])

@@ -4,7 +4,7 @@ from statistics import mean as average
 
 from flowlib.data import Sequences, load_sequences, photo_patches, sklearn_digits
 from flowlib.evaluation import equivariance_error, no_motion, no_motion_steps, steps_error, stop_error
-from flowlib.experiments.measures.registry import mean, register
+from flowlib.experiments.measures.registry import register, rounded_mean
 
 IMAGES = 150
 
@@ -32,7 +32,7 @@ def other_images(model, config):
     for name, images in (("scikit-learn digits", sklearn_digits()[:IMAGES]), ("photographs", photo_patches(IMAGES))):
         sequences = Sequences(images, config.factors, config.horizon)
         found[name] = {
-            factor: {"error": mean(equivariance_error(model, sequences, k)), "no_motion": mean(no_motion(sequences, k))}
+            factor: {"error": rounded_mean(equivariance_error(model, sequences, k)), "no_motion": rounded_mean(no_motion(sequences, k))}
             for k, factor in enumerate(config.factors)
         }
     return found

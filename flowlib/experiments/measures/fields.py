@@ -17,7 +17,7 @@ from flowlib.evaluation import (
     read_strengths,
     swap_error,
 )
-from flowlib.experiments.measures.registry import mean, register
+from flowlib.experiments.measures.registry import register, rounded_mean
 
 MIXED, IMAGES, FOUND = 500, 200, 0.7
 
@@ -70,7 +70,7 @@ def fields(model, config):
         "active": _rounded((read != 0).float().mean(0)), "truly": _rounded((true != 0).float().mean(0)),
         "share": _rounded(share), "rotations": round(share[model.gradients :].sum().item(), 3), "used": round(number_of_fields_in_use(added), 2),
         "elbo": _elbo(model, sequences, config),
-        "errors": {kind: {name: mean(error(k)) for k, name in enumerate(names)} for kind, error in kinds.items()},
+        "errors": {kind: {name: rounded_mean(error(k)) for k, name in enumerate(names)} for kind, error in kinds.items()},
     }  # fmt: skip
 
 
@@ -78,7 +78,7 @@ def _elbo(model, sequences, config):
     """The mean of one log weight of each of the first mixed sequences."""
     count = min(IMAGES, len(sequences))
     batch = sequences.mixed(list(range(count)), sequences.places(count, torch.Generator().manual_seed(0)))
-    return mean(model.sequence_log_weights(batch, torch.Generator().manual_seed(config.seed)))
+    return rounded_mean(model.sequence_log_weights(batch, torch.Generator().manual_seed(config.seed)))
 
 
 def _rounded(values):

@@ -4,7 +4,7 @@ from statistics import fmean as average
 
 from flowlib.data import load_sequences
 from flowlib.evaluation import flow_geometry
-from flowlib.experiments.measures.registry import mean, register, where_found
+from flowlib.experiments.measures.registry import register, rounded_mean, where_found
 from flowlib.models.hj_penalty import laplacians
 from flowlib.models.protocol import has_potentials
 
@@ -33,7 +33,8 @@ def geometry(model, config):
         diffusion = model.prior.diffusion(factor)
         viscous = trajectory.residual + diffusion * laplacians(model.potentials, trajectory, factor)
         found[name] = {
-            "straightness": mean(flat.straightness, 4), "action": mean(flat.speed.square().sum(1), 4), "diffusion": round(diffusion.item(), 5),
+            "straightness": rounded_mean(flat.straightness, 4), "action": rounded_mean(flat.speed.square().sum(1), 4),
+            "diffusion": round(diffusion.item(), 5),
             "residual": _rms(trajectory.residual), "viscous_residual": _rms(viscous),
         }  # fmt: skip
     return found

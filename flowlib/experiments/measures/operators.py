@@ -5,7 +5,7 @@ from statistics import mean as average
 from flowlib.data import load_sequences
 from flowlib.evaluation import labelled_error, ladder_errors, swap_error
 from flowlib.experiments.measures.equivariance import mean_error
-from flowlib.experiments.measures.registry import mean, register, whole
+from flowlib.experiments.measures.registry import register, round_each, rounded_mean
 
 FITTED, IMAGES, SWAPPED = 1000, 150, 500
 RUNGS = ("mean", "linear", "quadratic", "MLP", "floor")
@@ -18,7 +18,7 @@ def ladder(model, config):
     found = {rung: {} for rung in RUNGS}
     for factor, name in enumerate(config.factors):
         for rung, errors in ladder_errors(model, train, test, factor, min(FITTED, len(train)), IMAGES).items():
-            found[rung][name] = whole(errors)
+            found[rung][name] = round_each(errors)
     return found
 
 
@@ -28,4 +28,6 @@ def ladder(model, config):
 def swap(model, config):
     """Factor → the mean error of codes moved by what was found for the next sequence of the same factor, and by the label alone."""
     test, kinds = load_sequences(config, "test"), {"another's motion": swap_error, "the label": labelled_error}
-    return {kind: {name: mean(error(model, test, k, SWAPPED)) for k, name in enumerate(config.factors)} for kind, error in kinds.items()}
+    return {
+        kind: {name: rounded_mean(error(model, test, k, SWAPPED)) for k, name in enumerate(config.factors)} for kind, error in kinds.items()
+    }

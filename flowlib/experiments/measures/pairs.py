@@ -5,7 +5,7 @@ from statistics import mean as average
 
 from flowlib.data import load_sequences
 from flowlib.evaluation import composed_no_motion, superposed_times, superposition_error, switch_error, switch_times
-from flowlib.experiments.measures.registry import mean, register
+from flowlib.experiments.measures.registry import register, rounded_mean
 
 IMAGES = 50
 
@@ -26,9 +26,9 @@ def pairs(model, config):
         at_once = superposed_times(sequences, (first, second), half)
         rows.append({
             "first": names[first], "second": names[second],
-            "switch": mean(switch_error(model, sequences, first, second, half, count=IMAGES)),
-            "switch_no_motion": mean(composed_no_motion(sequences, switched, IMAGES)),
-            "superpose": mean(superposition_error(model, sequences, (first, second), IMAGES, half)),
-            "superpose_no_motion": mean(composed_no_motion(sequences, at_once, IMAGES)),
+            "switch": rounded_mean(switch_error(model, sequences, first, second, half, count=IMAGES)),
+            "switch_no_motion": rounded_mean(composed_no_motion(sequences, switched, IMAGES)),
+            "superpose": rounded_mean(superposition_error(model, sequences, (first, second), IMAGES, half)),
+            "superpose_no_motion": rounded_mean(composed_no_motion(sequences, at_once, IMAGES)),
         })  # fmt: skip
     return rows

@@ -5,7 +5,7 @@ import torch
 from flowlib.data import load_sequences
 from flowlib.data.factorial import FactorialSequences
 from flowlib.evaluation import continuation_error, factor_accuracy
-from flowlib.experiments.measures.registry import mean, register
+from flowlib.experiments.measures.registry import register, rounded_mean
 
 SEEN, IMAGES = 4, 500
 
@@ -16,7 +16,7 @@ def recognition(model, config):
     a sequence after its first frames x_0 … x_4 (or half of it)."""
     sequences = load_sequences(config, "test")
     seen = min(SEEN, config.horizon // 2)
-    continued = {name: mean(continuation_error(model, sequences, k, seen, IMAGES)) for k, name in enumerate(config.factors)}
+    continued = {name: rounded_mean(continuation_error(model, sequences, k, seen, IMAGES)) for k, name in enumerate(config.factors)}
     return {"accuracy": round(factor_accuracy(model, sequences, IMAGES).mean, 4), "continued": continued, "seen": seen}
 
 

@@ -3,7 +3,7 @@
 from flowlib.data import load_sequences
 from flowlib.evaluation import encoded_error, equivariance_error, no_motion
 from flowlib.experiments.measures.equivariance import IMAGES, mean_error
-from flowlib.experiments.measures.registry import register, whole
+from flowlib.experiments.measures.registry import register, round_each
 from flowlib.models.regression import moved_linearly, moved_on_average
 
 
@@ -26,4 +26,4 @@ def references(model, config):
         "displaced": lambda *rest: equivariance_error(displaced, *rest),
         "linear": lambda *rest: equivariance_error(linear, *rest),
     }
-    return {kind: {name: whole(error(sequences, k, IMAGES)) for k, name in enumerate(config.factors)} for kind, error in errors.items()}
+    return {kind: {name: round_each(error(sequences, k, IMAGES)) for k, name in enumerate(config.factors)} for kind, error in errors.items()}

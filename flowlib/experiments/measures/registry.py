@@ -51,11 +51,11 @@ def where_found(number):
     return lambda found: number(found) if found else math.nan
 
 
-def whole(values) -> list[int]:
+def round_each(values) -> list[int]:
     """The values of single images as whole numbers: kept for paired comparisons."""
     return [round(value) for value in values.tolist()]
 
 
-def mean(values, digits=2) -> float:
+def rounded_mean(values, digits=2) -> float:
     """The mean of a tensor, rounded."""
     return round(values.mean().item(), digits)
