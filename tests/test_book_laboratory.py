@@ -109,7 +109,7 @@ class TestFactors:
         source = sequences()
         config = data_config()
         bench = laboratory.factors(source, source, config)
-        assert "1 steps; " in press(bench, scale=1.0, rotation=0.2, hue=0.0, balance=100.0)
+        assert "1 steps; " in press(bench, scale=1.0, rotation=0.2, hue=0.0, marginal_kl_weight=100.0)
         assert all(picture.startswith(PNG) for picture in pictures(bench))
         assert "no factor is in the mix" in press(bench, scale=0.0, rotation=0.0)
 

@@ -42,10 +42,10 @@ def free_port():
 
 @pytest.mark.parametrize("model", ["flow", "flow-inferred", "vae"])
 def test_the_loss_curve_of_one_process(own, model, monkeypatch):
-    """Same global batch, same noise: losses agree to rounding. (balance 0: its mean over the batch is each process's own.)"""
+    """Same global batch, same noise: losses agree to rounding. (marginal_kl_weight 0: that KL's mean over the batch is each process's own.)"""
     few_samples(monkeypatch)
     options = {"steps": 51, "checkpoint_every": 50, "model": model}
-    more = ["--options", "balance", "0"] if model == "flow-inferred" else []
+    more = ["--options", "marginal_kl_weight", "0"] if model == "flow-inferred" else []
     assert cli.main(command(own, own.parent / "one", **options) + more) == 0
     launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", free_port(), "-m", "flowlib"]
     found = subprocess.run(launch + command(own, own.parent / "two", **options) + more, capture_output=True, text=True, timeout=400)

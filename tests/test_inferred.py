@@ -92,16 +92,16 @@ class TestStraightThrough:
 
 class TestObjective:
     def test_terms_of_k_against_torch_distributions(self, double):
-        model = built(balance=7.0, shrink=0.5)
+        model = built(marginal_kl_weight=7.0, logit_l2=0.5)
         terms = model.objective(batch(), torch.Generator().manual_seed(1))
         probability = model.recogniser(batch()).softmax(-1)
         uniform = Categorical(torch.full((3,), 1 / 3))
         assert terms["kl_k"].item() == pytest.approx(kl_divergence(Categorical(probability), uniform).mean().item())
-        assert terms["balance"].item() == pytest.approx(kl_divergence(Categorical(probability.mean(0)), uniform).item())
+        assert terms["marginal_kl"].item() == pytest.approx(kl_divergence(Categorical(probability.mean(0)), uniform).item())
         others = [terms[name] for name in ("reconstruction", "kl", "action", "kl_k")]
         logits = model.recogniser(batch())
-        assert terms["shrink"].item() == pytest.approx((logits**2).sum().item() / 6)
-        total = sum(others) + 7 * terms["balance"] + 0.5 * terms["shrink"] + model.config.hj_weight * terms["hj"]
+        assert terms["logit_l2"].item() == pytest.approx((logits**2).sum().item() / 6)
+        total = sum(others) + 7 * terms["marginal_kl"] + 0.5 * terms["logit_l2"] + model.config.hj_weight * terms["hj"]
         assert terms["loss"].item() == pytest.approx(total.item())
 
     def test_labels_are_never_read(self):
@@ -121,7 +121,7 @@ class TestObjective:
         assert mixed["reconstruction"].item() == pytest.approx(told["reconstruction"].item())
 
     def test_temperature_falls_with_training_only(self):
-        model = built(cold=0.25, warm_up=0.5)
+        model = built(min_temperature=0.25, warm_up=0.5)
         assert model.temperature == 1
         model.eval().objective(batch())
         assert model.temperature == 1
@@ -184,8 +184,9 @@ class TestLabels:
     "changes, message",
     [
         ({"objective": "marginal"}, "path objective"), ({"hj_penalty": "paper"}, "hj_penalty zero or none"),
-        ({"prior": "none"}, "with its prior"), ({"options": {"cold": 0.0}}, "cold = 0"), ({"options": {"balance": -1.0}}, "balance = -1"), ({"options": {"slow": 0.0}}, "slow = 0"),
-        ({"options": {"blance": 1.0}}, r"options \['blance'\] are not of the model 'flow-inferred': its own are balance, cold"),
+        ({"prior": "none"}, "with its prior"), ({"options": {"min_temperature": 0.0}}, "min_temperature = 0"),
+        ({"options": {"marginal_kl_weight": -1.0}}, "marginal_kl_weight = -1"), ({"options": {"logit_scale": 0.0}}, "logit_scale = 0"),
+        ({"options": {"marginal_weight": 1.0}}, r"options \['marginal_weight'\] are not of the model 'flow-inferred': its own are marginal_kl_weight, min_temperature"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_refused(changes, message):
@@ -232,8 +233,8 @@ class Sums(nn.Module):
 
 
 def test_the_recogniser_by_hand():
-    """`slow` times the mean over the pairs (x_0, x_t): ½ ((2, 4) + (2, 8)) / 2 of images of 16 pixels."""
-    made = FactorClassifier("mlp", 1, 4, 2, 1, slow=0.5)
+    """`logit_scale` times the mean over the pairs (x_0, x_t): ½ ((2, 4) + (2, 8)) / 2 of images of 16 pixels."""
+    made = FactorClassifier("mlp", 1, 4, 2, 1, logit_scale=0.5)
     made.pair_encoder = Sums()
     frames = torch.tensor([1.0, 2.0, 4.0]).reshape(1, 3, 1, 1, 1).expand(-1, -1, 1, 4, 4) / 8
     found = made(Batch(frames, torch.tensor([[0, 1, 2]]), torch.tensor([0]), 2))

@@ -39,8 +39,8 @@ def factors(sequences, held_out, config):
     """
     names = tuple(sequences.factors)
 
-    def action(bench, balance, slow, shrink, seconds, **weights):
-        options = {"balance": balance, "slow": slow, "shrink": shrink}
+    def action(bench, marginal_kl_weight, logit_scale, logit_l2, seconds, **weights):
+        options = {"marginal_kl_weight": marginal_kl_weight, "logit_scale": logit_scale, "logit_l2": logit_l2}
         small = dataclasses.replace(config, batch_size=63, learning_rate=3e-3, schedule="constant", options=options)
         trainer = Trainer(new_model(small), Uneven(sequences, [weights[name] for name in names]), small)
         bench.train(trainer.train_step, seconds)
@@ -52,9 +52,9 @@ def factors(sequences, held_out, config):
     def make(widgets):
         controls = {name: widgets.FloatSlider(1.0, min=0.0, max=1.0, step=0.1, description=f"weight of {name}") for name in names}
         controls |= {
-            "balance": widgets.SelectionSlider(options=[0.0, 10.0, 100.0, 1000.0], value=0.0),
-            "slow": widgets.SelectionSlider(options=[0.1, 0.3, 1.0], value=1.0),
-            "shrink": widgets.SelectionSlider(options=[0.0, 0.1, 0.3, 1.0], value=0.0),
+            "marginal_kl_weight": widgets.SelectionSlider(options=[0.0, 10.0, 100.0, 1000.0], value=0.0),
+            "logit_scale": widgets.SelectionSlider(options=[0.1, 0.3, 1.0], value=1.0),
+            "logit_l2": widgets.SelectionSlider(options=[0.0, 0.1, 0.3, 1.0], value=0.0),
             "seconds": widgets.IntSlider(20, 5, 120, 5, description="seconds of training"),
         }
         return Bench(controls, action, "train", SENTENCE)

@@ -9,15 +9,15 @@ from flowlib.models.networks import build_networks
 
 
 class FactorClassifier(nn.Module):
-    """logits of q(k|x̄) = `slow` times the mean over the later frames of h(x_0, x_t), h one encoder on the two images together.
+    """logits of q(k|x̄) = `logit_scale` times the mean over the later frames of h(x_0, x_t), h one encoder on the two images together.
 
     A mean takes any number of frames in any order: it is trained on the few that a batch holds, and reads whole sequences.
-    A small `slow` lets the potentials become different before the probabilities saturate, after which k is tried no more.
+    A small `logit_scale` lets the potentials become different before the probabilities saturate, after which k is tried no more.
     """
 
-    def __init__(self, network, channels, size, factors, width, slow=1.0):
+    def __init__(self, network, channels, size, factors, width, logit_scale=1.0):
         super().__init__()
-        self.slow = slow
+        self.logit_scale = logit_scale
         self.pair_encoder = build_networks(network, 2 * channels, size, factors, width)[0]
 
     def forward(self, batch: Batch) -> Float[Tensor, "B K"]:
@@ -25,7 +25,7 @@ class FactorClassifier(nn.Module):
         later = batch.frames[:, 1:]
         pairs = torch.cat([batch.frames[:, :1].expand_as(later), later], 2)
         logits, _ = self.pair_encoder(pairs.flatten(0, 1))  # an encoder's second output, a log σ, has no use here
-        return self.slow * logits.unflatten(0, later.shape[:2]).mean(1)
+        return self.logit_scale * logits.unflatten(0, later.shape[:2]).mean(1)
 
 
 def straight_through_sample(logits: Float[Tensor, "B K"], temperature: float, generator=None) -> Float[Tensor, "B K"]:

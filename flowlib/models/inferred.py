@@ -25,10 +25,10 @@ class InferredFlowVAE(FlowVAE):
 
     Three remedies against collapse, one potential serving several transformations and others none; what each of them does is
     measured by the experiments `collapse` and `shrinking`:
-    balance : weight of KL[mean of q(k|x̄) over the batch ‖ 1/K], which asks that all potentials be used
-    slow : see `FactorClassifier`; a small one gives the potentials time to become different
-    shrink : weight of E‖logits‖²: where one potential is certain, no other is ever tried, and neither y nor the balance has a gradient
-    warm_up : share of training in which the temperature falls from 1 to `cold`
+    marginal_kl_weight : weight of KL[mean of q(k|x̄) over the batch ‖ 1/K], which asks that all potentials be used
+    logit_scale : see `FactorClassifier`; a small one gives the potentials time to become different
+    logit_l2 : weight of E‖logits‖²: where one potential is certain, no other is ever tried, and neither y nor the marginal KL has a gradient
+    warm_up : share of training in which the temperature falls from 1 to `min_temperature`
     potentials : how many potentials there are, 0 for one for each factor; with more, `calibrate` gives each factor one of its own, and
         nothing is moved by the others afterwards
     """
@@ -40,36 +40,37 @@ class InferredFlowVAE(FlowVAE):
         config: Config,
         channels=None,
         size=None,
-        balance=100.0,
-        cold=0.3,
+        marginal_kl_weight=100.0,
+        min_temperature=0.3,
         warm_up=0.5,
-        slow=0.1,
-        shrink=0.3,
+        logit_scale=0.1,
+        logit_l2=0.3,
         potentials: int = 0,
         **networks,
     ):
         super().__init__(config, channels, size, **networks)
         if config.objective != "path" or config.hj_penalty == "paper" or config.prior == "none":
             raise FlowlibError("model = 'flow-inferred' mixes potentials: use the path objective with its prior, and hj_penalty zero or none")
-        if not (0 < cold <= 1 and 0 < warm_up <= 1 and slow > 0 and min(balance, shrink) >= 0):
-            given = f"cold = {cold}, warm_up = {warm_up}, slow = {slow}, balance = {balance}, shrink = {shrink}"
-            raise FlowlibError(f"{given}: give 0 < cold, warm_up ≤ 1, slow > 0, balance and shrink ≥ 0")
+        if not (0 < min_temperature <= 1 and 0 < warm_up <= 1 and logit_scale > 0 and min(marginal_kl_weight, logit_l2) >= 0):
+            given = f"min_temperature = {min_temperature}, warm_up = {warm_up}, logit_scale = {logit_scale}"
+            given = f"{given}, marginal_kl_weight = {marginal_kl_weight}, logit_l2 = {logit_l2}"
+            raise FlowlibError(f"{given}: give 0 < min_temperature, warm_up ≤ 1, logit_scale > 0, marginal_kl_weight and logit_l2 ≥ 0")
         factors = len(config.factors)
         self.count = potentials or factors
         if self.count < factors:
             raise FlowlibError(f"potentials = {potentials}: give {factors} or more, one for each factor, or 0")
         if self.count > factors:
             self._build_flows(self.count)
-        self.shrink, self.balance, self.cold, self.warm_up = shrink, balance, cold, warm_up
-        self.recogniser = FactorClassifier(config.network, self.channels, self.size, self.count, config.width, slow)
+        self.logit_l2, self.marginal_kl_weight, self.min_temperature, self.warm_up = logit_l2, marginal_kl_weight, min_temperature, warm_up
+        self.recogniser = FactorClassifier(config.network, self.channels, self.size, self.count, config.width, logit_scale)
         self.register_buffer("iteration", torch.zeros((), dtype=torch.int64))
         self.register_buffer("order", torch.arange(len(config.factors)))
 
     @property
     def temperature(self) -> float:
-        """Of the Gumbel-softmax: falls geometrically from 1 to `cold`, then stays."""
+        """Of the Gumbel-softmax: falls geometrically from 1 to `min_temperature`, then stays."""
         progress = self.iteration.item() / (self.warm_up * self.config.steps)
-        return self.cold ** min(1.0, progress)
+        return self.min_temperature ** min(1.0, progress)
 
     def flow(self, z: Float[Tensor, "B d"], factor, steps: int, first: int = 1, **options):
         """The flow of factors given by number or label, or of a mixture y (B, K) of the potentials."""
@@ -85,7 +86,7 @@ class InferredFlowVAE(FlowVAE):
         return self.prior.diffusion(self.order[factor])
 
     def objective(self, batch: Batch, generator=None) -> dict[str, Tensor]:
-        """−M14 under the sampled y, plus KL[q(k|x̄) ‖ 1/K], the balance, the charge for large logits and the Hamilton–Jacobi penalty.
+        """−M14 under the sampled y, plus KL[q(k|x̄) ‖ 1/K], the marginal KL, the charge for large logits and the Hamilton–Jacobi penalty.
 
         q(k|x̄) is read from the frames at hand. Where a batch holds fewer than all of them, this estimates the bound only as far
         as every frame of a sequence votes for the same k (chapter 9).
@@ -97,9 +98,9 @@ class InferredFlowVAE(FlowVAE):
         terms = self.loss_terms(batch, mixture, generator)
         log_q = logits.log_softmax(-1)
         terms["kl_k"] = _to_uniform(log_q).mean()
-        terms["balance"] = _to_uniform(log_q.logsumexp(0) - math.log(len(batch)))
-        terms["shrink"] = logits.square().sum(-1).mean()
-        terms["loss"] = terms["loss"] + terms["kl_k"] + self.balance * terms["balance"] + self.shrink * terms["shrink"]
+        terms["marginal_kl"] = _to_uniform(log_q.logsumexp(0) - math.log(len(batch)))
+        terms["logit_l2"] = logits.square().sum(-1).mean()
+        terms["loss"] = terms["loss"] + terms["kl_k"] + self.marginal_kl_weight * terms["marginal_kl"] + self.logit_l2 * terms["logit_l2"]
         return terms
 
     def recognise(self, batch: Batch) -> Float[Tensor, "B K"]:

@@ -2,7 +2,7 @@
 
 Every process holds the whole model and makes its share of the same global batch; gradients are averaged after each step. The noise of a
 row is the same however many processes there are, so that loss curves agree with those of one process, up to rounding. (Four things are
-per share: the random probes of log_det series, FactorVAE's independent coordinates, the balance of flow-inferred, and the sums of flow-published.)
+per share: the random probes of log_det series, FactorVAE's independent coordinates, the marginal KL of flow-inferred, and the sums of flow-published.)
 """
 
 import contextlib
