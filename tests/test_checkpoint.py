@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from tiny import CONFIG
 
 import flowlib
-from flowlib import files
+from flowlib import atomic_io
 from flowlib.errors import FlowlibError
 from flowlib.training import load, load_model, new_model, read_json, write_json
 from flowlib.training.checkpoint import KEY, check_config, save
@@ -177,7 +177,7 @@ class TestWholeFiles:
             raise OSError(28, "No space left on device")
 
         with pytest.raises(FlowlibError, match="a.json could not be written .No space left"):
-            files.write_file(tmp_path / "a.json", fail)
+            atomic_io.write_file(tmp_path / "a.json", fail)
         assert read_json(tmp_path / "a.json") == {"x": 1} and len(list(tmp_path.iterdir())) == 1
 
     def test_an_interruption_leaves_no_rest_either(self, tmp_path):
@@ -186,7 +186,7 @@ class TestWholeFiles:
             raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            files.write_file(tmp_path / "a.json", interrupt)
+            atomic_io.write_file(tmp_path / "a.json", interrupt)
         assert list(tmp_path.iterdir()) == []
 
     def test_what_no_reader_could_parse_is_not_written(self, tmp_path):
