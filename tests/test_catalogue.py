@@ -41,7 +41,7 @@ def test_every_method_is_searched_alike():
     assert all(config.validation == 0 for config in experiment("comparison").methods.values())
 
 
-@pytest.mark.parametrize("name", ["equal-time", "equal-time-search"])
+@pytest.mark.parametrize("name", ["equal-time", "equal-time-nats", "equal-time-search"])
 def test_at_equal_time_only_the_number_of_steps_differs(name):
     methods = experiment(name).methods
     for option in set(SHARED) - {"steps"}:

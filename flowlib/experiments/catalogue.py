@@ -258,6 +258,10 @@ EXPERIMENTS = {
         {label: method(**setting, base=_timed(label, BASE)) for label, setting in EQUAL_TIME.items()},
         ("equivariance", "ladder", "long"),
     ),
+    "equal-time-nats": Experiment(
+        "likelihoods of known tightness of the four whose codes move without noise, equal processor time",
+        {label: method(**EQUAL_TIME[label], base=_timed(label, BASE)) for label in list(EQUAL_TIME)[:4]}, ("tight_likelihood",),
+    ),
     "rooms-search": Experiment(
         "hyper-parameters on rooms, the same small search for every method", _search(SCENES, ROOMS_SEARCH), ("validation",), (0,)
     ),
