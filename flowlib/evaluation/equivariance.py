@@ -1,4 +1,4 @@
-"""Equivariance error and its two references, in one definition for every model (M16)."""
+"""Equivariance error and its references, in one definition for every model (M16)."""
 
 from dataclasses import dataclass
 
@@ -107,28 +107,3 @@ def encoded_error(model, sequences: Source, factor, count=None) -> Float[Tensor,
         return frame_errors(batch.frames[:, 1:], decode_mean(model, codes)).sum(1)
 
     return _over_images(sequences, factor, count, None, error)
-
-
-def decoder_limit(model, sequences: Source, factor, count=50, iterations=100, rate=0.03) -> Float[Tensor, " n"]:
-    """The decoder's share of the error: what is left after improving each z_t by gradient descent (M16).
-
-    An upper estimate of what no flow could beat: descent is cut off, and finds local optima (500 iterations lower it by a tenth).
-
-    Starts where the flow put z_t and keeps the best point met, so it never exceeds the model's own error. First `count` images.
-    """
-    if count < 1 or iterations < 0:
-        raise FlowlibError(f"count = {count}, iterations = {iterations}: improve at least one image, in 0 or more iterations")
-    batch = sequences.full_batch(list(range(min(count, len(sequences)))), factor)
-    with torch.no_grad():
-        z = moved_path(model, batch)[:, 1:].clone()
-    z.requires_grad_()
-    optimizer = torch.optim.Adam([z], lr=rate)
-    best = torch.full(z.shape[:2], torch.inf, device=z.device)
-    for step in range(iterations + 1):
-        for group in optimizer.param_groups:
-            group["lr"] = rate * (1 - step / (iterations + 1))
-        errors = frame_errors(batch.frames[:, 1:], decode_mean(model, z))
-        best = torch.minimum(best, errors.detach())
-        (z.grad,) = torch.autograd.grad(errors.sum(), z)
-        optimizer.step()
-    return best.sum(1)

@@ -6,9 +6,10 @@ import torch
 
 from flowlib.data import Source
 from flowlib.devices import seeded
-from flowlib.evaluation.equivariance import Estimate, decoder_limit, equivariance_error, no_motion
+from flowlib.evaluation.equivariance import Estimate, equivariance_error, no_motion
 from flowlib.evaluation.geometry import flow_geometry
 from flowlib.evaluation.likelihood import frame_log_weights, log_likelihood, sequence_log_likelihood
+from flowlib.evaluation.limit import decoder_limit
 from flowlib.models.protocol import has_density, has_potentials
 
 SAMPLES = 100  # M, importance samples per likelihood
