@@ -209,7 +209,11 @@ EXPERIMENTS = {
         "the flow that composes at full length, also with a short memory of Adam's at twice the rate",
         # at 6e-3 a run with the long memory diverged
         {"flow that composes": method(**COMPOSING | {"learning_rate": 3e-3}), "… with β₂ 0.95": method(**COMPOSING, adam_beta2=0.95)},
-        ("composition", "equivariance", "long", "superposed_limit"),
+        ("composition", "equivariance", "long"),
+    ),
+    "composed-limit": Experiment(
+        "of the flow that composes, with a short memory of Adam's: the decoder's share of its errors where two factors act at once",
+        {"… with β₂ 0.95": method(**COMPOSING, adam_beta2=0.95)}, ("superposed_limit",),
     ),
     "unseen": Experiment(
         "digits 8 and 9 left out of training",

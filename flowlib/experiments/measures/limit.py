@@ -30,7 +30,7 @@ def superposed_limit(model, config):
 
 
 def _found(model, sequences, factors):
-    frames = sequences.composed(list(range(IMAGES)), superposed_times(sequences, factors, sequences.steps))
+    frames = sequences.composed(list(range(min(IMAGES, len(sequences)))), superposed_times(sequences, factors, sequences.steps))
     return {
         "error": rounded_mean(superposition_error(model, sequences, factors, IMAGES)),
         "limit": rounded_mean(superposition_limit(model, sequences, factors, IMAGES)),
