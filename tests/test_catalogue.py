@@ -23,7 +23,7 @@ SHARED = (
 @pytest.mark.parametrize(
     "name",
     "search comparison ablations variants penalties unseen collapse starts longer shrinking operators apart composing composed control tight".split()
-    + "midway spare rooms-spare rooms-search rooms combinations studio unlabelled".split(),
+    + "composed-limit midway spare rooms-spare rooms-search rooms combinations studio unlabelled".split(),
 )
 def test_methods_of_an_experiment_share_their_budget(name):
     configs = list(experiment(name).methods.values())

@@ -292,3 +292,17 @@ def test_the_measure_of_limits_averages_the_two_flows_of_each_pair(monkeypatch):
     assert one["own_limit"] == pytest.approx(sum(decoder_limit(model, made, k, 3).mean().item() for k in (0, 2)) / 2, abs=0.02)
     assert one["limit"] < one["error"] and one["ink"] > one["own_ink"] > 0
     assert limit.limit_ratio(rows) == pytest.approx(sum(row["limit"] / row["own_limit"] for row in rows) / 3)
+
+
+def test_the_limit_of_longer_flows_step_by_step(monkeypatch):
+    from flowlib.experiments.measures import limit
+
+    torch.manual_seed(0)
+    model, made = build_model(CONFIG), sequences(count=3)
+    found = evaluation.steps_limit(model, made, 1, made.steps, iterations=5)
+    assert torch.allclose(found.sum(1), decoder_limit(model, made, 1, iterations=5))
+    monkeypatch.setattr(limit, "load_sequences", lambda config, part: made)
+    measured = limit.long_limit(model, CONFIG)["rotation"]
+    assert measured["error"] == pytest.approx(evaluation.steps_error(model, made, 1, 2 * made.steps).mean(0).tolist(), abs=0.01)
+    assert all(less < more for less, more in zip(measured["limit"], measured["error"], strict=True))
+    assert limit.later([1.0, 3.0, 5.0, 7.0]) == 3

@@ -35,7 +35,7 @@ from flowlib.evaluation.likelihood import (
     sequence_log_likelihood,
     sequence_log_weights,
 )
-from flowlib.evaluation.limit import decoder_limit, limit_along, superposition_limit
+from flowlib.evaluation.limit import decoder_limit, limit_along, steps_limit, superposition_limit
 from flowlib.evaluation.predictability import composed_codes, generated_pairs, vp_score
 from flowlib.evaluation.recognition import continuation_error, factor_accuracy
 from flowlib.evaluation.report import evaluate_model, format_report
@@ -49,6 +49,6 @@ __all__ = [
     "flow_geometry", "format_report", "frame_errors", "frame_log_weights", "from_log_weights", "generated_pairs", "importance_likelihood",
     "kernel_log_weight", "labelled_error", "ladder_errors", "limit_along", "log_likelihood", "matched_fields", "mig", "moved_path", "mutual_information",
     "no_motion", "no_motion_steps", "number_of_fields_in_use", "own_motion", "read_strengths", "sandwich", "sequence_log_likelihood",
-    "sequence_log_weights", "steps_error", "stop_error", "superposed_path", "superposed_times", "superposition_error", "superposition_limit", "swap_error",
+    "sequence_log_weights", "steps_error", "steps_limit", "stop_error", "superposed_path", "superposed_times", "superposition_error", "superposition_limit", "swap_error",
     "switch_error", "switch_path", "switch_times", "vp_score",
 ]  # fmt: skip

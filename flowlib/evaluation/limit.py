@@ -1,4 +1,4 @@
-"""The decoder's share of an error: what is left when codes may be anything (M16, M18)."""
+"""The decoder's share of an error: what is left when codes may be anything (M16, M18, M19)."""
 
 import torch
 from jaxtyping import Float
@@ -14,8 +14,8 @@ IMAGES, ITERATIONS, RATE = 50, 100, 0.03
 
 def limit_along(
     model, frames: Float[Tensor, "B F C H W"], path: Float[Tensor, "B F d"], iterations=ITERATIONS, rate=RATE
-) -> Float[Tensor, " B"]:
-    """Σ_t ‖x_t − E[x|z_t]‖₁ after improving each z_t by gradient descent, from where the path has put it.
+) -> Float[Tensor, "B F"]:
+    """‖x_t − E[x|z_t]‖₁ after improving each z_t by gradient descent, from where the path has put it.
 
     An upper estimate of what no motion could beat: descent is cut off, and finds local optima (500 iterations lower it by a tenth).
     The best point met is kept, so it never exceeds the error of the path itself.
@@ -33,7 +33,7 @@ def limit_along(
             (z.grad,) = torch.autograd.grad(errors.sum(), z)
         best = torch.minimum(best, errors.detach())
         optimizer.step()
-    return best.sum(1)
+    return best
 
 
 def decoder_limit(model, sequences: Source, factor, count=IMAGES, iterations=ITERATIONS, rate=RATE) -> Float[Tensor, " n"]:
@@ -41,6 +41,14 @@ def decoder_limit(model, sequences: Source, factor, count=IMAGES, iterations=ITE
     batch = sequences.full_batch(_first(sequences, count), factor)
     with torch.no_grad():
         path = moved_path(model, batch)[:, 1:]
+    return limit_along(model, batch.frames[:, 1:], path, iterations, rate).sum(1)
+
+
+def steps_limit(model, sequences: Source, factor, steps=16, count=IMAGES, iterations=ITERATIONS, rate=RATE) -> Float[Tensor, "n steps"]:
+    """`limit_along` a flow of more steps than trained, step by step: the decoder's share of `steps_error` (M19)."""
+    batch = sequences.full_batch(_first(sequences, count), factor, steps)
+    with torch.no_grad():
+        path = moved_path(model, batch, steps)[:, 1:]
     return limit_along(model, batch.frames[:, 1:], path, iterations, rate)
 
 
@@ -50,7 +58,7 @@ def superposition_limit(model, sequences: Source, factors, count=IMAGES, iterati
     frames = sequences.composed(_first(sequences, count), times)
     with torch.no_grad():
         path = superposed_path(model, model.encode(frames[:, 0]).mean, factors, sequences.steps)[:, 1:]
-    return limit_along(model, frames[:, 1:], path, iterations, rate)
+    return limit_along(model, frames[:, 1:], path, iterations, rate).sum(1)
 
 
 def _first(sequences, count):

@@ -212,8 +212,8 @@ EXPERIMENTS = {
         ("composition", "equivariance", "long"),
     ),
     "composed-limit": Experiment(
-        "of the flow that composes, with a short memory of Adam's: the decoder's share of its errors where two factors act at once",
-        {"… with β₂ 0.95": method(**COMPOSING, adam_beta2=0.95)}, ("superposed_limit",),
+        "of the flow that composes, with a short memory of Adam's: the decoder's share of its errors where two factors act at once, and beyond T",
+        {"… with β₂ 0.95": method(**COMPOSING, adam_beta2=0.95)}, ("long_limit", "superposed_limit"),
     ),
     "unseen": Experiment(
         "digits 8 and 9 left out of training",

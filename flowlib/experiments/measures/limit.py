@@ -1,10 +1,10 @@
-"""M18's reference: how much of the error of flows that act at once is the decoder's."""
+"""References of M18 and M19: how much of the error of flows that act at once, or go on, is the decoder's."""
 
 from itertools import combinations
 from statistics import mean as average
 
 from flowlib.data import load_sequences
-from flowlib.evaluation import superposed_times, superposition_error, superposition_limit
+from flowlib.evaluation import steps_error, steps_limit, superposed_times, superposition_error, superposition_limit
 from flowlib.experiments.measures.registry import register, rounded_mean
 
 IMAGES = 50
@@ -36,3 +36,23 @@ def _found(model, sequences, factors):
         "limit": rounded_mean(superposition_limit(model, sequences, factors, IMAGES)),
         "ink": rounded_mean(frames[:, 1:].abs().sum((1, 2, 3, 4))),
     }
+
+
+@register(columns=[("limit, steps 9 … 16 / 1 … 8", lambda found: average(later(one["limit"]) for one in found.values()), 2)])
+def long_limit(model, config):
+    """For every factor, over the first images: the error of each of 2T steps, and the decoder's limit there."""
+    sequences = load_sequences(config, "test")
+    steps = 2 * sequences.steps
+    return {
+        name: {
+            kind: [round(value, 2) for value in found(model, sequences, k, steps, IMAGES).mean(0).tolist()]
+            for kind, found in (("error", steps_error), ("limit", steps_limit))
+        }
+        for k, name in enumerate(config.factors)
+    }
+
+
+def later(values) -> float:
+    """The mean of the steps after the trained ones over that of the trained ones."""
+    half = len(values) // 2
+    return average(values[half:]) / average(values[:half])
