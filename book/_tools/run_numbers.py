@@ -2,6 +2,8 @@
 
 from statistics import fmean as mean
 
+from flowlib.experiments import tables
+
 LAST = 16  # steps of the longest sequences measured, twice the trained ones
 
 
@@ -61,3 +63,23 @@ def composed(kind):
 def beyond(kind, metrics):
     """Factor → the errors of the steps after the trained ones ("error", or "no_motion"), in pixels (M19)."""
     return {name: curves[kind][LAST // 2 :] for name, curves in metrics["long"].items()}
+
+
+def of_factor(name):
+    """M16 of one factor, averaged over images."""
+    return lambda metrics: mean(metrics["equivariance"][name])
+
+
+def below_on_every_factor(ours, theirs):
+    """Whether the mean over seeds is smaller for each factor."""
+    return all(tables.average(ours, of_factor(name)) < tables.average(theirs, of_factor(name)) for name in ours[0]["metrics"]["equivariance"])
+
+
+def steps(runs):
+    """The training steps of the first method, as text."""
+    return f"{next(iter(runs.values()))[0]['config']['steps']:,}".replace(",", " ")
+
+
+def signed(number):
+    """+12 or −12."""
+    return f"{number:+.0f}".replace("-", "−")

@@ -5,10 +5,10 @@ A sentence may stand only while its condition holds for the results, and its num
 
 from statistics import fmean as mean
 
-from run_numbers import LAST, beyond, composed, nats, per_image, pixels, rung, tight
+from equal_time import equal_time_error, equal_time_nats
+from run_numbers import LAST, below_on_every_factor, beyond, composed, nats, per_image, pixels, signed, steps, tight
 
 from flowlib.experiments import tables
-from flowlib.experiments.catalogue import MILLISECONDS
 from flowlib.experiments.differences import LEVEL, difference, welch_p
 from flowlib.experiments.measures.composition import superposition_ratio, switch_ratio
 
@@ -16,17 +16,17 @@ FLOW, PRIOR_FREE = "flow, k given", "PoFlow"
 FLOWS = (FLOW, "flow, k inferred", PRIOR_FREE)
 SLOW = "SlowVAE"
 PROGRAMS, SHORT = "flow that composes", "… with β₂ 0.95"
-NOISELESS = "flow without noise"
 LINEAR, TURN, OWN_MATRIX = "linear motion", "linear motion, skew", "MSP"
 TOGETHER = (*FLOWS, LINEAR, TURN, OWN_MATRIX)  # their motion is learned together with the code
 
 
 def verdicts(read=tables.read_results) -> list[str]:
     """All of them, in the order of the chapter."""
-    names = "comparison", "operators", "longer", "ablations", "apart", "composed", "tight", "equal-time"
-    comparison, operators, longer, ablations, apart, programs, short, equal = (tables.by_method(read(name)) for name in names)
+    names = "comparison", "operators", "longer", "ablations", "apart", "composed", "tight", "equal-time", "equal-time-full"
+    comparison, operators, longer, ablations, apart, programs, short, equal, full = (tables.by_method(read(name)) for name in names)
     made = [
-        _error(comparison, longer), _operator(comparison, operators), _turn(comparison), _equal_time(equal), _sequence(comparison, short), _frame(short), _poflow(comparison, longer),
+        _error(comparison, longer), _operator(comparison, operators), _turn(comparison), equal_time_error(equal, full), equal_time_nats(full),
+        _sequence(comparison, short), _frame(short), _poflow(comparison, longer),
         _labels(comparison), _composition(comparison), _extrapolation(comparison), _parts(ablations),
         _noise(ablations, apart), _programs(comparison, programs),
     ]  # fmt: skip
@@ -44,24 +44,16 @@ def _without(comparison):
     return [label for label in comparison if label not in TOGETHER]
 
 
-def _of_factor(name):
-    return lambda metrics: mean(metrics["equivariance"][name])
-
-
-def _below_on_every_factor(ours, theirs):
-    return all(tables.average(ours, _of_factor(name)) < tables.average(theirs, _of_factor(name)) for name in ours[0]["metrics"]["equivariance"])
-
-
 def _error(comparison, longer):
     best = min(_without(comparison), key=lambda label: tables.average(comparison[label], pixels))
     ratios = [tables.average(runs[FLOW], pixels) / tables.average(runs[SLOW], pixels) for runs in (comparison, longer)]
     text = (
         "**Closer to equivariance: yes, than methods that learn a code and no motion.** The flow errs less than each of them, on every factor. "
-        f"Its error is {ratios[0]:.2f} times that of SlowVAE, the best of these, after {_steps(comparison)} steps and {ratios[1]:.2f} times after "
-        f"{_steps(longer)}; but SlowVAE's code is moved by a mean displacement, which was our choice."
+        f"Its error is {ratios[0]:.2f} times that of SlowVAE, the best of these, after {steps(comparison)} steps and {ratios[1]:.2f} times after "
+        f"{steps(longer)}; but SlowVAE's code is moved by a mean displacement, which was our choice."
     )
     return text, {
-        "every factor": all(_below_on_every_factor(comparison[FLOW], comparison[label]) for label in _without(comparison)),
+        "every factor": all(below_on_every_factor(comparison[FLOW], comparison[label]) for label in _without(comparison)),
         "clear": all(difference(comparison[FLOW], comparison[label], per_image).clear for label in _without(comparison)),
         "SlowVAE is the best": best == SLOW,
     }  # fmt: skip
@@ -77,33 +69,13 @@ def _operator(comparison, operators):
     return text, {"not clear": not found.clear}
 
 
-def _equal_time(equal):
-    ours = equal[NOISELESS]
-    errors = {label: tables.average(rows, pixels) for label, rows in equal.items()}
-    linear = min((LINEAR, TURN), key=errors.get)
-    against = {label: difference(ours, equal[label], per_image) for label in equal if label != NOISELESS}
-    best = min(("mean", "linear", "quadratic", "MLP"), key=lambda name: tables.average(equal[SLOW], lambda m: mean(rung(name)(m))))
-    regressed = tables.average(equal[SLOW], lambda m: mean(rung(best)(m)))
-    text = (
-        f"**At equal processor time: ahead of PoFlow, level with a linear motion.** Without noise between frames, and with Adam's memory searched for every method, "
-        f"the flow errs {errors[NOISELESS]:.0f} pixels. In the time of its {_steps(equal)} steps PoFlow, whose penalty makes a step {MILLISECONDS[PRIOR_FREE] / MILLISECONDS[NOISELESS]:.1f} times as long, errs "
-        f"{errors[PRIOR_FREE]:.0f}, a linear motion {errors[linear]:.0f} (p = {against[linear].p:.2f}), MSP {errors[OWN_MATRIX]:.0f}, SlowVAE {errors[SLOW]:.0f}, and "
-        f"{regressed:.0f} where the best of four operators moves its codes."
-    )
-    return text, {
-        "below PoFlow on every factor": _below_on_every_factor(ours, equal[PRIOR_FREE]),
-        "clear": all(found.clear and found.mean < 0 for label, found in against.items() if label not in (LINEAR, TURN)),
-        "level": not against[linear].clear,
-    }  # fmt: skip
-
-
 def _sequence(comparison, short):
     seemed = difference(comparison[FLOW], comparison[SLOW], nats("sequence")).mean
     apart = {label: difference(short[FLOW], short[label], tight("sequence")) for label in ("VAE", SLOW, PRIOR_FREE, TURN)}
     text = (
         "**A higher likelihood per sequence: than the VAE's; than SlowVAE's, not shown.** With a proposal fitted to each sequence and annealed, after "
-        f"{_steps(short)} steps, the flow's lies {apart['VAE'].mean:.0f} nats above the VAE's and {_signed(apart[SLOW].mean)} ± {apart[SLOW].standard_error:.0f} from "
-        f"SlowVAE's (p = {apart[SLOW].p:.2f} between seeds); with the encoders' proposals, after {_steps(comparison)} steps, that seemed to be {_signed(seemed)}. "
+        f"{steps(short)} steps, the flow's lies {apart['VAE'].mean:.0f} nats above the VAE's and {signed(apart[SLOW].mean)} ± {apart[SLOW].standard_error:.0f} from "
+        f"SlowVAE's (p = {apart[SLOW].p:.2f} between seeds); with the encoders' proposals, after {steps(comparison)} steps, that seemed to be {signed(seemed)}. "
         f"PoFlow's is {-apart[PRIOR_FREE].mean:.0f} nats above the flow's, a skew-symmetric linear motion's {-apart[TURN].mean:.0f}."
     )
     return text, {
@@ -120,7 +92,7 @@ def _frame(short):
     ahead = {label: [theirs - ours for ours, theirs in zip(level[FLOW], level[label], strict=True)] for label in ("VAE", SLOW)}
     digits = len(tight("frame")(short[FLOW][0]["metrics"]))
     text = (
-        f"**A higher likelihood per frame: no sign of it.** On {_word(digits)} digits under every factor, after {_steps(short)} steps and with the same kind of "
+        f"**A higher likelihood per frame: no sign of it.** On {_word(digits)} digits under every factor, after {steps(short)} steps and with the same kind of "
         f"proposals for all, the VAE's is {mean(ahead['VAE']):.0f} nats higher and SlowVAE's {mean(ahead[SLOW]):.0f}, in each of {_word(len(level[FLOW]))} pairs of runs."
     )
     return text, {"below in each": all(one > 0 for found in ahead.values() for one in found)}
@@ -131,7 +103,7 @@ def _turn(comparison):
     ahead = [difference(comparison[label], comparison[other], per_image) for label in (LINEAR, TURN) for other in (PRIOR_FREE, FLOW)]
     alike = difference(comparison[OWN_MATRIX], comparison[FLOW], per_image)
     text = (
-        f"**Potentials or a linear motion: the linear one, at equal steps.** After {_steps(comparison)} steps z_t = exp(tA_k) z_0, whose A_k is learned together with the code, errs "
+        f"**Potentials or a linear motion: the linear one, at equal steps.** After {steps(comparison)} steps z_t = exp(tA_k) z_0, whose A_k is learned together with the code, errs "
         f"{errors[LINEAR]:.0f} pixels, {errors[TURN]:.0f} where A_k is skew-symmetric; PoFlow {errors[PRIOR_FREE]:.0f}, the flow {errors[FLOW]:.0f}. Only the flow has noise "
         f"between frames. MSP, told no factor, solves for a matrix of each sequence and errs {errors[OWN_MATRIX]:.0f}, not clearly more than the flow (p = {alike.p:.2f})."
     )
@@ -143,7 +115,7 @@ def _poflow(comparison, longer):
              for values, sign in ((per_image, 1), (nats("frame"), -1), (nats("sequence"), -1))]  # fmt: skip
     text = (
         "**PoFlow**, the older model with potentials, has a smaller error than the flow-factorized model and higher bounds, "
-        f"after {_steps(comparison)} steps and after {_steps(longer)}."
+        f"after {steps(comparison)} steps and after {steps(longer)}."
     )
     return text, {"clear": all(one.clear and one.mean * sign > 0 for one, sign in found)}
 
@@ -199,7 +171,7 @@ def _parts(ablations):
     free = difference(ablations["without the prior"], whole, per_image)
     text = (
         "**The parts.** Without the Hamilton–Jacobi penalty neither error nor bounds change clearly; without the diffusion prior the error is "
-        f"smaller, clearly ({tables.average(ablations['without the prior'], pixels):.0f} against {tables.average(whole, pixels):.0f} pixels, in {_steps(ablations)} steps)."
+        f"smaller, clearly ({tables.average(ablations['without the prior'], pixels):.0f} against {tables.average(whole, pixels):.0f} pixels, in {steps(ablations)} steps)."
     )
     return text, {"no clear change": not any(one.clear for one in lone), "smaller": free.clear and free.mean < 0}
 
@@ -208,7 +180,7 @@ def _noise(ablations, apart):
     whole, free = ablations["path objective"], ablations["without the prior"]
     all_of_it, noise, rest = (difference(*pair, per_image) for pair in ((whole, apart["PoFlow"]), (whole, free), (free, apart["PoFlow"])))
     text = (
-        f"**Why PoFlow wins: it has no noise on the way.** After {_steps(apart)} steps it is {all_of_it.mean:.0f} pixels ahead, and {noise.mean:.0f} of them are gone "
+        f"**Why PoFlow wins: it has no noise on the way.** After {steps(apart)} steps it is {all_of_it.mean:.0f} pixels ahead, and {noise.mean:.0f} of them are gone "
         "where the flow-factorized model has no noise either. Which penalty there is, and of which weight, makes no clear difference."
     )
     others = [difference(rows, apart["PoFlow"], per_image) for rows in apart.values() if rows is not apart["PoFlow"]]
@@ -219,7 +191,7 @@ def _programs(comparison, programs):
     ours = programs[PROGRAMS]
     ratios = [tables.average(ours, lambda metrics: ratio(metrics["composition"])) for ratio in (switch_ratio, superposition_ratio)]
     text = (
-        f"**Told of two factors at a time, flows compose.** Without noise and time labels, and trained for {_steps(programs)} steps on sequences in which two factors act, "
+        f"**Told of two factors at a time, flows compose.** Without noise and time labels, and trained for {steps(programs)} steps on sequences in which two factors act, "
         f"a flow errs {ratios[0]:.1f} times as much as its two flows alone where it switches, and {ratios[1]:.1f} times where both act at once. "
         "In pixels both errors are below those of every method of the comparison (p < 0.05 between seeds for each); the errors of single "
         f"factors, {tables.average(ours, pixels):.0f} pixels, are higher than the flow's, and {tables.average(programs[SHORT], pixels):.0f} with Adam's short memory."
@@ -231,14 +203,6 @@ def _programs(comparison, programs):
             theirs = [composed(kind)(row["metrics"]) for row in rows]
             below.append(mean(mine) < mean(theirs) and welch_p(mine, theirs) < LEVEL)
     return text, {"below all": all(below), "a price": tables.average(ours, pixels) > tables.average(comparison[FLOW], pixels)}
-
-
-def _steps(runs):
-    return f"{next(iter(runs.values()))[0]['config']['steps']:,}".replace(",", " ")
-
-
-def _signed(number):
-    return f"{number:+.0f}".replace("-", "−")
 
 
 def _word(number):
