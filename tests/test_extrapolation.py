@@ -1,5 +1,7 @@
 """The error of every frame beyond training, and its references (M19)."""
 
+import dataclasses
+
 import pytest
 import torch
 from test_equivariance import Late, Perfect, Pixels, Ramp
@@ -8,7 +10,7 @@ from tiny import CONFIG, digits, sequences
 from flowlib import evaluation
 from flowlib.data import FACTORS, Sequences
 from flowlib.errors import FlowlibError
-from flowlib.evaluation import equivariance_error, frame_errors, no_motion, no_motion_steps, steps_error, stop_error
+from flowlib.evaluation import equivariance_error, frame_errors, label_errors, no_motion, no_motion_steps, steps_error, stop_error
 from flowlib.models import build_model
 
 MADE = Sequences(digits(5, 12), FACTORS, 4)
@@ -66,3 +68,37 @@ def test_what_cannot_be_measured(measure):
         measure(Perfect(MADE), MADE, 0, 0)
     with pytest.raises(FlowlibError, match="factor 3 does not exist"):
         measure(Perfect(MADE), MADE, 3, 4)
+
+
+class TestLabels:
+    def test_a_model_without_labels_sees_no_difference(self):
+        torch.manual_seed(0)
+        model, made = build_model(dataclasses.replace(CONFIG, time_free=True)), sequences(count=3)
+        with torch.no_grad():
+            model.potentials.head.mul_(30)
+        found, columns = label_errors(model, made, 1), steps_error(model, made, 1, 2 * made.steps)
+        assert tuple(found) == evaluation.extrapolation.LABELLED
+        assert torch.allclose(found["near"], columns[:, : made.steps].sum(1)) and torch.allclose(found["near, new labels"], found["near"])
+        for kind in ("far", "far, last label", "far, old labels"):
+            assert torch.allclose(found[kind], columns[:, made.steps :].sum(1), rtol=1e-5), kind
+        assert torch.allclose(found["far, stopped"], stop_error(model, made, 1, 2 * made.steps)[:, made.steps :].sum(1))
+        assert not torch.allclose(found["far"], found["far, stopped"])
+
+    def test_which_label_a_step_has(self):
+        """The labels of every call: near as trained and new; the last one, step by step; then going on, and from 1 again."""
+        made, seen = Ramp(), []
+
+        class Notes(Pixels):
+            def transport(self, z, factor, steps, first=1):
+                seen.append([first + n for n in range(steps)])
+                return z[:, None].expand(-1, steps + 1, -1)
+
+        label_errors(Notes(made), made, 1)
+        assert seen == [[1, 2, 3], [4, 5, 6], [3], [3], [3], [4, 5, 6], [1, 2, 3]]
+
+    def test_by_hand(self):
+        """Frames of value (i + 1) 2 t in 12 places against a model that stands still."""
+        made = Ramp()
+        found = label_errors(Pixels(made), made, 1, count=2)
+        assert found["near"].tolist() == found["near, new labels"].tolist() == [24 * 6, 48 * 6]
+        assert all(found[kind].tolist() == [24 * 15, 48 * 15] for kind in found if kind.startswith("far"))

@@ -22,7 +22,7 @@ from flowlib.evaluation.equivariance import (
     no_motion,
     own_motion,
 )
-from flowlib.evaluation.extrapolation import no_motion_steps, steps_error, stop_error
+from flowlib.evaluation.extrapolation import label_errors, no_motion_steps, steps_error, stop_error
 from flowlib.evaluation.fields import ReadStrengths, correlations, explained, matched_fields, number_of_fields_in_use, read_strengths
 from flowlib.evaluation.geometry import FlowGeometry, flow_geometry
 from flowlib.evaluation.ladder import ladder_errors
@@ -47,7 +47,7 @@ __all__ = [
     "annealed_likelihood", "commutator", "composed_codes", "composed_no_motion", "continuation_error", "correlations", "dci", "decode_mean",
     "decoder_limit", "encoded_error", "equivariance_error", "evaluate_model", "explained", "factor_accuracy", "fit_proposal",
     "flow_geometry", "format_report", "frame_errors", "frame_log_weights", "from_log_weights", "generated_pairs", "importance_likelihood",
-    "kernel_log_weight", "labelled_error", "ladder_errors", "limit_along", "log_likelihood", "matched_fields", "mig", "moved_path", "mutual_information",
+    "kernel_log_weight", "label_errors", "labelled_error", "ladder_errors", "limit_along", "log_likelihood", "matched_fields", "mig", "moved_path", "mutual_information",
     "no_motion", "no_motion_steps", "number_of_fields_in_use", "own_motion", "read_strengths", "sandwich", "sequence_log_likelihood",
     "sequence_log_weights", "steps_error", "steps_limit", "stop_error", "superposed_path", "superposed_times", "superposition_error", "superposition_limit", "swap_error",
     "switch_error", "switch_path", "switch_times", "vp_score",

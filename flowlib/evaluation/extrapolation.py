@@ -40,6 +40,36 @@ def no_motion_steps(sequences: Source, factor, steps=16, count=None) -> Float[Te
     return _errors(sequences, factor, steps, count, lambda batch: batch.frames[:, :1].expand(-1, steps, -1, -1, -1))
 
 
+LABELLED = ("near", "near, new labels", "far", "far, last label", "far, old labels", "far, stopped")
+
+
+@torch.no_grad()
+def label_errors(model, sequences: Source, factor: int, count=None) -> dict[str, Float[Tensor, " n"]]:
+    """Label or place? Errors of T steps, in pixels, whose time labels are those of training or others (M19); names as in LABELLED.
+
+    near : steps 1 … T from μ(x_0), labelled 1 … T, and labelled T + 1 … 2 T ("new labels")
+    far : steps T + 1 … 2 T from the model's own z_T, labelled so, all labelled T ("last label"), labelled 1 … T ("old labels"), or not made
+    """
+    steps = sequences.steps
+
+    def move(z, first, count=steps):
+        return model.transport(z, factor, count, first=first)[:, 1:]
+
+    def measure(chunk):
+        frames = sequences.full_batch(chunk, factor, 2 * steps).frames[:, 1:]
+        start = model.encode(sequences.first_frames(chunk)).mean
+        near = move(start, 1)
+        new, last = move(start, steps + 1), near[:, -1]
+        held = [move(last, steps, 1)]
+        for _ in range(steps - 1):
+            held.append(move(held[-1][:, -1], steps, 1))
+        far = [move(last, steps + 1), torch.cat(held, 1), move(last, 1), last[:, None].expand_as(near)]
+        paths = [(frames[:, :steps], path) for path in (near, new)] + [(frames[:, steps:], path) for path in far]
+        return torch.stack([frame_errors(true, decode_mean(model, path)).sum(1) for true, path in paths], 1)
+
+    return dict(zip(LABELLED, over_chunks(sequences, count, measure).unbind(1), strict=True))
+
+
 def _errors(sequences, factor, steps, count, shown):
     """‖x_t − shown_t‖₁ (n, steps); `shown` is told the trained steps x_0 … x_T alone."""
     if steps < 1:

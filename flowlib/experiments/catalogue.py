@@ -77,6 +77,7 @@ def candidates(label, chosen=CHOSEN):
 SEARCH_BASE = dataclasses.replace(BASE, steps=800, validation=1000)
 SHORT_BASE = dataclasses.replace(BASE, steps=1000)
 LONG_BASE = dataclasses.replace(BASE, steps=4 * BASE.steps)
+FULL_BASE = dataclasses.replace(BASE, steps=preset("tutorial-noiseless").steps)
 LONG = {"VAE": {"learning_rate": 3e-3}}  # at 6e-3 one of three runs of this length diverged
 # Scenes: the presets at half their size, a quarter of the pixels.
 SMALL = {"size": 32, "width": 16, "adam_beta2": 0.95, "steps": 2000, "checkpoint_every": 1000}
@@ -99,6 +100,7 @@ MILLISECONDS = {
     "flow without noise": 24.2, "PoFlow": 41.8, "linear motion": 21.8, "linear motion, skew": 21.9, "VAE": 23.4, "SlowVAE": 24.2, "MSP": 34.4,
 }  # fmt: skip
 EQUAL_TIME = {label: CHOSEN.get(label, {"model": "flow"} | NOISELESS) | {"adam_beta2": 0.95} for label in MILLISECONDS}
+STILL = ("flow without noise", "linear motion")  # the two that need no more than a factor's label and no noise
 # Without labels: sequences of four large steps, all of whose frames are read and decoded, so fewer sequences a step.
 MIXED = {"network": "mlp", "potential_width": 32, "starts": "mixed", "horizon": 4, "checkpoint_every": 1000}
 UNLABELLED = dataclasses.replace(BASE, batch_size=24, steps=1200, learning_rate=6e-3, **MIXED)
@@ -174,10 +176,8 @@ def _collapse():
     return {label: method(base=SHORT_BASE, **inferred | remedies | change) for label, change in changes.items()}
 
 
-def _unlabelled():
-    both = {"gradients": 4, "rotations": 4}
-    changes = {"both kinds of fields": {}, "gradients alone": {"gradients": 8, "rotations": 0}, "no spikes": {"activity": 1.0}}
-    return {label: method("sparse", UNLABELLED, **both | change) for label, change in changes.items()}
+def _unlabelled(changes):
+    return {label: method("sparse", UNLABELLED, **{"gradients": 4, "rotations": 4} | change) for label, change in changes.items()}
 
 
 EXPERIMENTS = {
@@ -220,6 +220,12 @@ EXPERIMENTS = {
         {label: method(base=SHORT_BASE, left_out=(8, 9), **CHOSEN[label]) for label in ("flow, k given", "SlowVAE")},
         ("unseen",),
     ),
+    "unseen-equal-time": Experiment(
+        "digits 8 and 9 left out of training, equal processor time",
+        {label: method(**EQUAL_TIME[label], base=_timed(label, BASE), left_out=(8, 9))
+         for label in ("flow without noise", "PoFlow", "linear motion", "SlowVAE")},
+        ("unseen",),
+    ),
     "starts": Experiment(
         "the flow-factorized VAE trained on sequences that begin with the other factors somewhere on their way",
         {"flow, moved starts": method(starts="moved", **CHOSEN["flow, k given"])}, ("composition", "equivariance"),
@@ -249,6 +255,9 @@ EXPERIMENTS = {
         {label: method(base=LONG_BASE, **CHOSEN[label] | LONG.get(label, {})) for label in ("flow, k given", "PoFlow", "VAE", "SlowVAE")},
         ("composition", "equivariance", "likelihood"),
     ),
+    "tvae-longer": Experiment(
+        "TVAE with four times as many steps: has it converged?", {"TVAE": method(base=LONG_BASE, **CHOSEN["TVAE"])}, ("equivariance", "ladder"),
+    ),
     "tight": Experiment(
         "nine methods in a third of the steps: likelihoods of known tightness, the ladder of operators, another sequence's motion",
         {label: method(base=SHORT_BASE, **CHOSEN[label]) for label in CHOSEN if label not in ("β-VAE", "FactorVAE")},
@@ -265,6 +274,15 @@ EXPERIMENTS = {
     "equal-time-nats": Experiment(
         "likelihoods of known tightness of the four whose codes move without noise, equal processor time",
         {label: method(**EQUAL_TIME[label], base=_timed(label, BASE)) for label in list(EQUAL_TIME)[:4]}, ("tight_likelihood",),
+    ),
+    "equal-time-full": Experiment(
+        "as equal-time, at the full length of `make train`",
+        {label: method(**EQUAL_TIME[label], base=_timed(label, FULL_BASE)) for label in EQUAL_TIME if label not in ("VAE", "MSP")},
+        ("equivariance", "ladder", "long", "other_images", "swap", "tight_likelihood"),
+    ),
+    "labels": Experiment(
+        "the flow of `equal-time-full` beyond T: which label, and at which place?",
+        {label: method(**EQUAL_TIME[label], base=_timed(label, FULL_BASE)) for label in ("flow without noise", "PoFlow")}, ("labels",),
     ),
     "rooms-search": Experiment(
         "hyper-parameters on rooms, the same small search for every method", _search(SCENES, ROOMS_SEARCH), ("validation",), (0,)
@@ -288,9 +306,28 @@ EXPERIMENTS = {
         {label: method(**settings, base=STUDIO) for label, settings in SCENES.items()},
         ("chosen", "disentanglement", "equivariance", "likelihood", "pairs", "recognition", "references"),
     ),
+    "rooms-noiseless": Experiment(
+        "rooms, as `rooms`: motion without noise and penalty",
+        {label: method(**EQUAL_TIME[label], base=ROOMS) for label in STILL}, ("equivariance", "likelihood", "long", "pairs", "references"),
+    ),
+    "studio-noiseless": Experiment(
+        "the small studio, as `studio`: motion without noise and penalty",
+        {label: method(**EQUAL_TIME[label], base=STUDIO) for label in STILL}, ("equivariance", "likelihood", "pairs", "references"),
+    ),
+    "bits": Experiment(
+        "a proper likelihood of 8-bit values, equal processor time",
+        {label: method(**EQUAL_TIME[label] | {"learning_rate": 2e-3}, likelihood="logistic", base=_timed(label, BASE))
+         for label in ("flow without noise", "linear motion", "SlowVAE")},
+        ("equivariance", "tight_likelihood"),
+    ),
     "unlabelled": Experiment(
         "digits, several factors in every step and no labels: spike-and-slab strengths of fields of two kinds",
-        _unlabelled(), ("fields",),
+        _unlabelled({"both kinds of fields": {}, "gradients alone": {"gradients": 8, "rotations": 0}, "no spikes": {"activity": 1.0}}),
+        ("fields",),
+    ),
+    "unlabelled-charge": Experiment(
+        "as `unlabelled`, with both kinds of fields: the charge at full from the first step, and a third of it",
+        _unlabelled({"no warm-up": {"warm_up": 0.0}, "β = 1": {"beta": 1.0}}), ("fields",),
     ),
 }  # fmt: skip
 

@@ -3,7 +3,7 @@
 from statistics import mean as average
 
 from flowlib.data import Sequences, load_sequences, photo_patches, sklearn_digits
-from flowlib.evaluation import equivariance_error, no_motion, no_motion_steps, steps_error, stop_error
+from flowlib.evaluation import equivariance_error, label_errors, no_motion, no_motion_steps, steps_error, stop_error
 from flowlib.experiments.measures.registry import register, rounded_mean
 
 IMAGES = 150
@@ -23,6 +23,16 @@ def long(model, config):
         }
         found[name] = {kind: [round(value, 1) for value in errors.mean(0).tolist()] for kind, errors in curves.items()}
     return found
+
+
+@register()
+def labels(model, config):
+    """Factor → the mean errors of `label_errors`."""
+    sequences = load_sequences(config, "test")
+    return {
+        name: {kind: rounded_mean(errors) for kind, errors in label_errors(model, sequences, k, IMAGES).items()}
+        for k, name in enumerate(config.factors)
+    }
 
 
 @register()
