@@ -23,7 +23,7 @@ SHARED = (
 @pytest.mark.parametrize(
     "name",
     "search comparison ablations variants penalties unseen collapse starts longer shrinking operators apart composing composed control tight".split()
-    + "composed-limit midway spare rooms-spare rooms-search rooms combinations studio unlabelled".split(),
+    + "composed-limit tvae-longer rooms-noiseless studio-noiseless unlabelled-charge midway spare rooms-spare rooms-search rooms combinations studio unlabelled".split(),
 )
 def test_methods_of_an_experiment_share_their_budget(name):
     configs = list(experiment(name).methods.values())
@@ -60,7 +60,7 @@ def test_every_configuration_can_be_built():
 
 
 @pytest.mark.parametrize(
-    "search, used", [("search", "comparison"), ("search", "tight"), ("rooms-search", "rooms"), ("equal-time-search", "equal-time")]
+    "search, used", [("search", "comparison"), ("search", "tight"), ("rooms-search", "rooms"), ("equal-time-search", "equal-time"), ("equal-time-search", "equal-time-full")]
 )
 def test_the_search_chose_what_the_comparison_uses(search, used):
     """The best candidate; of two within half a percent of each other, the default."""

@@ -84,6 +84,7 @@ WORSE = {
     "comparison": {"flow, k given": 1.7, "SlowVAE": 0.4, "PoFlow": 1.3, "flow, k inferred": 1.3, "linear motion": 1.1, "linear motion, skew": 1.1, "MSP": 0.9},
     "operators": {"SlowVAE": 1.2}, "longer": {"PoFlow": 1.3}, "ablations": {"without the prior": 1.3, "without HJ": 0.5},
     "equal-time": {"flow without noise": 1.2, "PoFlow": 0.8, "linear motion": 0.8},
+    "equal-time-full": {"flow without noise": 1.05, "PoFlow": 0.95, "linear motion": 0.9, "linear motion, skew": 0.9, "SlowVAE": 0.3},
 }  # fmt: skip
 
 
