@@ -60,7 +60,14 @@ def test_every_configuration_can_be_built():
 
 
 @pytest.mark.parametrize(
-    "search, used", [("search", "comparison"), ("search", "tight"), ("rooms-search", "rooms"), ("equal-time-search", "equal-time"), ("equal-time-search", "equal-time-full")]
+    "search, used",
+    [
+        ("search", "comparison"),
+        ("search", "tight"),
+        ("rooms-search", "rooms"),
+        ("equal-time-search", "equal-time"),
+        ("equal-time-search", "equal-time-full"),
+    ],
 )
 def test_the_search_chose_what_the_comparison_uses(search, used):
     """The best candidate; of two within half a percent of each other, the default."""

@@ -58,3 +58,14 @@ def test_potentials_serve_halves_of_a_circle(rooms):
         alone, by_start = (sum(one.sum(0).max() for one in counts), sum(one.max(1).sum() for one in counts))
         total = sum(one.sum() for one in counts)
         assert alone < 0.75 * total and by_start > 0.9 * total
+
+
+@pytest.mark.parametrize("data_set", ["rooms", "studio"])
+def test_a_linear_motion_is_below_both_kinds_of_flow_on_every_factor_that_moves_enough(data_set):
+    methods = tables.by_method(tables.read_results(data_set))
+    matrix, noiseless = (
+        tables.by_method(tables.read_results(f"{data_set}-noiseless"))[label] for label in ("linear motion", "flow without noise")
+    )
+    names = ROOM if data_set == "rooms" else ("light_intensity", "light_x", "camera_x", "wall_hue")
+    for rows in (noiseless, methods["PoFlow"], methods[FLOW]):
+        assert all(max(each(matrix, name)) < min(each(rows, name)) for name in names)
