@@ -14,12 +14,10 @@ from flowlib.errors import FlowlibError
 from flowlib.evaluation import (
     commutator,
     composed_no_motion,
-    decoder_limit,
     equivariance_error,
     superposed_path,
     superposed_times,
     superposition_error,
-    superposition_limit,
     switch_error,
     switch_path,
     switch_times,
@@ -244,65 +242,3 @@ class TestCommutator:
 def test_what_cannot_be_composed(call, message):
     with pytest.raises(FlowlibError, match=message):
         call()
-
-
-class TestSuperpositionLimit:
-    def test_of_one_factor_it_is_the_decoders_limit(self):
-        torch.manual_seed(0)
-        model, made = build_model(CONFIG), sequences(count=3)
-        assert torch.allclose(superposition_limit(model, made, (1,), iterations=5), decoder_limit(model, made, 1, iterations=5))
-
-    def test_below_the_error_of_both_flows_and_not_above_it_where_descent_runs_away(self):
-        torch.manual_seed(0)
-        model, made = build_model(CONFIG), sequences(count=3)
-        error = superposition_error(model, made, (0, 2))
-        assert bool((superposition_limit(model, made, (0, 2), iterations=20) < error - 1e-3).all())
-        standing = Steps(lambda z, factor, label: z)
-        still = superposition_error(standing, MADE, (0, 2))
-        assert torch.allclose(superposition_limit(standing, MADE, (0, 2), iterations=3, rate=50.0), still)
-        assert bool((superposition_limit(standing, MADE, (0, 2), iterations=100) < 0.05 * still).all()), "pixels can draw everything"
-
-    def test_a_decoder_of_one_picture_cannot_be_helped(self):
-        """Dec(z) = 0: what is left is the ink of the pictures in which both factors act."""
-        model = Steps(lambda z, factor, label: z)
-        model.decode = lambda z: 0 * z.unflatten(-1, (3, 12, 12))
-        frames = MADE.composed([0, 1], superposed_times(MADE, (0, 2), 4))
-        ink = frames[:, 1:].sum((1, 2, 3, 4))
-        assert torch.allclose(superposition_limit(model, MADE, (0, 2), count=2, iterations=3), ink)
-
-    @pytest.mark.parametrize("wrong", [{"count": 0}, {"iterations": -1}])
-    def test_nothing_to_improve_is_refused(self, wrong):
-        with pytest.raises(FlowlibError, match=next(iter(wrong))):
-            superposition_limit(build_model(CONFIG), sequences(count=1), (0, 1), **wrong)
-
-
-def test_the_measure_of_limits_averages_the_two_flows_of_each_pair(monkeypatch):
-    from flowlib.experiments.measures import limit
-
-    torch.manual_seed(0)
-    model, made = build_model(CONFIG), sequences(count=4)
-    monkeypatch.setattr(limit, "load_sequences", lambda config, part: made)
-    monkeypatch.setattr(limit, "IMAGES", 3)
-    rows = limit.superposed_limit(model, CONFIG)
-    assert [(row["first"], row["second"]) for row in rows] == [("scale", "rotation"), ("scale", "hue"), ("rotation", "hue")]
-    one = rows[1]
-    own = [superposition_error(model, made, (k,), 3).mean() for k in (0, 2)]
-    assert one["error"] == pytest.approx(superposition_error(model, made, (0, 2), 3).mean().item(), abs=0.01)
-    assert one["own_error"] == pytest.approx((sum(own) / 2).item(), abs=0.02)
-    assert one["own_limit"] == pytest.approx(sum(decoder_limit(model, made, k, 3).mean().item() for k in (0, 2)) / 2, abs=0.02)
-    assert one["limit"] < one["error"] and one["ink"] > one["own_ink"] > 0
-    assert limit.limit_ratio(rows) == pytest.approx(sum(row["limit"] / row["own_limit"] for row in rows) / 3)
-
-
-def test_the_limit_of_longer_flows_step_by_step(monkeypatch):
-    from flowlib.experiments.measures import limit
-
-    torch.manual_seed(0)
-    model, made = build_model(CONFIG), sequences(count=3)
-    found = evaluation.steps_limit(model, made, 1, made.steps, iterations=5)
-    assert torch.allclose(found.sum(1), decoder_limit(model, made, 1, iterations=5))
-    monkeypatch.setattr(limit, "load_sequences", lambda config, part: made)
-    measured = limit.long_limit(model, CONFIG)["rotation"]
-    assert measured["error"] == pytest.approx(evaluation.steps_error(model, made, 1, 2 * made.steps).mean(0).tolist(), abs=0.01)
-    assert all(less < more for less, more in zip(measured["limit"], measured["error"], strict=True))
-    assert limit.later([1.0, 3.0, 5.0, 7.0]) == 3

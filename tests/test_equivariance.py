@@ -10,7 +10,7 @@ from tiny import CONFIG, digits, sequences
 from flowlib import evaluation
 from flowlib.data import FACTORS, Sequences, colour
 from flowlib.errors import FlowlibError
-from flowlib.evaluation import Estimate, decode_mean, decoder_limit, encoded_error, equivariance_error, no_motion
+from flowlib.evaluation import Estimate, decode_mean, encoded_error, equivariance_error, no_motion
 from flowlib.models import Gaussian, Posterior, build_model
 
 
@@ -161,47 +161,6 @@ def test_colour_of_the_first_frame_is_what_is_encoded():
     model.encode = lambda images: seen.append(images) or Pixels.encode(model, images)
     equivariance_error(model, made, 0)
     assert torch.equal(seen[0], colour(made.images))
-
-
-class TestDecoderLimit:
-    made = Sequences(digits(3, 8), FACTORS, 2)
-
-    def test_a_decoder_that_can_draw_anything_has_none(self):
-        own = equivariance_error(Pixels(self.made), self.made, 1)
-        found = decoder_limit(Pixels(self.made), self.made, 1)
-        assert found.shape == (3,) and bool((found < 0.02 * own).all())
-        assert decoder_limit(Perfect(self.made), self.made, 1, iterations=3).max() < 1e-3
-
-    def test_below_the_models_own_error(self):
-        torch.manual_seed(0)
-        model, made = build_model(CONFIG), sequences(count=4)
-        own, found = equivariance_error(model, made, 2), decoder_limit(model, made, 2, iterations=20)
-        assert bool((found < own - 1e-3).all()) and found.min() > 0
-
-    def test_never_above_it(self):
-        """Where gradient descent runs away, the start is the best point met."""
-        own = equivariance_error(Pixels(self.made), self.made, 1)
-        found = decoder_limit(Pixels(self.made), self.made, 1, iterations=3, rate=50.0)
-        assert torch.allclose(found, own)
-
-    def test_without_iterations_it_is_the_models_own_error(self):
-        made = Ramp()
-        assert decoder_limit(Pixels(made), made, 1, iterations=0).tolist() == [144, 288, 432]
-        assert decoder_limit(Pixels(made), made, 1, count=1, iterations=0).tolist() == [144]
-
-    def test_a_decoder_of_one_picture_cannot_be_helped(self):
-        """Dec(z) = 0 whatever z: the limit is the no-flow error itself, Σ_t ‖x_t‖₁."""
-        made = Ramp()
-        model = Pixels(made)
-        model.decode = lambda z: 0 * z.unflatten(-1, (3, 2, 2))
-        assert decoder_limit(model, made, 0, iterations=5).tolist() == [72, 144, 216]
-
-    def test_the_model_is_left_as_it_was(self):
-        model, made = build_model(CONFIG), sequences(count=2)
-        before = {name: value.clone() for name, value in model.state_dict().items()}
-        decoder_limit(model, made, 0, iterations=2)
-        assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
-        assert all(parameter.grad is None for parameter in model.parameters())
 
 
 class TestEstimate:

@@ -70,6 +70,11 @@ def label_errors(model, sequences: Source, factor: int, count=None) -> dict[str,
     return dict(zip(LABELLED, over_chunks(sequences, count, measure).unbind(1), strict=True))
 
 
+def trained_part(batch: Batch, steps) -> Batch:
+    """The frames x_0 … x_T of longer sequences: all that a model is told of them."""
+    return Batch(batch.frames[:, : steps + 1], batch.times[:, : steps + 1], batch.factor, steps)
+
+
 def _errors(sequences, factor, steps, count, shown):
     """‖x_t − shown_t‖₁ (n, steps); `shown` is told the trained steps x_0 … x_T alone."""
     if steps < 1:
@@ -78,7 +83,6 @@ def _errors(sequences, factor, steps, count, shown):
     def measure(chunk):
         trained = sequences.length(factor)
         batch = sequences.full_batch(chunk, factor, max(steps, trained))
-        seen = Batch(batch.frames[:, : trained + 1], batch.times[:, : trained + 1], batch.factor, trained)
-        return frame_errors(batch.frames[:, 1 : steps + 1], shown(seen))
+        return frame_errors(batch.frames[:, 1 : steps + 1], shown(trained_part(batch, trained)))
 
     return over_chunks(sequences, count, measure)

@@ -8,6 +8,7 @@ from flowlib.data import Source
 from flowlib.errors import FlowlibError
 from flowlib.evaluation.composition import superposed_path, superposed_times
 from flowlib.evaluation.equivariance import decode_mean, frame_errors, moved_path
+from flowlib.evaluation.extrapolation import trained_part
 
 IMAGES, ITERATIONS, RATE = 50, 100, 0.03
 
@@ -38,18 +39,16 @@ def limit_along(
 
 def decoder_limit(model, sequences: Source, factor, count=IMAGES, iterations=ITERATIONS, rate=RATE) -> Float[Tensor, " n"]:
     """`limit_along` the flow of one factor: the decoder's share of the equivariance error of the first `count` images (M16)."""
-    batch = sequences.full_batch(_first(sequences, count), factor)
-    with torch.no_grad():
-        path = moved_path(model, batch)[:, 1:]
-    return limit_along(model, batch.frames[:, 1:], path, iterations, rate).sum(1)
+    return steps_limit(model, sequences, factor, sequences.length(factor), count, iterations, rate).sum(1)
 
 
 def steps_limit(model, sequences: Source, factor, steps=16, count=IMAGES, iterations=ITERATIONS, rate=RATE) -> Float[Tensor, "n steps"]:
-    """`limit_along` a flow of more steps than trained, step by step: the decoder's share of `steps_error` (M19)."""
-    batch = sequences.full_batch(_first(sequences, count), factor, steps)
+    """`limit_along` a flow of more steps than trained, or as many, step by step: the decoder's share of `steps_error` (M19)."""
+    trained = sequences.length(factor)
+    batch = sequences.full_batch(_first(sequences, count), factor, max(steps, trained))
     with torch.no_grad():
-        path = moved_path(model, batch, steps)[:, 1:]
-    return limit_along(model, batch.frames[:, 1:], path, iterations, rate)
+        path = moved_path(model, trained_part(batch, trained), steps)[:, 1:]
+    return limit_along(model, batch.frames[:, 1 : steps + 1], path, iterations, rate)
 
 
 def superposition_limit(model, sequences: Source, factors, count=IMAGES, iterations=ITERATIONS, rate=RATE) -> Float[Tensor, " n"]:
