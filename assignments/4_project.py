@@ -16,7 +16,7 @@ import torch
 from flowlib import data, teaching, training
 from flowlib.config import Config
 from flowlib.evaluation import equivariance_error
-from flowlib.experiments.catalogue import BASE
+from flowlib.experiments.settings import BASE
 from flowlib.experiments.tables import by_method, read_results
 from flowlib.flows import stops
 from flowlib.models import LatentModel, build_model, register

@@ -12,7 +12,7 @@ from pathlib import Path
 from preset import seconds_of_a_step
 
 from flowlib.data import load_sequences
-from flowlib.experiments.catalogue import BASE, EQUAL_TIME, method
+from flowlib.experiments.settings import BASE, EQUAL_TIME, method
 
 RESULTS = Path(__file__).with_suffix(".json")
 ROUNDS, COUNTED = 3, 60

@@ -8,9 +8,10 @@ import pytest
 
 from flowlib.config import from_values
 from flowlib.errors import FlowlibError
-from flowlib.experiments.catalogue import BASE, CHOSEN, EXPERIMENTS, MILLISECONDS, candidates, experiment
+from flowlib.experiments.catalogue import EXPERIMENTS, experiment
 from flowlib.experiments.measures.equivariance import mean_error
 from flowlib.experiments.runner import differences, unfinished
+from flowlib.experiments.settings import BASE, CHOSEN, MILLISECONDS, candidates
 from flowlib.experiments.tables import best_candidates, read_results
 from flowlib.models import build_model
 
@@ -41,7 +42,9 @@ def test_every_method_is_searched_alike():
     assert all(config.validation == 0 for config in experiment("comparison").methods.values())
 
 
-@pytest.mark.parametrize("name", ["equal-time", "equal-time-nats", "equal-time-search"])
+@pytest.mark.parametrize(
+    "name", ["equal-time", "equal-time-nats", "equal-time-full", "equal-time-search", "unseen-equal-time", "labels", "bits"]
+)
 def test_at_equal_time_only_the_number_of_steps_differs(name):
     methods = experiment(name).methods
     for option in set(SHARED) - {"steps"}:

@@ -3,8 +3,27 @@
 import dataclasses
 from dataclasses import dataclass
 
-from flowlib.config import Config, preset
+from flowlib.config import Config
 from flowlib.errors import FlowlibError
+from flowlib.experiments.settings import (
+    CHOSEN,
+    EQUAL_TIME,
+    FULL_BASE,
+    LONG_BASE,
+    NOISELESS,
+    RATES,
+    ROOMS,
+    ROOMS_SEARCH,
+    SCENES,
+    SEARCH_BASE,
+    SHORT_BASE,
+    STUDIO,
+    UNLABELLED,
+    candidates,
+    equal_time,
+    method,
+    timed,
+)
 
 
 @dataclass(frozen=True)
@@ -21,91 +40,12 @@ class Experiment:
         return [(label, dataclasses.replace(config, seed=seed)) for seed in self.seeds for label, config in self.methods.items()]
 
 
-# Half of the default batch: in the same time the smaller batch reaches the lower error.
-BASE = Config(batch_size=63, steps=3000, checkpoint_every=1000)
-
-
-def method(model="flow", base=BASE, **changes) -> Config:
-    """The base configuration with another model, its own options, or other changes."""
-    known = {field.name for field in dataclasses.fields(Config)}
-    options = {name: value for name, value in changes.items() if name not in known}
-    settings = {name: value for name, value in changes.items() if name in known}
-    return dataclasses.replace(base, model=model, options=options, **settings)
-
-
-# Chosen by the experiment `search` (tests/test_catalogue.py compares with its results). Where two candidates were
-# equal there within half a percent, the default is kept.
-CHOSEN = {
-    "flow, k given": {"model": "flow", "hj_weight": 1e4, "learning_rate": 6e-3},
-    "flow, k inferred": {"model": "flow-inferred", "marginal_kl_weight": 100.0, "learning_rate": 6e-3},
-    "PoFlow": {"model": "poflow", "wave_weight": 100.0, "learning_rate": 6e-3},
-    "VAE": {"model": "vae", "learning_rate": 6e-3},
-    "β-VAE": {"model": "vae", "beta": 2.0, "learning_rate": 6e-3},
-    "FactorVAE": {"model": "factor-vae", "gamma": 2.0, "learning_rate": 6e-3},
-    "SlowVAE": {"model": "slow-vae", "rate": 6.0, "learning_rate": 6e-3},
-    "TVAE": {"model": "tvae", "mu": -10.0, "learning_rate": 3e-3},
-    "linear motion": {"model": "linear-motion", "prior": "none", "learning_rate": 6e-3},
-    "linear motion, skew": {"model": "linear-motion", "skew": True, "prior": "none", "learning_rate": 6e-3},
-    "MSP": {"model": "msp", "seen": 3, "learning_rate": 6e-3},
-}
-
-# The same small search for all: two learning rates, and two values of what the method has of its own (VAE: nothing, so four rates).
-RATES = (3e-3, 6e-3)
-OWN = {
-    "flow, k given": ("hj_weight", (1e3, 1e4)),
-    "flow, k inferred": ("marginal_kl_weight", (30.0, 100.0)),
-    "PoFlow": ("wave_weight", (1e2, 1e4)),
-    "β-VAE": ("beta", (2.0, 4.0)),
-    "FactorVAE": ("gamma", (2.0, 10.0)),
-    "SlowVAE": ("rate", (2.0, 6.0)),
-    "TVAE": ("mu", (-30.0, -10.0)),
-    "linear motion": ("prior", ("diffusion", "none")),
-    "linear motion, skew": ("prior", ("diffusion", "none")),
-    "MSP": ("seen", (2, 3)),
-}
-
-
-def candidates(label, chosen=CHOSEN):
-    """The four settings that the search tries for a method."""
-    name, values = OWN.get(label, (None, ()))
-    fixed = {option: value for option, value in chosen[label].items() if option not in (name, "learning_rate")}
-    if not values:
-        return [fixed | {"learning_rate": rate} for rate in (1.5e-3, 3e-3, 4.5e-3, 6e-3)]
-    return [fixed | {name: value, "learning_rate": rate} for value in values for rate in RATES]
-
-
-SEARCH_BASE = dataclasses.replace(BASE, steps=800, validation=1000)
-SHORT_BASE = dataclasses.replace(BASE, steps=1000)
-LONG_BASE = dataclasses.replace(BASE, steps=4 * BASE.steps)
-FULL_BASE = dataclasses.replace(BASE, steps=preset("tutorial-noiseless").steps)
-LONG = {"VAE": {"learning_rate": 3e-3}}  # at 6e-3 one of three runs of this length diverged
-# Scenes: the presets at half their size, a quarter of the pixels.
-SMALL = {"size": 32, "width": 16, "adam_beta2": 0.95, "steps": 2000, "checkpoint_every": 1000}
-ROOMS = dataclasses.replace(preset("tutorial-shapes"), **SMALL, held_out=0.0004)
-STUDIO = dataclasses.replace(preset("tutorial-studio"), **SMALL | {"steps": 1000}, held_out=0.0027)
-ROOMS_SEARCH = dataclasses.replace(ROOMS, steps=400, checkpoint_every=400, validation=100)
 CORNER = ("floor_hue", "wall_hue", "object_hue")  # no training frame has all three hues in the upper half of the circle
-# Chosen by `rooms-search` in the same way; the studio takes the same.
-SCENES = {label: CHOSEN[label] for label in ("flow, k given", "PoFlow")} | {
-    "flow, k inferred": CHOSEN["flow, k inferred"] | {"logit_scale": 0.3},  # faster than for the digits: fewer steps, more factors
-    "VAE": {"model": "vae", "learning_rate": 6e-3},
-    "FactorVAE": {"model": "factor-vae", "gamma": 10.0, "learning_rate": 6e-3},
-    "SlowVAE": CHOSEN["SlowVAE"],
-}
-# A flow-factorized VAE whose bound is that of the whole sequence given what moves it, without noise on the way: see chapter 11.
-NOISELESS = {"prior": "none", "hj_penalty": "none", "learning_rate": 6e-3}
-# Equal processor time: the step of each method in milliseconds, one thread (benchmarks/steps.json). Each takes as many steps as fit into the
-# time of the flow's; Adam's memory of squares is searched for as well, because the tutorial's preset owes much to a short one.
-MILLISECONDS = {
-    "flow without noise": 24.2, "PoFlow": 41.8, "linear motion": 21.8, "linear motion, skew": 21.9, "VAE": 23.4, "SlowVAE": 24.2, "MSP": 34.4,
-}  # fmt: skip
-EQUAL_TIME = {label: CHOSEN.get(label, {"model": "flow"} | NOISELESS) | {"adam_beta2": 0.95} for label in MILLISECONDS}
 STILL = ("flow without noise", "linear motion")  # the two that need no more than a factor's label and no noise
-# Without labels: sequences of four large steps, all of whose frames are read and decoded, so fewer sequences a step.
-MIXED = {"network": "mlp", "potential_width": 32, "starts": "mixed", "horizon": 4, "checkpoint_every": 1000}
-UNLABELLED = dataclasses.replace(BASE, batch_size=24, steps=1200, learning_rate=6e-3, **MIXED)
 SLOWER = {"learning_rate": 3e-3}
 NO_POTENTIAL = {"velocity": "free", "hj_penalty": "none"}
+LONG = {"VAE": {"learning_rate": 3e-3}}  # at 6e-3 one of three runs of this length diverged
+COMPOSING = NOISELESS | {"time_free": True, "starts": "late", "programs": "composed"}
 
 
 def _search(chosen, base):
@@ -115,14 +55,9 @@ def _search(chosen, base):
     }  # fmt: skip
 
 
-def _timed(label, base):
-    """`base` with as many steps of the method as fit into the time of the flow's."""
-    return dataclasses.replace(base, steps=round(base.steps * MILLISECONDS["flow without noise"] / MILLISECONDS[label]))
-
-
 def _equal_time_search():
     return {
-        f"{label} {number}": method(**setting | {"learning_rate": rate, "adam_beta2": memory}, base=_timed(label, SEARCH_BASE))
+        f"{label} {number}": method(**setting | {"learning_rate": rate, "adam_beta2": memory}, base=timed(label, SEARCH_BASE))
         for label, setting in EQUAL_TIME.items()
         for number, (memory, rate) in enumerate((memory, rate) for memory in (0.95, 0.999) for rate in RATES)
     }  # fmt: skip
@@ -162,9 +97,6 @@ def _apart():
         "PoFlow": wave,
     }  # fmt: skip
     return {label: method(base=SHORT_BASE, **change) for label, change in changes.items()}
-
-
-COMPOSING = NOISELESS | {"time_free": True, "starts": "late", "programs": "composed"}
 
 
 def _collapse():
@@ -223,9 +155,7 @@ EXPERIMENTS = {
     ),
     "unseen-equal-time": Experiment(
         "digits 8 and 9 left out of training, equal processor time",
-        {label: method(**EQUAL_TIME[label], base=_timed(label, BASE), left_out=(8, 9))
-         for label in ("flow without noise", "PoFlow", "linear motion", "SlowVAE")},
-        ("unseen",),
+        equal_time(("flow without noise", "PoFlow", "linear motion", "SlowVAE"), left_out=(8, 9)), ("unseen",),
     ),
     "starts": Experiment(
         "the flow-factorized VAE trained on sequences that begin with the other factors somewhere on their way",
@@ -269,21 +199,20 @@ EXPERIMENTS = {
     ),
     "equal-time": Experiment(
         "equal processor time: a flow without noise, and what it is to be compared with",
-        {label: method(**setting, base=_timed(label, BASE)) for label, setting in EQUAL_TIME.items()},
-        ("equivariance", "ladder", "long"),
+        equal_time(EQUAL_TIME), ("equivariance", "ladder", "long"),
     ),
     "equal-time-nats": Experiment(
         "likelihoods of known tightness of the four whose codes move without noise, equal processor time",
-        {label: method(**EQUAL_TIME[label], base=_timed(label, BASE)) for label in list(EQUAL_TIME)[:4]}, ("tight_likelihood",),
+        equal_time(("flow without noise", "PoFlow", "linear motion", "linear motion, skew")), ("tight_likelihood",),
     ),
     "equal-time-full": Experiment(
         "as equal-time, at the full length of `make train`",
-        {label: method(**EQUAL_TIME[label], base=_timed(label, FULL_BASE)) for label in EQUAL_TIME if label not in ("VAE", "MSP")},
+        equal_time(("flow without noise", "PoFlow", "linear motion", "linear motion, skew", "SlowVAE"), FULL_BASE),
         ("equivariance", "ladder", "long", "other_images", "swap", "tight_likelihood"),
     ),
     "labels": Experiment(
         "the flow of `equal-time-full` beyond T: which label, and at which place?",
-        {label: method(**EQUAL_TIME[label], base=_timed(label, FULL_BASE)) for label in ("flow without noise", "PoFlow")}, ("labels",),
+        equal_time(("flow without noise", "PoFlow"), FULL_BASE), ("labels",),
     ),
     "rooms-search": Experiment(
         "hyper-parameters on rooms, the same small search for every method", _search(SCENES, ROOMS_SEARCH), ("validation",), (0,)
@@ -317,8 +246,7 @@ EXPERIMENTS = {
     ),
     "bits": Experiment(
         "a proper likelihood of 8-bit values, equal processor time",
-        {label: method(**EQUAL_TIME[label] | {"learning_rate": 2e-3}, likelihood="logistic", base=_timed(label, BASE))
-         for label in ("flow without noise", "linear motion", "SlowVAE")},
+        equal_time(("flow without noise", "linear motion", "SlowVAE"), learning_rate=2e-3, likelihood="logistic"),
         ("equivariance", "tight_likelihood"),
     ),
     "unlabelled": Experiment(
