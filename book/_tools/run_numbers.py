@@ -4,6 +4,7 @@ from statistics import fmean as mean
 
 from flowlib.experiments import tables
 
+PRIOR_FREE, SLOW, LINEAR, TURN, OWN_MATRIX = "PoFlow", "SlowVAE", "linear motion", "linear motion, skew", "MSP"
 LAST = 16  # steps of the longest sequences measured, twice the trained ones
 
 
@@ -65,21 +66,15 @@ def beyond(kind, metrics):
     return {name: curves[kind][LAST // 2 :] for name, curves in metrics["long"].items()}
 
 
-def of_factor(name):
-    """M16 of one factor, averaged over images."""
-    return lambda metrics: mean(metrics["equivariance"][name])
-
-
 def below_on_every_factor(ours, theirs):
-    """Whether the mean over seeds is smaller for each factor."""
-    return all(tables.average(ours, of_factor(name)) < tables.average(theirs, of_factor(name)) for name in ours[0]["metrics"]["equivariance"])
+    """Whether the mean of M16 over images and seeds is smaller for each factor."""
+
+    def error(rows, name):
+        return tables.average(rows, lambda metrics: mean(metrics["equivariance"][name]))
+
+    return all(error(ours, name) < error(theirs, name) for name in ours[0]["metrics"]["equivariance"])
 
 
 def steps(runs):
     """The training steps of the first method, as text."""
     return f"{next(iter(runs.values()))[0]['config']['steps']:,}".replace(",", " ")
-
-
-def signed(number):
-    """+12 or −12."""
-    return f"{number:+.0f}".replace("-", "−")

@@ -6,17 +6,30 @@ A sentence may stand only while its condition holds for the results, and its num
 from statistics import fmean as mean
 
 from equal_time import equal_time_error, equal_time_nats
-from run_numbers import LAST, below_on_every_factor, beyond, composed, nats, per_image, pixels, signed, steps, tight
+from run_numbers import (
+    LAST,
+    LINEAR,
+    OWN_MATRIX,
+    PRIOR_FREE,
+    SLOW,
+    TURN,
+    below_on_every_factor,
+    beyond,
+    composed,
+    nats,
+    per_image,
+    pixels,
+    steps,
+    tight,
+)  # fmt: skip
 
 from flowlib.experiments import tables
 from flowlib.experiments.differences import LEVEL, difference, welch_p
 from flowlib.experiments.measures.composition import superposition_ratio, switch_ratio
 
-FLOW, PRIOR_FREE = "flow, k given", "PoFlow"
+FLOW = "flow, k given"
 FLOWS = (FLOW, "flow, k inferred", PRIOR_FREE)
-SLOW = "SlowVAE"
 PROGRAMS, SHORT = "flow that composes", "… with β₂ 0.95"
-LINEAR, TURN, OWN_MATRIX = "linear motion", "linear motion, skew", "MSP"
 TOGETHER = (*FLOWS, LINEAR, TURN, OWN_MATRIX)  # their motion is learned together with the code
 
 
@@ -74,8 +87,8 @@ def _sequence(comparison, short):
     apart = {label: difference(short[FLOW], short[label], tight("sequence")) for label in ("VAE", SLOW, PRIOR_FREE, TURN)}
     text = (
         "**A higher likelihood per sequence: than the VAE's; than SlowVAE's, not shown.** With a proposal fitted to each sequence and annealed, after "
-        f"{steps(short)} steps, the flow's lies {apart['VAE'].mean:.0f} nats above the VAE's and {signed(apart[SLOW].mean)} ± {apart[SLOW].standard_error:.0f} from "
-        f"SlowVAE's (p = {apart[SLOW].p:.2f} between seeds); with the encoders' proposals, after {steps(comparison)} steps, that seemed to be {signed(seemed)}. "
+        f"{steps(short)} steps, the flow's lies {apart['VAE'].mean:.0f} nats above the VAE's and {_signed(apart[SLOW].mean)} ± {apart[SLOW].standard_error:.0f} from "
+        f"SlowVAE's (p = {apart[SLOW].p:.2f} between seeds); with the encoders' proposals, after {steps(comparison)} steps, that seemed to be {_signed(seemed)}. "
         f"PoFlow's is {-apart[PRIOR_FREE].mean:.0f} nats above the flow's, a skew-symmetric linear motion's {-apart[TURN].mean:.0f}."
     )
     return text, {
@@ -203,6 +216,10 @@ def _programs(comparison, programs):
             theirs = [composed(kind)(row["metrics"]) for row in rows]
             below.append(mean(mine) < mean(theirs) and welch_p(mine, theirs) < LEVEL)
     return text, {"below all": all(below), "a price": tables.average(ours, pixels) > tables.average(comparison[FLOW], pixels)}
+
+
+def _signed(number):
+    return f"{number:+.0f}".replace("-", "−")
 
 
 def _word(number):
