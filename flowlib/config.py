@@ -123,6 +123,8 @@ def _validate(config):
         raise FlowlibError(f"options = {config.options!r}: give finite numbers, words or truth values by name, such as beta 4")
     if config.velocity == "free" and (config.hj_penalty != "none" or _needs_hessian(config)):
         raise FlowlibError("velocity = 'free' has no potential: use it with hj_penalty none and the path objective")
+    if config.hj_penalty == "paper" and config.programs != "single":
+        raise FlowlibError("hj_penalty = 'paper' has one driving force for each factor: with programs, choose zero or none")
     if config.hj_penalty == "viscous" and (config.bounded_potential or config.objective != "path" or config.prior == "none"):
         raise FlowlibError("hj_penalty = 'viscous' is for the noisy path: objective path with its prior, and bounded_potential False")
     for name in ("validation", "images"):

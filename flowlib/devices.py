@@ -4,14 +4,10 @@ A device is no part of a configuration: a run may go on elsewhere. Its random nu
 """
 
 import os
-from typing import Literal
 
 import torch
 
 from flowlib.errors import FlowlibError
-
-Device = Literal["auto", "cpu", "cuda", "mps"]
-Precision = Literal["float32", "bf16"]
 
 
 def choose_device(name: str = "auto") -> torch.device:

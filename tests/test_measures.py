@@ -214,18 +214,26 @@ def test_every_measure_takes_every_model(model, monkeypatch):
             assert found or all(math.isnan(number(found)) for _, number, _ in measures.MEASURES[name].columns)
 
 
-def test_geometry_by_hand():
-    """Straightness, action and both residuals of one factor, from the flow's own steps and exact Hessians."""
-    config = dataclasses.replace(CONFIG, images=5)
+@pytest.mark.parametrize("name", ["flow", "flow-inferred"])
+def test_geometry_by_hand(name):
+    """Straightness, action and both residuals of one factor, from the flow's own steps and Laplacians; of the factor's own potential."""
+    config = dataclasses.replace(CONFIG, images=5, model=name)
     torch.manual_seed(0)
-    model = new_model(config).eval()
+    model, own = new_model(config).eval(), 1
     model.potentials.head.data.normal_()
+    if name == "flow-inferred":
+        model.order.copy_(torch.tensor([1, 2, 0]))
+        model.prior.log_diffusion.data[2] = math.log(0.01)
+        model.prior.log_diffusion.data[:2] = 0.0
+        own = 2
     found = measures.measure("geometry", model, config)
     assert set(found) == set(config.factors)
     with torch.no_grad():
-        flow = model.flow(model.encode(load_sequences(config, "test").first_frames()).mean, 1, config.horizon, hessian=True)
+        flow = model.flow(model.encode(load_sequences(config, "test").first_frames()).mean, 1, config.horizon)
     chord, lengths = (flow.path[:, -1] - flow.path[:, 0]).norm(dim=-1), flow.velocity.norm(dim=-1).sum(1)
-    viscous = flow.residual + 0.01 * flow.hessian.diagonal(dim1=-2, dim2=-1).sum(-1)
+    with torch.no_grad():
+        laplacian = torch.stack([model.potentials.laplacian(flow.path[None, :, t], t + 1.0, [own])[0] for t in range(config.horizon)], 1)
+    viscous = flow.residual + 0.01 * laplacian
     expected = {
         "straightness": (chord / lengths).mean(), "action": flow.velocity.square().sum((1, 2)).mean(), "diffusion": 0.01,
         "residual": flow.residual.square().mean().sqrt(), "viscous_residual": viscous.square().mean().sqrt(),

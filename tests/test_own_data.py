@@ -11,7 +11,7 @@ from tiny import few_samples
 
 import flowlib
 from flowlib import cli
-from flowlib.config import from_json
+from flowlib.config import Config, from_json
 from flowlib.data import load_sequences, options_of, transformation
 from flowlib.errors import FlowlibError
 from flowlib.training import load_model, trainer
@@ -84,6 +84,13 @@ class TestPython:
         for number in range(3):
             Image.fromarray(RANDOM.integers(0, 256, (16, 16), np.uint8)).save(tmp_path / f"{number}.png")
         assert options_of(tmp_path) | {"data": ""} == {"data": "", "channels": 1, "size": 16, "factors": ("scale", "rotation")}
+
+    def test_grey_of_16_bits_keeps_its_shades(self, tmp_path):
+        pixels = np.linspace(0, 65535, 400).reshape(20, 20).astype(np.uint16)
+        for name in ("one", "two"):
+            Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+        source = load_sequences(Config(**options_of(tmp_path) | {"held_out": 0.5}), "test")
+        assert source.first_frames([0])[0, 0].numpy() - pixels / 65535 == pytest.approx(0, abs=0.5 / 255)
 
     def test_a_file_of_sequences(self, file):
         model = flowlib.train(str(file), progress=False, device="cpu", **SMALL)
@@ -170,6 +177,33 @@ class TestRefused:
         broken = photos / "2.png"
         broken.write_bytes(broken.read_bytes()[:300] if content is None else content)
         assert f"{broken.name} cannot be read as an image" in self.train(capsys, photos)
+
+    def test_pixels_of_32_bits(self, capsys, photos):
+        Image.fromarray(np.zeros((20, 20), np.int32)).save(photos / "wide.tiff")
+        (photos / "wide.tiff").rename(photos / "wide.png")
+        assert "wide.png has pixels of 32 bits" in self.train(capsys, photos)
+
+    @pytest.mark.parametrize(
+        "data, options, message",
+        [
+            ("photos", ["--left-out", "3"], "left_out = (3,): images of a folder"),
+            ("photos", ["--corner", "scale", "hue"], "corner = ('scale', 'hue'): images of a folder"),
+            ("file", ["--starts", "late"], "starts = 'late': recorded sequences"),
+            ("file", ["--programs", "composed"], "programs = 'composed': recorded sequences"),
+            ("rooms", ["--starts", "anywhere"], "starts = 'anywhere': the images of rooms"),
+            ("digits", ["--corner", "scale", "hue"], "corner = ('scale', 'hue'): the images of digits"),
+            ("digits", ["--starts", "mixed", "--programs", "composed"], "programs = 'composed': mixed sequences"),
+        ],
+    )
+    def test_options_that_would_do_nothing(self, capsys, request, photos, tmp_path_factory, data, options, message):
+        if data == "file":
+            data = tmp_path_factory.mktemp("file") / "own.npz"
+            np.savez(data, **arrays())
+        assert message in self.train(capsys, photos if data == "photos" else data, *options)
+
+    def test_programs_of_images_of_a_folder(self, photos):
+        config = Config(**options_of(photos), programs="composed", held_out=0.2)
+        assert load_sequences(config).programs == "composed" and load_sequences(config, "test").programs == "single"
 
     def test_a_corrupt_file(self, capsys, tmp_path_factory):
         path = tmp_path_factory.mktemp("file") / "own.npz"

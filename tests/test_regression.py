@@ -38,6 +38,17 @@ def test_the_code_of_a_flow_moved_linearly(sequences):
     assert all(torch.equal(before[name], value) for name, value in flow.state_dict().items())
 
 
+def test_codes_are_what_the_model_takes_for_its_codes(sequences):
+    """A TVAE's come from two encoders, and a learned scale belongs to the likelihood."""
+    torch.manual_seed(0)
+    tvae = build_model(dataclasses.replace(SMALL, model="tvae", latent_dim=32, options={}, likelihood="logistic"))
+    tvae.likelihood.log_scale.data += 1
+    twin, images = moved_linearly(tvae.eval(), sequences, 30), sequences.first_frames([0, 1])
+    codes = tvae.encode(images).mean
+    assert torch.equal(twin.encode(images).mean, codes)
+    assert torch.equal(twin.likelihood.mean(twin.decode(codes)), tvae.likelihood.mean(tvae.decode(codes)))
+
+
 def test_the_code_of_a_flow_moved_on_average(sequences):
     """Every code by the mean of z_t − z_0, here by hand."""
     flow = model("flow").eval()

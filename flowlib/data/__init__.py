@@ -13,6 +13,7 @@ from flowlib.data.files import load_path, options_of
 from flowlib.data.grid import Grid
 from flowlib.data.mixed import MixedSequences
 from flowlib.data.mnist import load_mnist
+from flowlib.data.options import refuse, training_options
 from flowlib.data.out_of_distribution import photo_patches, sklearn_digits
 from flowlib.data.recorded import DatasetSequences, RecordedSequences
 from flowlib.data.scenes import Rooms, RoomSequences, SmallStudio, Studio
@@ -54,6 +55,7 @@ def load_sequences(config, split="train") -> Source:
     if config.data == GIVEN:
         raise FlowlibError("this model's data were given in Python and are in no file: give them again (flowlib.evaluate(model, source))")
     if config.starts == "mixed":
+        refuse(config, "mixed sequences", "programs", "corner")
         return MixedSequences(load_sequences(replace(config, starts="plain"), split))
     if is_factorial(config.data):
         return load_factorial(config, split)
@@ -61,9 +63,9 @@ def load_sequences(config, split="train") -> Source:
         return load_path(config, split)
     load = {"digits": load_digits, "mnist": load_mnist}[config.data]
     images, labels = load("train" if split in ("train", "validation") else "test")
-    training = {"starts": config.starts, "programs": config.programs} if split == "train" else {}
+    refuse(config, f"the images of {config.data}", "corner")
     chosen = images[_chosen(config, split, images, labels)]
-    return Sequences(chosen[: config.images or None], config.factors, config.horizon, **training)
+    return Sequences(chosen[: config.images or None], config.factors, config.horizon, **training_options(config, split))
 
 
 def _chosen(config, split, images, labels):

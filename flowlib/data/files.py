@@ -7,12 +7,13 @@ import numpy as np
 import torch
 
 from flowlib.data.catalogue import factorial_options, is_factorial
+from flowlib.data.options import refuse, training_options
 from flowlib.data.recorded import RecordedSequences
 from flowlib.data.sequences import ImageSequences, checked_images
 from flowlib.errors import FlowlibError
 
 IMAGES, SEQUENCES = (".png", ".jpg", ".jpeg"), (".npz", ".h5", ".hdf5")
-GREY = ("1", "L", "I;16", "LA")
+GREY = ("1", "L", "LA")
 
 
 def options_of(path, size=None) -> dict:
@@ -45,7 +46,9 @@ def load_path(config, split):
     content = _content(Path(config.data), config.size)
     if isinstance(content, torch.Tensor):
         rows = _part(torch.zeros(len(content), dtype=torch.int64), config, split)
-        return ImageSequences(content[rows], config.factors, config.horizon, config.starts if split == "train" else "plain")
+        refuse(config, "images of a folder", "left_out", "corner")
+        return ImageSequences(content[rows], config.factors, config.horizon, **training_options(config, split))
+    refuse(config, "recorded sequences", "starts", "programs", "left_out", "corner")
     frames, factor, _ = content
     rows = _part(torch.zeros(len(frames), dtype=torch.int64) if factor is None else torch.as_tensor(factor), config, split)
     return RecordedSequences(frames[rows.numpy()], None if factor is None else factor[rows.numpy()], config.factors)
@@ -101,14 +104,19 @@ def _read_image(file, size):
 
     try:
         with Image.open(file) as opened:
-            image = opened.convert("L" if opened.mode in GREY else "RGB")
+            image = _eight_bits(opened, file) if opened.mode[0] in "IF" else opened.convert("L" if opened.mode in GREY else "RGB")
     except (OSError, SyntaxError, ValueError) as error:  # Pillow's names for a broken file
         raise FlowlibError(f"{file} cannot be read as an image ({error}): replace it, or take it out of the folder") from error
-    return image if size in (None, image.width) and image.width == image.height else _squared(ImageOps, image, size)
+    return image if size is None or image.size == (size, size) else ImageOps.fit(image, (size, size))
 
 
-def _squared(operations, image, size):
-    return image if size is None else operations.fit(image, (size, size))
+def _eight_bits(image, file):
+    """Grey of 16 bits as bytes: Pillow's own conversion cuts off what is above 255."""
+    from PIL import Image
+
+    if not image.mode.startswith("I;16"):
+        raise FlowlibError(f"{file} has pixels of 32 bits (mode {image.mode}): save it with 8 or 16 bits a channel")
+    return Image.fromarray((np.asarray(image, dtype=np.float64) / 257).round().astype(np.uint8))
 
 
 @functools.lru_cache(maxsize=1)

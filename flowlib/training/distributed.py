@@ -26,6 +26,8 @@ def processes(device):
     if int(os.environ.get("WORLD_SIZE", 1)) < 2 or distributed.is_initialized():
         yield
         return
+    if torch.device(device).type == "cuda":
+        torch.cuda.set_device(device)  # where NCCL sends objects from: each process its own
     distributed.init_process_group("nccl" if torch.device(device).type == "cuda" else "gloo")
     try:
         yield

@@ -4,6 +4,8 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
+from filelock import FileLock
+
 from flowlib.atomic_io import write_file
 from flowlib.data.mnist import cache_folder
 from flowlib.errors import FlowlibError
@@ -16,18 +18,22 @@ def cached(name: str, sha256: str, compute: Callable[[], bytes], folder=None) ->
     """
     folder = cache_folder() / name if folder is None else Path(folder)
     path = folder / f"{name}-{sha256[:8]}.bin"
-    content = path.read_bytes() if path.is_file() else b""
-    if hashlib.sha256(content).hexdigest() != sha256:
-        content = compute()
-        if (found := hashlib.sha256(content).hexdigest()) != sha256:
-            raise FlowlibError(f"{name}: what is rendered here has SHA-256 {found}, not {sha256}: NumPy computes otherwise on this machine")
-        _keep(path, content)
+    if (content := _kept(path, sha256)) is not None:
+        return content
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FlowlibError(f"{folder} cannot be made ({error.strerror}); set FLOWLIB_CACHE to a writable folder") from error
+    with FileLock(f"{folder}.lock"):  # of several processes one computes, and the others read what it kept
+        content = _kept(path, sha256)
+        if content is None:
+            content = compute()
+            if (found := hashlib.sha256(content).hexdigest()) != sha256:
+                raise FlowlibError(f"{name}: what is rendered here has SHA-256 {found}, not {sha256}: NumPy computes otherwise on this machine")
+            write_file(path, lambda temporary: temporary.write_bytes(content))
     return content
 
 
-def _keep(path, content):
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FlowlibError(f"{path.parent} cannot be made ({error.strerror}); set FLOWLIB_CACHE to a writable folder") from error
-    write_file(path, lambda temporary: temporary.write_bytes(content))
+def _kept(path, sha256):
+    content = path.read_bytes() if path.is_file() else b""
+    return content if hashlib.sha256(content).hexdigest() == sha256 else None

@@ -5,7 +5,6 @@ from statistics import fmean as average
 from flowlib.data import load_sequences
 from flowlib.evaluation import flow_geometry
 from flowlib.experiments.measures.registry import register, rounded_mean, where_found
-from flowlib.models.hj_penalty import laplacians
 from flowlib.models.protocol import has_potentials
 
 IMAGES = 200
@@ -29,9 +28,9 @@ def geometry(model, config):
     for factor, name in enumerate(config.factors if has_potentials(model) else ()):
         flat = flow_geometry(model, sequences, factor, IMAGES)
         z = model.encode(sequences.first_frames(list(range(min(IMAGES, len(sequences)))))).mean
-        trajectory = model.flow(z, factor, sequences.steps)
-        diffusion = model.prior.diffusion(factor)
-        viscous = trajectory.residual + diffusion * laplacians(model.potentials, trajectory, factor)
+        trajectory = model.flow(z, factor, sequences.steps, hessian=True)
+        diffusion = model.diffusion(factor)
+        viscous = trajectory.residual + diffusion * trajectory.hessian.diagonal(dim1=-2, dim2=-1).sum(-1)
         found[name] = {
             "straightness": rounded_mean(flat.straightness, 4), "action": rounded_mean(flat.speed.square().sum(1), 4),
             "diffusion": round(diffusion.item(), 5),
