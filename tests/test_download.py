@@ -11,7 +11,7 @@ import torch
 from mirror import Mirror, serving
 
 from flowlib.data import load_mnist, mnist
-from flowlib.data.download import fetch, file_md5
+from flowlib.data.download import fetch
 from flowlib.errors import FlowlibError
 
 NAME, CONTENT = "file.bin", bytes(range(256)) * 40
@@ -144,12 +144,6 @@ def test_a_folder_that_cannot_be(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(FlowlibError, match="cannot hold downloads .*FLOWLIB_CACHE"):
         get(tmp_path / "file" / "cache")
-
-
-def test_md5_of_a_file_longer_than_a_chunk(tmp_path):
-    content = bytes(3_000_000)
-    (tmp_path / "long").write_bytes(content)
-    assert file_md5(tmp_path / "long") == hashlib.md5(content).hexdigest()
 
 
 class TestMnist:

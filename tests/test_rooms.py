@@ -5,10 +5,9 @@ import math
 
 import numpy as np
 import pytest
-import torch
 
 from flowlib.data.factorial import FactorialSequences
-from flowlib.data.scenes import GRID, MOVES, Rooms, RoomSequences, rooms, store
+from flowlib.data.scenes import GRID, Rooms, rooms, store
 from flowlib.data.scenes.intervals import FAR
 from flowlib.data.scenes.render import SIDE, render, sine_cosine
 from flowlib.data.scenes.solids import SHAPES, Solid, entry, normal
@@ -169,80 +168,8 @@ class TestRooms:
         expected = np.minimum(np.einsum("rhw,rc->chw", weights[:3], colours) + weights[3], 1)
         assert abs(made.read([number])[0].numpy() / 255.0 - expected).max() < 1 / 255
 
-    def test_values_on_the_grid_are_its_images(self, made):
-        numbers = RANDOM.randint(len(GRID), size=20)
-        digits = GRID.digits(numbers)
-        scales, turns = np.array(store.SCALES)[digits[:, 3]], np.array(store.ORIENTATIONS)[digits[:, 5]]
-        values = np.column_stack([digits[:, :3] / 10, scales, digits[:, 4], turns])
-        assert torch.equal(made.at(values), made.read(numbers))
-        assert torch.equal(made.at(values + [1, -1, 3, 0, 0, 0]), made.read(numbers))  # hues go around
-
-    def test_values_in_between(self, made):
-        row = [0.1, 0.5, 0.8, 1.0, 1, 0.0]
-        near = made.at(np.array([row, row[:5] + [0.4], row[:5] + [10.0]])).int()
-        assert 0 < (near[1] - near[0]).abs().sum() < 0.3 * (near[2] - near[0]).abs().sum()
-        assert made.at(np.zeros((0, 6))).shape == (0, 3, SIDE, SIDE)
-
-    @pytest.mark.parametrize("place, value, message", [
-        (3, 1.4, "scale 1.4"), (5, -31, "orientation -31"), (4, 4, "shape 4"), (4, 1.5, "whole numbers"), (0, np.nan, "finite"),
-    ])  # fmt: skip
-    def test_values_that_cannot_be(self, made, place, value, message):
-        row = [0.1, 0.5, 0.8, 1.0, 1, 0.0]
-        row[place] = value
-        with pytest.raises(FlowlibError, match=message):
-            made.at(np.array([row]))
-
     def test_sequences(self, made, generator):
         source = FactorialSequences(made)
         assert source.lengths == (9, 9, 9, 7, 3, 14) and source.steps == 14
         batch = source.training_batch(12, 2, generator).check()
         assert batch.frames.shape == (12, 3, 3, 64, 64) and batch.lengths.tolist() == [9] * 6 + [7, 7, 3, 3, 14, 14]
-
-
-class TestRoomSequences:
-    """Any number of steps; what a frame shows is compared with the room at the values it should have."""
-
-    def source(self, made, **options):
-        return RoomSequences(**{"count": 6, "steps": 2, "rooms": made} | options)
-
-    def test_equal_steps_of_one_factor(self, made):
-        source = self.source(made, steps=5)
-        for k, (name, full) in enumerate(MOVES.items()):
-            batch = source.full_batch([3], name).check()
-            assert batch.steps == 5 and torch.equal(batch.frames[:, 0], source.first_frames([3]))
-            for t in (1, 5):
-                values = source._values[[3]].copy()
-                values[0, GRID.number(name)] += full * t / 5
-                assert torch.equal(batch.frames[0, t], made.at(values)[0] / 255)
-
-    def test_training_batches(self, made, generator):
-        batch = self.source(made).training_batch(10, 1, generator)
-        assert batch.frames.shape == (10, 2, 3, 64, 64) and batch.lengths is None and len(batch.weights) == 2
-        assert ((batch.frames[:, 1] - batch.frames[:, 0]).abs().sum((1, 2, 3)) > 0).all()
-        source = self.source(made, factors=("wall_hue", "scale"))
-        batch = source.training_batch(2, 2, generator)
-        whole = source.full_batch(list(range(6)), "scale").frames  # (6, 3, …): all frames of all rooms
-        (row,) = [r for r in range(6) if torch.equal(whole[r, 0], batch.frames[1, 0])]
-        assert torch.equal(whole[row][batch.times[1]], batch.frames[1])
-
-    def test_composed(self, made):
-        source = self.source(made, factors=("object_hue", "orientation"))
-        values = source._values[[0]] + [0, 0, 0.25, 0, 0, 30.0]
-        assert torch.equal(source.composed([0], torch.tensor([[1, 2]]))[0, 0], made.at(values)[0] / 255)
-
-    def test_rooms_differ_and_are_the_same_again(self, made):
-        assert np.array_equal(self.source(made)._values, self.source(made)._values)
-        assert not np.array_equal(self.source(made)._values, self.source(made, seed=1)._values)
-        values = self.source(made, count=500)._values
-        assert values[:, 3].max() <= 1.0 + 1e-9 and values[:, 5].max() <= 1e-9 and set(values[:, 4]) == {0, 1, 2, 3}
-
-    def test_what_cannot_be_is_refused(self, made):
-        for options, message in (
-            ({"factors": ("shape",)}, "different ones of floor_hue"),
-            ({"steps": 0}, "1 or more"),
-            ({"count": 0}, "1 or more"),
-        ):
-            with pytest.raises(FlowlibError, match=message):
-                self.source(made, **options)
-        with pytest.raises(FlowlibError, match="a step 0 … 2"):
-            self.source(made).composed([0], torch.full((1, 5), 3))

@@ -16,7 +16,7 @@ from flowlib.data.mnist import load_mnist
 from flowlib.data.options import refuse, training_options
 from flowlib.data.out_of_distribution import photo_patches, sklearn_digits
 from flowlib.data.recorded import DatasetSequences, RecordedSequences
-from flowlib.data.scenes import Rooms, RoomSequences, SmallStudio, Studio
+from flowlib.data.scenes import Rooms, SmallStudio, Studio
 from flowlib.data.sequences import ImageSequences, Sequences
 from flowlib.data.source import Source, check_source, single_factor_batch
 from flowlib.data.transforms import (
@@ -35,7 +35,7 @@ from flowlib.errors import FlowlibError
 GIVEN = "(given in Python)"  # `config.data` of a model that was trained on a source that is in no file
 
 __all__ = [
-    "Batch", "DatasetSequences", "FACTORS", "FactorialSequences", "Grid", "ImageSequences", "MixedSequences", "RecordedSequences", "RoomSequences", "Rooms",
+    "Batch", "DatasetSequences", "FACTORS", "FactorialSequences", "Grid", "ImageSequences", "MixedSequences", "RecordedSequences", "Rooms",
     "Sequences", "SmallStudio", "Source", "Studio", "TRANSFORMATIONS", "Transformation",
     "check", "check_source", "colour", "data_folder", "factor_index", "grouped_factors", "load_digits", "load_mnist", "load_sequences", "open_images",
     "options_of", "photo_patches", "rotate_hue", "single_factor_batch", "sklearn_digits", "strength", "transform", "transformation",

@@ -57,24 +57,9 @@ def _failure(url, part, checksum, timeout):
 
 def _checksum(path, expected):
     """(name, value) of a file's checksum of the kind that is expected."""
-    return ("SHA-256", file_sha256(path)) if len(expected) == 64 else ("MD5", file_md5(path))
-
-
-def file_md5(path) -> str:
-    """The MD5 of a file, read in chunks."""
-    return _digest(path, hashlib.md5())
-
-
-def file_sha256(path) -> str:
-    """The SHA-256 of a file, read in chunks."""
-    return _digest(path, hashlib.sha256())
-
-
-def _digest(path, digest):
+    kind = "SHA-256" if len(expected) == 64 else "MD5"
     with open(path, "rb") as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return kind, hashlib.file_digest(file, kind.replace("-", "").lower()).hexdigest()
 
 
 def _download(url, part, timeout):

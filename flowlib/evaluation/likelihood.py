@@ -9,7 +9,6 @@ from torch import Tensor
 
 from flowlib.data import Batch
 from flowlib.errors import FlowlibError
-from flowlib.models.importance import kernel_log_weight, standard_normal_log_prob  # noqa: F401
 from flowlib.models.protocol import weighs_sequences
 
 

@@ -1,8 +1,7 @@
 """Scenes made on the spot: rendered by NumPy, the same bytes on every machine."""
 
-from flowlib.data.scenes.moving import MOVES, RoomSequences
 from flowlib.data.scenes.rooms import GRID, Rooms
 from flowlib.data.scenes.small_studio import SmallStudio
 from flowlib.data.scenes.studio import Studio
 
-__all__ = ["GRID", "MOVES", "RoomSequences", "Rooms", "SmallStudio", "Studio"]
+__all__ = ["GRID", "Rooms", "SmallStudio", "Studio"]
