@@ -18,7 +18,7 @@ from flowlib.data.factorial import FactorialSequences
 from flowlib.errors import FlowlibError
 from flowlib.evaluation.annealed import Schedule
 from flowlib.experiments import catalogue, measures, runner
-from flowlib.experiments.measures import composition, extrapolation, likelihood, pairs, recognition, tight_likelihood
+from flowlib.experiments.measures import composition, extrapolation, fitted_likelihood, likelihood, pairs, recognition, tight_likelihood
 from flowlib.training import Trainer, load_model, new_model
 
 PARTED = dataclasses.replace(CONFIG, left_out=(8, 2), validation=3)
@@ -201,6 +201,7 @@ def test_every_measure_takes_every_model(model, monkeypatch):
     few, quick = {"climb": 3, "refine": 2}, {"schedule": Schedule(temperatures=2, leaps=1)}
     for name, options in (("fit_proposal", few), ("annealed_likelihood", quick), ("sandwich", few | quick)):
         monkeypatch.setattr(tight_likelihood, name, partial(getattr(tight_likelihood, name), **options))
+    monkeypatch.setattr(fitted_likelihood, "fit_proposal", partial(fitted_likelihood.fit_proposal, **few))
     images, labels = {"train": digits(9), "test": digits(4)}, torch.tensor([0, 8, 9, 3, 4, 5, 6, 7, 0])
     monkeypatch.setattr(flowlib.data, "load_digits", lambda split="train": (images[split], labels[: len(images[split])]))
     config = dataclasses.replace(CONFIG, model=model, latent_dim=9, left_out=(8, 9), validation=2)
@@ -212,6 +213,19 @@ def test_every_measure_takes_every_model(model, monkeypatch):
         if "likelihood" in name or name == "geometry":  # without a density no likelihood, without a flow no geometry
             assert bool(found) == (model != "msp" if "likelihood" in name else model in ("flow", "flow-inferred", "poflow"))
             assert found or all(math.isnan(number(found)) for _, number, _ in measures.MEASURES[name].columns)
+
+
+def test_fitted_likelihoods_are_of_whole_sequences(monkeypatch):
+    """One value for each image under each factor; where frames are independent a sequence's is the sum of its frames'."""
+    config = dataclasses.replace(CONFIG, images=4, model="vae")
+    few = partial(fitted_likelihood.fit_proposal, climb=3, refine=2)
+    monkeypatch.setattr(fitted_likelihood, "fit_proposal", few)
+    model, sequences, generator = new_model(config).eval(), load_sequences(config, "test"), torch.Generator().manual_seed(config.seed)
+    found = measures.measure("fitted_likelihood", model, config)
+    assert len(found["sequence"]) == 4 * len(config.factors) and len(found["effective_samples"]) == len(config.factors)
+    joint = model.frame_joint(sequences.full_batch(range(4), 0))
+    frames = fitted_likelihood.importance_likelihood(few(joint, generator), fitted_likelihood.SAMPLES, generator).value.reshape(4, -1)
+    assert found["sequence"][:4] == pytest.approx(frames.sum(1).tolist(), abs=0.01)
 
 
 @pytest.mark.parametrize("name", ["flow", "flow-inferred"])

@@ -100,12 +100,12 @@ class TestLogistic:
         return Logistic(std).double()
 
     @pytest.mark.parametrize("std", [0.002, 0.1, 0.5])
-    @pytest.mark.parametrize("output", [-8.0, -1.0, 0.3, 6.0])
+    @pytest.mark.parametrize("output", [-1.0, -0.02, 0.3, 1.4])
     def test_256_values_sum_to_one_and_agree_with_differences_of_sigmoids(self, std, output):
         ours, decoded = self.of(std), torch.full((256, 1, 1, 1), output).double()
         log_prob = ours.log_prob(decoded, self.values)
         assert log_prob.exp().sum().item() == pytest.approx(1, abs=1e-9)
-        scale, middle = 255 * std * math.sqrt(3) / math.pi, 255 * torch.sigmoid(torch.tensor(output).double())
+        scale, middle = 255 * std * math.sqrt(3) / math.pi, 255 * output
         edges = ((torch.arange(255, device="cpu").double() + 0.5 - middle) / scale).sigmoid()
         pieces = torch.cat([edges, edges.new_ones(1)]) - torch.cat([edges.new_zeros(1), edges])
         likely = pieces > 1e-6
@@ -138,11 +138,17 @@ class TestLogistic:
         share = torch.bincount((255 * drawn).round().long().flatten(), minlength=256) / len(drawn)
         assert (share - probability).abs().max() < 0.01
 
-    def test_curvature_is_the_expected_second_derivative(self):
-        ours, output = self.of(0.1), torch.tensor(0.4).double()
+    @pytest.mark.parametrize("output", [-0.5, -0.05, 0.0, 0.4, 0.97, 1.2])
+    def test_mean_and_curvature_are_expectations_over_the_256_values(self, output):
+        ours, output = self.of(0.1), torch.tensor(output).double()
         weight = ours.log_prob(output.expand(256, 1, 1, 1), self.values).exp().detach()
+        assert ours.mean(output).item() == pytest.approx((weight * self.values[:, 0, 0, 0]).sum().item(), rel=1e-3)
         second = torch.autograd.functional.hessian(lambda one: (ours.log_prob(one.expand(256, 1, 1, 1), self.values) * weight).sum(), output)
-        assert ours.curvature(output).item() == pytest.approx(-second.item(), rel=0.03)
+        assert ours.curvature(output).item() == pytest.approx(-second.item(), rel=2e-3)
+
+    def test_a_pixel_that_is_always_black_costs_nothing(self):
+        black = torch.zeros(1, 1, 1, 1)
+        assert Logistic(0.1).log_prob(black - 1, black).item() == pytest.approx(0, abs=1e-6)
 
     def test_bits(self):
         flat = -8 * math.log(2) * 12  # 12 pixels of 256 equal values

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 
 import linear_gaussian as lg
 import numpy as np
@@ -80,6 +81,16 @@ class TestReport:
         assert 1 <= found["frame_effective_samples"] <= 3
         assert self.said == [f"equivariance: {name}" for name in FACTORS] + ["log-likelihoods"]
         json.dumps(metrics, allow_nan=False)
+
+    def test_bits_of_a_proper_likelihood(self, metrics, monkeypatch):
+        """Nats over log 2 and over all values, 3 · 28² of a frame and three frames; none where the likelihood is no probability."""
+        assert "frame_bits" not in metrics["log_likelihood"] and "bits" not in format_report(metrics)
+        model = build_model(dataclasses.replace(CONFIG, likelihood="logistic"))
+        found = (proper := evaluate_model(model, self.made))["log_likelihood"]
+        values = self.made.channels * self.made.size**2
+        assert found["frame_bits"] == pytest.approx(-found["frame"] / values / math.log(2))
+        assert found["sequence_bits"] == pytest.approx(-found["sequence"] / (3 * values) / math.log(2))
+        assert f"{found['sequence_bits']:.3f} bits per value" in format_report(proper)
 
     def test_reproducible_from_its_seed(self, metrics):
         assert evaluate_model(self.model, self.made, seed=4) == metrics

@@ -32,13 +32,18 @@ def nats(kind):
 
 def tight(kind):
     """The annealed log p̂ of every image per "frame" or "sequence", averaged over the factors."""
+    return lambda metrics: _over_factors(metrics["tight_likelihood"][kind], len(metrics["tight_likelihood"]["sequence_effective_samples"]))
 
-    def values(metrics):
-        found = metrics["tight_likelihood"]
-        images = len(found[kind]) // len(found["sequence_effective_samples"])
-        return [mean(found[kind][image::images]) for image in range(images)]
 
-    return values
+def fitted(metrics):
+    """log p̂ of every image's sequence with a fitted proposal alone, averaged over the factors."""
+    found = metrics["fitted_likelihood"]
+    return _over_factors(found["sequence"], len(found["effective_samples"]))
+
+
+def _over_factors(values, factors):
+    images = len(values) // factors
+    return [mean(values[image::images]) for image in range(images)]
 
 
 def rung(name):

@@ -10,6 +10,7 @@ from flowlib.evaluation.equivariance import Estimate, equivariance_error, no_mot
 from flowlib.evaluation.geometry import flow_geometry
 from flowlib.evaluation.likelihood import frame_log_weights, log_likelihood, sequence_log_likelihood
 from flowlib.evaluation.limit import decoder_limit
+from flowlib.models.likelihood import Logistic, bits_per_dimension
 from flowlib.models.protocol import has_density, has_potentials
 
 SAMPLES = 100  # M, importance samples per likelihood
@@ -67,6 +68,9 @@ def _likelihoods(model, sequences, seed):
         values = torch.cat([one.value.reshape(len(one.value), -1) for one in found], 1)
         results |= _flat({name: Estimate.of(values.mean(1))})
         results[f"{name}_effective_samples"] = torch.cat([one.effective_samples.flatten() for one in found]).mean().item()
+        if isinstance(model.likelihood, Logistic):  # a probability of images
+            pixels = batches[0].frames[0, 0].numel() * (sequences.steps + 1 if name == "sequence" else 1)
+            results[f"{name}_bits"] = bits_per_dimension(results[name], pixels)
     return results | {"samples": SAMPLES}
 
 
@@ -102,6 +106,7 @@ def _likelihood_lines(found):
     for name in ("frame", "sequence"):
         lines.append(
             f"{'per ' + name:22}{found[name]:>8.1f} ± {found[name + '_se']:<6.1f}effective samples {found[name + '_effective_samples']:.1f}"
+            + (f"   {found[name + '_bits']:.3f} bits per value" if f"{name}_bits" in found else "")
         )
     return lines
 

@@ -9,6 +9,7 @@ from flowlib.experiments.settings import (
     CHOSEN,
     EQUAL_TIME,
     FULL_BASE,
+    IN_BITS,
     LONG_BASE,
     NOISELESS,
     RATES,
@@ -245,9 +246,9 @@ EXPERIMENTS = {
         {label: method(**EQUAL_TIME[label], base=STUDIO) for label in STILL}, ("equivariance", "likelihood", "pairs", "references"),
     ),
     "bits": Experiment(
-        "a proper likelihood of 8-bit values, equal processor time",
-        equal_time(("flow without noise", "linear motion", "SlowVAE"), learning_rate=2e-3, likelihood="logistic"),
-        ("equivariance", "tight_likelihood"),
+        "a proper likelihood of 8-bit values, equal processor time, at the full length of `make train`",
+        equal_time(IN_BITS, FULL_BASE, IN_BITS, likelihood="logistic"),
+        ("equivariance", "fitted_likelihood", "tight_likelihood"),
     ),
     "unlabelled": Experiment(
         "digits, several factors in every step and no labels: spike-and-slab strengths of fields of two kinds",

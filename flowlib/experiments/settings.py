@@ -80,17 +80,19 @@ NOISELESS = {"prior": "none", "hj_penalty": "none", "learning_rate": 6e-3}
 MILLISECONDS = {
     "flow without noise": 24.2, "PoFlow": 41.8, "linear motion": 21.8, "linear motion, skew": 21.9, "VAE": 23.4, "SlowVAE": 24.2, "MSP": 34.4,
 }  # fmt: skip
+# The same with the logistic likelihood (benchmarks/steps-logistic.json).
+IN_BITS = {"flow without noise": 27.0, "PoFlow": 49.7, "linear motion": 24.5, "linear motion, skew": 24.4, "SlowVAE": 26.6}
 EQUAL_TIME = {label: CHOSEN.get(label, {"model": "flow"} | NOISELESS) | {"adam_beta2": 0.95} for label in MILLISECONDS}
 # Without labels: sequences of four large steps, all of whose frames are read and decoded, so fewer sequences a step.
 MIXED = {"network": "mlp", "potential_width": 32, "starts": "mixed", "horizon": 4, "checkpoint_every": 1000}
 UNLABELLED = dataclasses.replace(BASE, batch_size=24, steps=1200, learning_rate=6e-3, **MIXED)
 
 
-def timed(label, base) -> Config:
+def timed(label, base, milliseconds=MILLISECONDS) -> Config:
     """`base` with as many steps of a method as fit into the time of the flow's."""
-    return dataclasses.replace(base, steps=round(base.steps * MILLISECONDS["flow without noise"] / MILLISECONDS[label]))
+    return dataclasses.replace(base, steps=round(base.steps * milliseconds["flow without noise"] / milliseconds[label]))
 
 
-def equal_time(labels, base=BASE, **changes) -> dict[str, Config]:
+def equal_time(labels, base=BASE, milliseconds=MILLISECONDS, **changes) -> dict[str, Config]:
     """Label → configuration of methods that train for as long as the flow without noise in the steps of `base`."""
-    return {label: method(**EQUAL_TIME[label] | changes, base=timed(label, base)) for label in labels}
+    return {label: method(**EQUAL_TIME[label] | changes, base=timed(label, base, milliseconds)) for label in labels}

@@ -69,9 +69,10 @@ class Gaussian:
 class Logistic(nn.Module):
     """The probability of 8-bit values under a logistic density that is cut into 256 pieces: of a pixel v = round(255 x),
 
-        P(v) = s((v + ½ − m) / σ) − s((v − ½ − m) / σ),   s the sigmoid, m = 255 s(decoder's output),
+        P(v) = s((v + ½ − m) / σ) − s((v − ½ − m) / σ),   s the sigmoid, m = 255 × the decoder's output,
 
-    the pieces of 0 and 255 open outwards, so that all 256 sum to one: a proper likelihood of images. σ, one for all pixels, is learned.
+    the pieces of 0 and 255 open outwards, so that all 256 sum to one: a proper likelihood of images. m may leave the range: a pixel that
+    is always black costs nothing then, whatever σ. σ, one for all pixels, is learned.
     Source: Kingma et al. (2016), arXiv 1606.04934. In bits per dimension: −log P / (pixels · log 2).
 
     std : the density's standard deviation at the beginning, πσ/√3, in units of the whole range
@@ -86,26 +87,28 @@ class Logistic(nn.Module):
     def log_prob(self, decoded: Float[Tensor, "*batch C H W"], images: Float[Tensor, "*batch C H W"]):
         """log P(x|z), (*batch), in nats."""
         values, inverse = (255 * images).round(), (-self.log_scale).exp()
-        middle = (values - 255 * decoded.sigmoid()) * inverse
-        above, below = middle + 0.5 * inverse, middle - 0.5 * inverse
-        # s(a) − s(b) = s(a) s(−b) (1 − exp(b − a)), stable however far out
-        inside = F.logsigmoid(above) + F.logsigmoid(-below) + torch.log(-torch.expm1(-inverse))
-        pieces = torch.where(values == 0, F.logsigmoid(above), torch.where(values == 255, F.logsigmoid(-below), inside))
-        return pieces.sum(IMAGE)
+        middle, half = (values - 255 * decoded) * inverse, 0.5 * inverse
+        # s(a) − s(b) = s(a) s(−b) (1 − exp(b − a)), stable however far out; of 0 only s(a) is left, of 255 only s(−b)
+        below, above = (values < 255).to(decoded), (values > 0).to(decoded)
+        sides = below * F.logsigmoid(middle + half) + above * F.logsigmoid(half - middle)
+        return sides.sum(IMAGE) + (below * above).sum(IMAGE) * torch.log(-torch.expm1(-inverse))
 
     def mean(self, decoded):
-        """m / 255, an image in [0, 1]."""
-        return decoded.sigmoid()
+        """E[x|z] of the density with what leaves the range put at its ends: ∫_0^255 s((m − v)/σ) dv / 255, an image in [0, 1]."""
+        scale = self.log_scale.exp() / 255
+        return scale * (F.softplus(decoded / scale) - F.softplus((decoded - 1) / scale))
 
     def curvature(self, decoded):
-        """The expected −∂² log p / ∂decoded² of the density before it is cut: (∂m/∂decoded)² / 3σ²."""
-        slope = 255 * decoded.sigmoid() * (-decoded).sigmoid()
-        return slope.square() * (-2 * self.log_scale).exp() / 3
+        """Fisher's information on the decoder's output, with what leaves the range put at its ends (1 / 3σ² far inside, 0 far outside)."""
+        scale = self.log_scale.exp() / 255
+        dark, bright = ((0.5 / 255 - decoded) / scale).sigmoid(), ((254.5 / 255 - decoded) / scale).sigmoid()  # P(0), 1 − P(255)
+        inside = ((2 * bright - 1) ** 3 - (2 * dark - 1) ** 3) / 6
+        return (inside + dark * (1 - dark) ** 2 + (1 - bright) * bright**2) / scale**2
 
     def sample(self, decoded, generator=None):
         """Images of 256 values."""
         uniform = torch.rand(decoded.shape, generator=generator, dtype=decoded.dtype, device=decoded.device).clamp(1e-6, 1 - 1e-6)
-        return (255 * decoded.sigmoid() + self.log_scale.exp() * uniform.logit()).round().clamp(0, 255) / 255
+        return (255 * decoded + self.log_scale.exp() * uniform.logit()).round().clamp(0, 255) / 255
 
 
 def bits_per_dimension(log_prob, pixels: int):

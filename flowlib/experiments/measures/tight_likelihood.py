@@ -34,21 +34,21 @@ def tight_likelihood(model, config):
     found = {name: [] for name in names}
     for factor in range(len(config.factors)):
         batch = sequences.full_batch(list(range(max(1, min(SEQUENCES, len(sequences) // 6)))), factor)
-        joint_of, count = _sequences_of(model, batch)
+        joint_of, count = sequences_of(model, batch)
         value, weighed = _estimates(joint_of(batch), generator)
         for name, one in (("sequence", value), ("sequence_importance", weighed.value), ("sequence_elbo", weighed.elbo)):
-            found[name] += _rounded(one.unflatten(0, (-1, count)).sum(1))
+            found[name] += rounded(one.unflatten(0, (-1, count)).sum(1))
         found["sequence_effective_samples"].append(round(weighed.effective_samples.mean().item(), 2))
         few = batch.take(rows=slice(FRAMES))
         value, weighed = _estimates(model.frame_joint(few), generator)
-        found["frame"] += _rounded(value.unflatten(0, (len(few), -1)).mean(1))
+        found["frame"] += rounded(value.unflatten(0, (len(few), -1)).mean(1))
         found["frame_effective_samples"].append(round(weighed.effective_samples.mean().item(), 2))
         bounds = sandwich(joint_of, batch.take(rows=slice(SIMULATED)), CHAINS, generator=generator)
-        found["gap"] += _rounded((bounds.upper - bounds.lower).unflatten(0, (-1, count)).sum(1))
+        found["gap"] += rounded((bounds.upper - bounds.lower).unflatten(0, (-1, count)).sum(1))
     return found | {"samples": SAMPLES, "chains": CHAINS}
 
 
-def _sequences_of(model, batch):
+def sequences_of(model, batch):
     """(batch → joint density of its sequences, 1), or (… of its frames, how many of them make a sequence) where these are independent."""
     if hasattr(model, "sequence_joint"):
         return model.sequence_joint, 1
@@ -61,5 +61,5 @@ def _estimates(joint, generator):
     return annealed_likelihood(proposal, CHAINS, generator=generator).value, importance_likelihood(proposal, SAMPLES, generator)
 
 
-def _rounded(values):
+def rounded(values):
     return [round(value, 2) for value in values.tolist()]
