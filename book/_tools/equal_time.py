@@ -43,9 +43,9 @@ def equal_time_bits(bits, full):
     ahead = {label: f"{one.mean:.0f} ± {one.standard_error:.0f}" for label, one in found.items()}
     turned = {label: tables.average(bits[label], lambda metrics: mean(metrics["equivariance"]["rotation"])) for label in (NOISELESS, LINEAR)}
     text = (
-        "**And the highest likelihood per sequence, where it is a proper one.** With a discretised logistic density of 8-bit values, at the longer of these times, the flow's "
+        f"**And the highest likelihood per sequence, where it is a proper one{'' if near.clear else '; above a linear motion, not clearly'}.** With a discretised logistic density of 8-bit values, at the longer of these times, the flow's "
         f"sequences take {needed:.3f} bits per value: {ahead[PRIOR_FREE]} nats above PoFlow's, {ahead[SLOW]} above SlowVAE's and {ahead[LINEAR]} above a free linear motion's "
-        f"({_chance(near.p)}{'' if near.clear else ': not clear'}). Its mean error is the smallest, too ({tables.average(bits[NOISELESS], pixels):.0f} pixels, the free linear motion's "
+        f"({_chance(near.p)}). Its mean error is the smallest, too ({tables.average(bits[NOISELESS], pixels):.0f} pixels, the free linear motion's "
         f"{tables.average(bits[LINEAR], pixels):.0f}), but on rotation that motion errs less ({turned[LINEAR]:.0f} against {turned[NOISELESS]:.0f}). With the Bernoulli's "
         f"pseudo-likelihood the lead over it, {pseudo.mean:.0f} ± {pseudo.standard_error:.0f} nats, is not clear."
     )

@@ -10,7 +10,7 @@ from flowlib.experiments.measures.registry import register, where_found
 from flowlib.experiments.measures.tight_likelihood import SAMPLES, rounded, sequences_of
 from flowlib.models.protocol import has_density
 
-SEQUENCES = 30  # images under every factor
+SEQUENCES = 80  # images under every factor
 
 
 @register(unsteady=("sequence", "effective_samples"), columns=[
