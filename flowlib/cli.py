@@ -32,7 +32,7 @@ class Train:
     """Where the options below start from: tutorial-mnist, tutorial-noiseless, tutorial-shapes or tutorial-studio (ten minutes on two CPU cores);
     or, with the paper's settings, paper-mnist, paper-shapes3d, paper-falcor3d or paper-isaac3d."""
     out: Path | None = None
-    """The run's folder; default runs/PRESET-seedSEED."""
+    """The run's folder; default runs/PRESET-seedSEED, of data at a path runs/NAME-seedSEED."""
     device: Device = "auto"
     """Where to compute; auto is the first of cuda, mps and cpu that is there."""
     precision: Literal["float32", "bf16"] = "float32"

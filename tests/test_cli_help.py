@@ -51,7 +51,7 @@ class TestHelp:
             option = printed.split(f"--{field.name.replace('_', '-')}")[1:]
             assert any(text in part[: len(text) + 120] for part in option), field.name
         for text in (
-            "The run's folder; default runs/PRESET-seedSEED",
+            "The run's folder; default runs/PRESET-seedSEED, of data at a path runs/NAME-seedSEED",
             "Where the options below start from",
             "TensorBoard",
         ):

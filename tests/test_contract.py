@@ -74,6 +74,13 @@ class TestTransport:
         with pytest.raises(FlowlibError, match=r"Wrong.transport returned .* for 3 steps: give \(5, 4, 2\), z first"):
             model.transport(torch.zeros(5, 2), 0, 3)
 
+    @pytest.mark.parametrize("name", ["flow", "flow-inferred", "vae", "linear-motion", "sparse"])
+    @pytest.mark.parametrize("factor", [-1, torch.tensor([0, -1]), "scale"])
+    def test_no_factor_is_counted_from_the_end_or_by_name(self, name, factor):
+        model = build_model(dataclasses.replace(CONFIG, model=name, options={}))
+        with pytest.raises(FlowlibError, match="factor (-1 does not exist|'scale': give its number)"):
+            model.transport(torch.zeros(2, CONFIG.latent_dim), factor, 1)
+
 
 class TestClass:
     def test_missing_methods_are_named(self):

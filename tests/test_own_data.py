@@ -135,6 +135,10 @@ def arrays_of_zero():
 
 
 class TestCommandLine:
+    def test_means_that_leave_the_range_are_drawn(self, here, photos):
+        assert cli.main(["train", "--data", str(photos), "--out", "run", *ARGUMENTS, "--likelihood", "gaussian"]) == 0
+        assert (here / "run" / "flows.png").exists()
+
     def test_a_folder(self, here, photos, capsys):
         assert cli.main(["train", "--data", str(photos), "--factors", "rotation", "shear", "--horizon", "2", "--out", "run", *ARGUMENTS]) == 0
         assert visible(here / "run") == WRITTEN
@@ -223,6 +227,17 @@ class TestRefused:
         path = tmp_path_factory.mktemp("file") / "own.npz"
         np.savez(path, **arrays() | {"factors": np.array(["drift", "spin", "glow"])})
         assert "no sequence shows 'glow'" in self.train(capsys, path)
+
+    @pytest.mark.parametrize("names", [("spin", "drift"), ("foo", "bar")])
+    def test_other_names_than_the_files(self, capsys, tmp_path_factory, names):
+        path = tmp_path_factory.mktemp("file") / "own.npz"
+        np.savez(path, **arrays())
+        assert "names its labels ('drift', 'spin'), in this order" in self.train(capsys, path, "--factors", *names)
+
+    def test_labels_that_are_words(self, capsys, tmp_path_factory):
+        path = tmp_path_factory.mktemp("file") / "own.npz"
+        np.savez(path, **arrays() | {"factor": np.array(["drift", "spin"] * 6)})
+        assert "labels cannot be read as numbers" in self.train(capsys, path)
 
     def test_another_T(self, capsys, tmp_path_factory):
         path = tmp_path_factory.mktemp("file") / "own.npz"

@@ -49,7 +49,9 @@ def load_path(config, split):
         refuse(config, "images of a folder", "left_out", "corner")
         return ImageSequences(content[rows], config.factors, config.horizon, **training_options(config, split))
     refuse(config, "recorded sequences", "starts", "programs", "left_out", "corner")
-    frames, factor, _ = content
+    frames, factor, names = content
+    if names is not None and tuple(config.factors) != names:
+        raise FlowlibError(f"factors = {tuple(config.factors)}: {config.data} names its labels {names}, in this order; leave factors out")
     rows = _part(torch.zeros(len(frames), dtype=torch.int64) if factor is None else torch.as_tensor(factor), config, split)
     return RecordedSequences(frames[rows.numpy()], None if factor is None else factor[rows.numpy()], config.factors)
 

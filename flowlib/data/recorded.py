@@ -111,7 +111,12 @@ def _collate(items):
 
 
 def _checked_labels(factor, count, factors):
-    labels = torch.as_tensor(factor)
+    try:
+        labels = torch.as_tensor(factor)
+    except (TypeError, ValueError) as error:
+        raise FlowlibError(
+            f"labels cannot be read as numbers ({error}): give 0 … K − 1 for the sequences, and names apart, as `factors`"
+        ) from error
     if labels.shape != (count,) or labels.is_floating_point() or labels.dtype == torch.bool:
         raise FlowlibError(f"labels {tuple(labels.shape)} of type {labels.dtype}: give a whole number for each of the {count} sequences")
     low, high = int(labels.min()), int(labels.max())

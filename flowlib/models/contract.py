@@ -63,6 +63,11 @@ def checked_transport(transport):
 
     @functools.wraps(transport)
     def wrapper(self, z, factor, steps, *first, **named):
+        if isinstance(factor, str):
+            raise FlowlibError(f"factor {factor!r}: give its number, its place in the configuration's `factors`")
+        labels = torch.as_tensor(factor)
+        if not labels.is_floating_point() and labels.numel() and int(labels.min()) < 0:  # Python's own counting from the end
+            raise FlowlibError(f"factor {int(labels.min())} does not exist: count the factors from 0")
         path = transport(self, z, factor, steps, *first, **named)
         times = stops(steps, *(first or (named.get("first", 1),)))
         if not isinstance(path, torch.Tensor) or path.shape != (len(z), len(times), z.shape[1]):

@@ -19,7 +19,7 @@ def decoded_flows(model, sequences, index, steps=None):
     for factor in range(len(sequences.factors)) if sequences.labelled else [None]:
         batch = sequences.full_batch([index], factor, steps)
         true.append(batch.frames[0])
-        decoded.append(decode_mean(model, moved_path(model, batch))[0])
+        decoded.append(decode_mean(model, moved_path(model, batch))[0].clamp(0, 1))  # a Gaussian's means may leave the range
     true, decoded = _stacked(true), _stacked(decoded)
     return (true, decoded) if true.shape[2] in (1, 3) else (true.mean(2, keepdim=True), decoded.mean(2, keepdim=True))
 
