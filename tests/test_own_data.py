@@ -199,7 +199,7 @@ class TestRefused:
             ("digits", ["--starts", "mixed", "--programs", "composed"], "programs = 'composed': mixed sequences"),
         ],
     )
-    def test_options_that_would_do_nothing(self, capsys, request, photos, tmp_path_factory, data, options, message):
+    def test_options_that_would_do_nothing(self, capsys, photos, tmp_path_factory, data, options, message):
         if data == "file":
             data = tmp_path_factory.mktemp("file") / "own.npz"
             np.savez(data, **arrays())

@@ -82,7 +82,7 @@ class TestReport:
         assert self.said == [f"equivariance: {name}" for name in FACTORS] + ["log-likelihoods"]
         json.dumps(metrics, allow_nan=False)
 
-    def test_bits_of_a_proper_likelihood(self, metrics, monkeypatch):
+    def test_bits_of_a_proper_likelihood(self, metrics):
         """Nats over log 2 and over all values, 3 · 28² of a frame and three frames; none where the likelihood is no probability."""
         assert "frame_bits" not in metrics["log_likelihood"] and "bits" not in format_report(metrics)
         model = build_model(dataclasses.replace(CONFIG, likelihood="logistic"))

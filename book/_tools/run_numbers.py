@@ -20,14 +20,7 @@ def pixels(metrics):
 
 def nats(kind):
     """log p̂ of every image per "frame" or "sequence", averaged over the factors."""
-
-    def values(metrics):
-        factors = len(metrics["likelihood"][f"{kind}_effective_samples"])
-        flat = metrics["likelihood"][kind]
-        images = len(flat) // factors
-        return [mean(flat[image::images]) for image in range(images)]
-
-    return values
+    return lambda metrics: _over_factors(metrics["likelihood"][kind], len(metrics["likelihood"][f"{kind}_effective_samples"]))
 
 
 def tight(kind):

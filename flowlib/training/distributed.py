@@ -26,9 +26,10 @@ def processes(device):
     if int(os.environ.get("WORLD_SIZE", 1)) < 2 or distributed.is_initialized():
         yield
         return
-    if torch.device(device).type == "cuda":
+    on_gpu = torch.device(device).type == "cuda"
+    if on_gpu:
         torch.cuda.set_device(device)  # where NCCL sends objects from: each process its own
-    distributed.init_process_group("nccl" if torch.device(device).type == "cuda" else "gloo")
+    distributed.init_process_group("nccl" if on_gpu else "gloo")
     try:
         yield
     finally:

@@ -20,18 +20,31 @@ def cached(name: str, sha256: str, compute: Callable[[], bytes], folder=None) ->
     path = folder / f"{name}-{sha256[:8]}.bin"
     if (content := _kept(path, sha256)) is not None:
         return content
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FlowlibError(f"{folder} cannot be made ({error.strerror}); set FLOWLIB_CACHE to a writable folder") from error
-    with FileLock(f"{folder}.lock"):  # of several processes one computes, and the others read what it kept
+    with _alone(folder):  # of several processes one computes, and the others read what it kept
         content = _kept(path, sha256)
         if content is None:
             content = compute()
             if (found := hashlib.sha256(content).hexdigest()) != sha256:
                 raise FlowlibError(f"{name}: what is rendered here has SHA-256 {found}, not {sha256}: NumPy computes otherwise on this machine")
+            _make(folder)
             write_file(path, lambda temporary: temporary.write_bytes(content))
     return content
+
+
+def _alone(folder):
+    """A lock beside the folder, held."""
+    _make(folder.parent)
+    try:
+        return FileLock(f"{folder}.lock").acquire()
+    except OSError as error:
+        raise FlowlibError(f"{folder}.lock cannot be made ({error.strerror}); set FLOWLIB_CACHE to a writable folder") from error
+
+
+def _make(folder):
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FlowlibError(f"{folder} cannot be made ({error.strerror}); set FLOWLIB_CACHE to a writable folder") from error
 
 
 def _kept(path, sha256):
