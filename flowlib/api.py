@@ -28,6 +28,8 @@ def train(data, out=None, preset="tutorial-mnist", device="auto", precision="flo
     config, device = configuration(data, preset, **options), choose_device(device)
     with processes(device):
         source = data if isinstance(data, Source) else load_sequences(config)
+        if source is data and out is not None:
+            config = dataclasses.replace(config, data_digest=source.digest())
         check_source(source, config)
         with claimed(out, config):
             return train_run(out, config, source, progress, device=device, precision=precision).model

@@ -20,6 +20,8 @@ class Config:
     """C of the images; read from the data at a path."""
     size: int = 28
     """Their side in pixels; read from the data at a path. Images of a folder that have other sides are cropped and resized to it."""
+    data_digest: str = ""
+    """What the files at a path hold, in short; read from them. A run goes on, and is evaluated, with the data that it began with."""
     held_out: float = 0.2
     """The share of the data at a path that is kept for evaluation."""
     factors: tuple[str, ...] = ("scale", "rotation", "hue")
@@ -221,6 +223,15 @@ def preset(name: str) -> Config:
     if name not in PRESETS:
         raise FlowlibError(f"unknown preset {name!r}: choose one of {', '.join(PRESETS)}")
     return PRESETS[name]
+
+
+CHANGED = "the data {} have changed (something was added, removed, renamed or altered)"
+
+
+def differences(there: Config, asked: Config) -> list[str]:
+    """The names of the options in which two configurations differ; a digest that was never taken is no difference."""
+    known = there.data_digest and asked.data_digest
+    return [name for name, value in vars(there).items() if value != getattr(asked, name) and (name != "data_digest" or known)]
 
 
 def to_json(config: Config) -> str:

@@ -1,11 +1,13 @@
 """Data from a path: a folder of PNG and JPEG images, or a file of sequences, .npz or .h5."""
 
 import functools
+import hashlib
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from flowlib.config import CHANGED
 from flowlib.data.catalogue import factorial_options, is_factorial
 from flowlib.data.options import refuse, training_options
 from flowlib.data.recorded import RecordedSequences
@@ -17,7 +19,7 @@ GREY = ("1", "L", "LA")
 
 
 def options_of(path, size=None) -> dict:
-    """What data at a path say of a run's configuration: data (the whole path), channels, size, factors and, of sequences, horizon.
+    """What data at a path say of a run's configuration: data (the whole path), data_digest, channels, size, factors and, of sequences, horizon.
 
     size : the side that images of a folder are brought to: the largest central square, resized. None: they have one side already
     """
@@ -25,13 +27,14 @@ def options_of(path, size=None) -> dict:
         return factorial_options(path, size)
     path = Path(path).resolve()
     content = _content(path, size)
+    data = {"data": str(path), "data_digest": digest(path)}
     if isinstance(content, torch.Tensor):
         colours = content.shape[1]
         factors = ("scale", "rotation", "hue") if colours == 3 else ("scale", "rotation")
-        return {"data": str(path), "channels": colours, "size": content.shape[-1], "factors": factors}
+        return data | {"channels": colours, "size": content.shape[-1], "factors": factors}
     frames, factor, names = content
     source = RecordedSequences(frames, factor, names or (("a", "b", "c") if factor is None else None))
-    found = {"data": str(path), "channels": source.channels, "size": source.size, "horizon": source.steps, "factors": source.factors}
+    found = data | {"channels": source.channels, "size": source.size, "horizon": source.steps, "factors": source.factors}
     return found if source.labelled else found | {"model": "flow-inferred"}
 
 
@@ -44,6 +47,8 @@ def load_path(config, split):
     if split in ("left out", "kept"):
         raise FlowlibError(f"split {split!r} is of digits: choose train, validation or test")
     content = _content(Path(config.data), config.size)
+    if config.data_digest and config.data_digest != digest(config.data):
+        raise FlowlibError(f"{CHANGED.format(config.data)} since this configuration was made: put back what it held, or train anew")
     if isinstance(content, torch.Tensor):
         rows = _part(torch.zeros(len(content), dtype=torch.int64), config, split)
         refuse(config, "images of a folder", "left_out", "corner")
@@ -79,13 +84,33 @@ def _part(labels, config, split):
 def _content(path, size):
     """Images (n, C, H, W) uint8, or (frames, factor or None, names or None)."""
     if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.suffix.lower() in IMAGES)
-        if not files:
-            raise FlowlibError(f"{path} holds no image: put PNG or JPEG files into it")
-        return _images(tuple((file, file.stat().st_mtime_ns) for file in files), size)
+        return _images(_files(path), size)
     if not path.is_file() or path.suffix.lower() not in SEQUENCES:
         raise FlowlibError(f"{path} is no folder of images and no file {' or '.join(SEQUENCES)} of sequences: name one, or digits or mnist")
     return _sequences(path, path.stat().st_mtime_ns)
+
+
+def _files(path):
+    """((file, time of its last change), …) of a folder of images, or of a file alone."""
+    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in IMAGES) if path.is_dir() else [path]
+    if not files:
+        raise FlowlibError(f"{path} holds no image: put PNG or JPEG files into it")
+    return tuple((file, file.stat().st_mtime_ns) for file in files)
+
+
+def digest(path) -> str:
+    """16 digits that tell the content of data at a path: bytes and names of the files. Which ones are held out depends on them all."""
+    return _digest(_files(Path(path)), Path(path))
+
+
+@functools.lru_cache(maxsize=1)
+def _digest(files, folder):
+    found = hashlib.sha256()
+    for file, _ in files:
+        found.update(file.relative_to(folder).as_posix().encode() + b"\0")
+        with open(file, "rb") as opened:
+            found.update(hashlib.file_digest(opened, "sha256").digest())
+    return found.hexdigest()[:16]
 
 
 @functools.lru_cache(maxsize=1)  # training, held-out part and their shape are three questions to one folder

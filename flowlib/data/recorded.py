@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from flowlib.data.sequences import as_floats, checked_images
+from flowlib.data.sequences import as_floats, checked_images, digest_of
 from flowlib.data.source import Source, shares
 from flowlib.errors import FlowlibError
 
@@ -42,6 +42,9 @@ class RecordedSequences(Source):
 
     def __len__(self):
         return min(map(len, self._members))
+
+    def digest(self) -> str:
+        return digest_of(self._frames, *self._members)
 
     def first_frames(self, indices=slice(None)) -> Float[Tensor, "n C H W"]:
         """x_0 of sequences of all factors in turn."""
@@ -86,6 +89,10 @@ class DatasetSequences(RecordedSequences):
         if labels is None:
             labels = torch.cat([self._read(chunk)[1] for chunk in torch.arange(len(dataset)).split(64 * self._workers)])
         self._set((len(dataset), *first.shape[1:]), labels, factors)
+
+    def digest(self) -> str:
+        """Nothing: every item would have to be read."""
+        return ""
 
     def _read(self, indices):
         """(frames (n, T+1, C, H, W), factor (n,)), an equal piece of them from each worker."""

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 
 import flowlib
 from flowlib.atomic_io import write_file
-from flowlib.config import Config, from_values, to_json
+from flowlib.config import Config, differences, from_values, to_json
 from flowlib.errors import FlowlibError
 from flowlib.models import build_model
 
@@ -104,9 +104,7 @@ def _reason(path, error):
 def check_config(checkpoint: Checkpoint, config: Config, path):
     """Raise FlowlibError, naming every option that differs, unless the checkpoint is of this configuration."""
     there = from_values(checkpoint.config, f"{path}, written by flowlib {checkpoint.version},")
-    differing = [
-        f"{name}: {value} there, {getattr(config, name)} asked for" for name, value in vars(there).items() if value != getattr(config, name)
-    ]
+    differing = [f"{name}: {getattr(there, name)} there, {getattr(config, name)} asked for" for name in differences(there, config)]
     if differing:
         raise FlowlibError(
             f"{path} (flowlib {checkpoint.version}) is of another configuration — " + "; ".join(differing)

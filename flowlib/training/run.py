@@ -7,7 +7,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from flowlib.atomic_io import write_text
-from flowlib.config import Config, from_json, to_json
+from flowlib.config import CHANGED, Config, differences, from_json, to_json
 from flowlib.devices import set_precision
 from flowlib.errors import FlowlibError
 from flowlib.models import build_model
@@ -41,8 +41,9 @@ def _check_claim(folder, config):
     path = folder / CONFIG
     if path.exists():
         there = from_json(path)
-        if there != config:
-            differing = [name for name in vars(config) if getattr(config, name) != getattr(there, name)]
+        if differing := differences(there, config):
+            if "data_digest" in differing:
+                raise FlowlibError(f"{CHANGED.format(config.data)}, since the run in {folder} began: put them back, or choose another --out")
             listed = ", ".join(f"{name} = {getattr(there, name)!r}" for name in differing)
             raise FlowlibError(f"{folder} holds another run ({listed} there): choose another --out, or the options of that run")
         return
