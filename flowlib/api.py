@@ -6,7 +6,7 @@ from pathlib import Path
 
 from flowlib import config as presets
 from flowlib.config import Config
-from flowlib.data import GIVEN, Source, check_source, is_factorial, load_sequences, options_of
+from flowlib.data import GIVEN, Source, check_source, is_factorial, load_sequences, names_of, options_of
 from flowlib.devices import choose_device, device_of
 from flowlib.errors import FlowlibError
 from flowlib.evaluation import evaluate_model
@@ -39,7 +39,7 @@ def configuration(data, preset="tutorial-mnist", **options) -> Config:
     """The configuration of a model for these data: the preset, the data's own shape, then the options."""
     fields = {field.name for field in dataclasses.fields(Config)}
     own = {name: value for name, value in options.items() if name not in fields}
-    changes = {name: tuple(value) if name == "factors" else value for name, value in options.items() if name in fields}
+    changes = {name: names_of(value) if name == "factors" else value for name, value in options.items() if name in fields}
     changes["options"] = dict(changes.get("options", {})) | own
     base = presets.preset(preset)
     found = options_for(base, data, options.get("size")) | changes
@@ -89,6 +89,10 @@ def evaluate(model, data=None, seed=0, progress=lambda text: None) -> dict:
     data : a source of sequences that training did not see; None: the held-out part of the data that the model was trained on
     Raises FlowlibError for data that the model cannot read.
     """
+    if not callable(getattr(model, "transport", None)):
+        raise FlowlibError(f"model is a {type(model).__name__}: give a model, such as flowlib.load({str(model)!r}) returns")
     source = load_sequences(model.config, "test") if data is None else data
+    if not isinstance(source, Source):
+        raise FlowlibError(f"data of type {type(source).__name__}: give a source, such as data.ImageSequences(images, factors), or None")
     check_source(source, model.config)
     return evaluate_model(model, source.to(device_of(model)), seed, progress)

@@ -37,6 +37,8 @@ class Train:
     """Where to compute; auto is the first of cuda, mps and cpu that is there."""
     precision: Literal["float32", "bf16"] = "float32"
     """Of encoders and decoders; bf16 on CUDA only."""
+    plugin: Path | None = None
+    """A Python file that is run first: it registers transformations (`@flowlib.transformation`) or models (`flowlib.models.register`) of your own."""
     tensorboard: bool = False
     """Also write the loss terms for TensorBoard into the folder (needs the package tensorboard)."""
     config: Config = field(default_factory=Config)
@@ -48,6 +50,8 @@ class Evaluate:
 
     run: Positional[Path]
     """The folder that `train` wrote."""
+    plugin: Path | None = None
+    """The Python file that `train` was given, where it was given one."""
     device: Device = "auto"
     """Where to compute; auto is the first of cuda, mps and cpu that is there."""
 
@@ -178,6 +182,7 @@ def _starting_point(arguments):
 
 def main(arguments=None) -> int:
     """Run a command. Returns its exit status: 0; 2 for a user's error, said in one clear message; 130 for an interruption."""
+    options = None
     try:
         options = parse(sys.argv[1:] if arguments is None else list(arguments))
         from flowlib import commands
@@ -192,7 +197,9 @@ def main(arguments=None) -> int:
         print(f"flowlib: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        again = "the same command goes on from the last checkpoint, or begins again where there is none yet"
+        again = "the same command begins again"
+        if isinstance(options, Train | Experiments):
+            again = "the same command goes on from the last checkpoint, or begins again where there is none yet"
         print(f"\nflowlib: interrupted; {again}", file=sys.stderr)
         return 130
     return 0

@@ -1,6 +1,7 @@
 """What the commands of flowlib.cli do."""
 
 import contextlib
+import runpy
 from pathlib import Path
 
 import flowlib
@@ -28,8 +29,21 @@ def run(options):
         {cli.Train: train, cli.Evaluate: evaluate, cli.Data: check_data}[type(options)](options)
 
 
+def load_plugin(path):
+    """Run a user's own Python file, for what it registers. Raises FlowlibError where it is not there, or fails."""
+    if path is None:
+        return
+    try:
+        runpy.run_path(str(path))
+    except FlowlibError:
+        raise
+    except Exception as error:  # it may do anything
+        raise FlowlibError(f"--plugin {path} fails with {type(error).__name__}: {error}") from error
+
+
 def train(options: "cli.Train"):
     """Train or resume, evaluate, write everything."""
+    load_plugin(options.plugin)
     config, device = options.config, choose_device(options.device)
     # before the folder is claimed: a wrong option or bad data leaves nothing behind
     set_precision(build_model(config), options.precision, device)
@@ -52,6 +66,7 @@ def _run_name(options):
 
 def evaluate(options: "cli.Evaluate"):
     """Recompute what `train` wrote at its end."""
+    load_plugin(options.plugin)
     if not (options.run / CONFIG).is_file():
         raise FlowlibError(f"{options.run} is no run: it has no {CONFIG}. Name a folder that `train` wrote")
     config = from_json(options.run / CONFIG)

@@ -25,7 +25,7 @@ class Config:
     held_out: float = 0.2
     """The share of the data at a path that is kept for evaluation."""
     factors: tuple[str, ...] = ("scale", "rotation", "hue")
-    """The K transformations, one potential each; of sequences, the names of their labels."""
+    """The K transformations, one potential each; of sequences, the names of their labels. A folder's, unless named: scale, rotation and, in colour, hue."""
     horizon: int = 8
     """T, the number of transformation steps in a sequence."""
     batch_size: int = 128
@@ -49,7 +49,7 @@ class Config:
 
     # model
     model: str = "flow"
-    """The model's name, as its module registers it: flow, flow-inferred, vae and others."""
+    """The model's name, as its module registers it: flow, flow-inferred, vae and others. Of data without labels, where none is named, flow-inferred."""
     options: dict[str, float | bool | str] = field(default_factory=dict, hash=False)
     """The model's own options, for instance beta 4 for the model vae."""
     latent_dim: int = 32
@@ -244,7 +244,9 @@ def from_json(path) -> Config:
     try:
         values = json.loads(Path(path).read_text())
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise FlowlibError(f"{path} cannot be read as a configuration ({error})") from error
+        raise FlowlibError(
+            f"{path} cannot be read as a configuration ({error}): put it back from a copy, or train again into another folder"
+        ) from error
     return from_values(values, path)
 
 

@@ -10,8 +10,9 @@ import torch
 from flowlib.errors import FlowlibError
 
 
-def choose_device(name: str = "auto") -> torch.device:
-    """The device of that name; "auto" is the first of cuda, mps and cpu that is there. Raises FlowlibError where it is not there."""
+def choose_device(name: str | torch.device = "auto") -> torch.device:
+    """The device of that name, or the `torch.device` given; "auto" is the first of cuda, mps and cpu that is there. Raises FlowlibError where it is not there."""
+    name = str(name)
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     kind = name.partition(":")[0]
     if name == "auto":

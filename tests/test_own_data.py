@@ -1,6 +1,8 @@
 """Own images from a path to a trained model: in Python, on the command line, and every kind of bad input."""
 
+import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from flowlib import cli
 from flowlib.config import Config, from_json
 from flowlib.data import load_sequences, options_of, transformation
 from flowlib.errors import FlowlibError
-from flowlib.training import load_model, trainer
+from flowlib.training import load_model, read_json, trainer
 
 SMALL = {"batch_size": 6, "latent_dim": 2, "width": 2, "potential_width": 4, "potential_depth": 1, "steps": 3, "checkpoint_every": 2}
 ARGUMENTS = [part for name, value in SMALL.items() for part in (f"--{name.replace('_', '-')}", str(value))]
@@ -160,6 +162,78 @@ class TestCommandLine:
         assert cli.main(["train", "--data", "own.npz", *ARGUMENTS]) == 0
         assert from_json(here / "runs" / "own-seed0" / "config.json").model == "flow-inferred"
 
+    @pytest.mark.parametrize("model", ["msp", "sparse"])
+    def test_a_file_without_labels_and_a_model_that_needs_none(self, here, model, capsys):
+        np.savez("own.npz", frames=arrays()["frames"])
+        assert cli.main(["train", "--data", "own.npz", "--model", model, "--factors", "a", "b", *ARGUMENTS]) == 0
+        assert "all " in capsys.readouterr().out
+
+    def test_a_plugin(self, here, photos):
+        """A file with a transformation that needs what stands beside it, and with a model."""
+        Path("own.py").write_text(PLUGIN)
+        asked = ["--data", str(photos), "--factors", "fade", "shear", "--model", "own-flow", "--out", "run", *ARGUMENTS]
+        assert cli.main(["train", *asked, "--plugin", "own.py"]) == 0
+        assert cli.main(["evaluate", "run", "--plugin", "own.py"]) == 0
+        metrics = read_json(here / "run" / "metrics.json")
+        assert set(metrics["equivariance"]) == {"fade", "shear"}
+
+
+PLUGIN = """
+import torch
+import flowlib
+from flowlib.models import FlowVAE, register
+
+STRENGTH = 0.5
+
+@flowlib.transformation("fade")
+def fade(images, strength):
+    return images * (1 - STRENGTH * torch.as_tensor(strength))[:, None, None, None]
+
+@register("own-flow")
+class OwnFlow(FlowVAE):
+    pass
+"""
+
+
+class TestWrongTypesInPython:
+    @pytest.fixture
+    def model(self):
+        return flowlib.train(flowlib.RecordedSequences(**arrays()), progress=False, device=torch.device("cpu"), **SMALL)
+
+    def test_encode(self):
+        """In a process of its own: here the types that are annotated are checked first."""
+        code = """if True:
+            import flowlib, numpy, torch
+            model = flowlib.models.build_model(flowlib.Config(channels=1, size=18))
+            for images in (torch.zeros(2, 1, 18, 18, dtype=torch.uint8), torch.zeros(2, 3, 18, 18), numpy.zeros((2, 1, 18, 18))):
+                try:
+                    model.encode(images)
+                except flowlib.FlowlibError as error:
+                    print(error)
+        """
+        said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.splitlines()
+        for line, found in zip(said, ("(2, 1, 18, 18) of torch.uint8", "(2, 3, 18, 18) of torch.float32", "a ndarray"), strict=True):
+            assert line.startswith(f"images are {found}: give a tensor (B, 1, 18, 18) of floats in [0, 1]")
+
+    @pytest.mark.parametrize("steps", [float("nan"), float("inf"), "8", None])
+    def test_transport(self, model, steps):
+        with pytest.raises(FlowlibError, match="give finite numbers"):
+            model.transport(torch.zeros(1, 2), 0, steps)
+
+    def test_evaluate(self, model):
+        with pytest.raises(FlowlibError, match=r"model is a str: give a model, such as flowlib.load\('runs/a'\) returns"):
+            flowlib.evaluate("runs/a")
+        with pytest.raises(FlowlibError, match="data of type ndarray: give a source"):
+            flowlib.evaluate(model, arrays()["frames"])
+
+    def test_train(self, photos):
+        with pytest.raises(FlowlibError, match=r"factors = 'shear': give names in a tuple"):
+            flowlib.train(photos, factors="shear")
+        with pytest.raises(FlowlibError, match=r"options \['learning_rat'\] .* perhaps you meant learning_rate"):
+            flowlib.train(photos, learning_rat=1e-3)
+        with pytest.raises(FlowlibError, match="device = 'tpu'"):
+            flowlib.train(photos, device="tpu")
+
 
 class TestRefused:
     """One clear message each, before anything is written."""
@@ -216,7 +290,7 @@ class TestRefused:
         path.write_bytes(path.read_bytes()[:2000])
         assert "own.npz cannot be read" in self.train(capsys, path)
         np.savez(path, pictures=arrays()["frames"])
-        assert "it needs `frames`" in self.train(capsys, path)
+        assert "holds ['pictures']: it needs `frames`" in self.train(capsys, path)
 
     @pytest.mark.parametrize("change, message", [(lambda x: x * np.nan, "nan"), (lambda x: 255 * x, "range from 0")])
     def test_values_that_are_no_images(self, capsys, tmp_path_factory, change, message):
@@ -240,10 +314,25 @@ class TestRefused:
         np.savez(path, **arrays() | {"factor": np.array(["drift", "spin"] * 6)})
         assert "labels cannot be read as numbers" in self.train(capsys, path)
 
+    @pytest.mark.parametrize(
+        "content, message", [("1/0", "ZeroDivisionError: division by zero"), (None, "FileNotFoundError"), ("(", "SyntaxError")]
+    )
+    def test_a_plugin_that_fails(self, capsys, photos, tmp_path_factory, content, message):
+        file = tmp_path_factory.mktemp("plugin") / "own.py"
+        if content is not None:
+            file.write_text(content)
+        assert f"own.py fails with {message}" in self.train(capsys, photos, "--plugin", str(file))
+
+    def test_a_factor_nobody_registered(self, capsys, photos):
+        assert "--plugin FILE" in self.train(capsys, photos, "--factors", "glow")
+
+    def test_values_of_the_configuration(self, capsys, photos):
+        assert self.train(capsys, photos, "--learning-rate", "-1") == "flowlib: learning_rate = -1.0: give a finite number > 0"
+
     def test_another_T(self, capsys, tmp_path_factory):
         path = tmp_path_factory.mktemp("file") / "own.npz"
         np.savez(path, **arrays())
-        assert "horizon 2, the model 5" in self.train(capsys, path, "--horizon", "5")
+        assert "horizon 2, the model 5. In training, leave out the options" in self.train(capsys, path, "--horizon", "5")
 
     def test_a_checkpoint_for_other_shapes(self):
         model = flowlib.train(flowlib.RecordedSequences(**arrays()), progress=False, device="cpu", **SMALL)

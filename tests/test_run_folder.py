@@ -141,6 +141,9 @@ class TestRun:
 
     def test_without_final_weights(self, run, tmp_path):
         (tmp_path / "model.safetensors").unlink()
+        with pytest.raises(FlowlibError, match="is at step 6 of 6: give its train command again"):
+            open_run(tmp_path, CONFIG, sequences())
+        (tmp_path / "checkpoint.safetensors").unlink()
         with pytest.raises(FlowlibError, match="no checkpoint at .*model.safetensors"):
             open_run(tmp_path, CONFIG, sequences())
 

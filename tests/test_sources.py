@@ -199,7 +199,7 @@ class TestRecorded:
         with pytest.raises(FlowlibError, match="factor 0: these sequences have no labels"):
             made.full_batch([0], 0)
         config = Config(factors=("a", "b", "c"), horizon=3, channels=2, size=16)
-        with pytest.raises(FlowlibError, match="no labels, which model 'flow' needs: choose model flow-inferred"):
+        with pytest.raises(FlowlibError, match="no labels, which model 'flow' needs: choose one of flow-inferred, msp, sparse"):
             check_source(made, config)
 
     def test_what_recordings_cannot_do(self):
@@ -226,13 +226,37 @@ class TestRecorded:
     @pytest.mark.parametrize(
         "items, message",
         [
-            ([], "the dataset is empty"), ([(FRAMES[0], "a")], "the dataset must yield"), ([FRAMES[0]], "the dataset must yield"),
+            ([], "the dataset is empty"), ([(FRAMES[0], "a")], "the dataset must yield"), ([FRAMES[0]], "name the factors to look for"),
+            ([(FRAMES[0], 0), FRAMES[1]], "the dataset must yield"), ([None], "the dataset must yield"), (iter([FRAMES[0]]), "no items by number"),
             ([(FRAMES[0], 0), (FRAMES[1, :3], 1)], "all of one shape"), ([(255 * FRAMES[0], 0)], "range from"),
         ],
     )  # fmt: skip
     def test_datasets_that_cannot_be_used(self, items, message):
         with pytest.raises(FlowlibError, match=message):
             DatasetSequences(items)
+
+    def test_a_dataset_that_fails_says_how(self):
+        class Missing:
+            def __len__(self):
+                return 2
+
+            def __getitem__(self, index):
+                raise KeyError("frames of this index")
+
+        with pytest.raises(FlowlibError, match="the dataset must yield .* KeyError: 'frames of this index'"):
+            DatasetSequences(Missing())
+
+    @pytest.mark.parametrize("workers", [0, 2])
+    def test_a_dataset_without_labels(self, workers):
+        made, array = DatasetSequences(list(FRAMES), ("a", "b"), workers=workers), RecordedSequences(FRAMES, None, ("a", "b"))
+        assert not made.labelled and len(made) == 11
+        one, other = (source.training_batch(6, 1, torch.Generator().manual_seed(0)) for source in (made, array))
+        assert torch.equal(one.frames, other.frames) and one.factor.tolist() == [-1] * 6
+
+    def test_names_that_are_one_word(self):
+        for make in (lambda: RecordedSequences(FRAMES, LABELS, "ab"), lambda: ImageSequences(pictures(), "shear")):
+            with pytest.raises(FlowlibError, match="give names in a tuple"):
+                make()
 
     def test_a_model_for_other_data(self):
         config = Config(factors=("factor 0", "factor 1"), horizon=3, channels=2, size=16)

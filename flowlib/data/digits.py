@@ -50,8 +50,6 @@ def read_idx(path):
     try:
         return parse_idx(decompress(path.read_bytes()), path.name)
     except (OSError, EOFError, ValueError, zlib.error) as error:
-        if isinstance(error, FlowlibError):
-            raise
         raise FlowlibError(f"{path} cannot be read ({error}); get the file again") from error
 
 

@@ -154,7 +154,7 @@ def _sequences(path, _):
         raise FlowlibError(f"{path} cannot be read ({error}): write it again, with numpy.savez or h5py") from error
     if "frames" not in found:
         raise FlowlibError(
-            f"{path} holds {sorted(found)}: it needs `frames` (N, T+1, C, H, W), and may have `factor` (N,) and `factors`, names"
+            f"{path} holds {found['names'] or 'nothing'}: it needs `frames` (N, T+1, C, H, W), and may have `factor` (N,) and `factors`, names"
         )
     frames = checked_images(found["frames"], "(N, T+1, C, H, W)").numpy()
     names = found.get("factors")
@@ -167,7 +167,7 @@ def _read_npz(path):
 
     try:
         with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in ("frames", "factor", "factors") if name in file}
+            return {name: file[name] for name in ("frames", "factor", "factors") if name in file} | {"names": sorted(file)}
     except zipfile.BadZipFile as error:
         raise ValueError(str(error)) from error
 
@@ -178,4 +178,4 @@ def _read_h5(path):
     except ImportError as error:
         raise FlowlibError(f"{path} needs the package h5py: pip install h5py, or write the arrays with numpy.savez") from error
     with h5py.File(path) as file:
-        return {name: file[name][()] for name in ("frames", "factor", "factors") if name in file}
+        return {name: file[name][()] for name in ("frames", "factor", "factors") if name in file} | {"names": sorted(file)}

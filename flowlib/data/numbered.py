@@ -81,8 +81,6 @@ class NumberedImages:
                 image = opened.convert("RGB")
                 return np.asarray(image.resize((self._wanted,) * 2, Image.Resampling.BOX) if self._wanted else image)
         except (OSError, SyntaxError, ValueError) as error:  # Pillow's names for a broken file
-            if isinstance(error, FlowlibError):
-                raise
             raise FlowlibError(f"{path} cannot be read ({error}): get it again") from error
 
 

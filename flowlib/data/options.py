@@ -11,6 +11,13 @@ def refuse(config: Config, kind: str, *names: str):
             raise FlowlibError(f"{name} = {getattr(config, name)!r}: {kind} know no such thing; leave {name} at {getattr(Config, name)!r}")
 
 
+def names_of(factors) -> tuple[str, ...]:
+    """The names of factors as a tuple; raises FlowlibError for a text, whose letters Python would take for names."""
+    if isinstance(factors, str):
+        raise FlowlibError(f"factors = {factors!r}: give names in a tuple, such as ({factors!r},)")
+    return tuple(map(str, factors))
+
+
 def training_options(config: Config, split: str) -> dict:
     """Where the sequences of a part begin, and what moves them: only in training other than plain, by one factor."""
     return {"starts": config.starts, "programs": config.programs} if split == "train" else {}

@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from flowlib.data.options import names_of
 from flowlib.data.sequences import as_floats, checked_images, digest_of
 from flowlib.data.source import Source, shares
 from flowlib.errors import FlowlibError
@@ -34,7 +35,7 @@ class RecordedSequences(Source):
         if not self.labelled and factors is None:
             raise FlowlibError("sequences without labels: name the factors to look for, such as factors=('a', 'b', 'c') for K = 3")
         labels = _checked_labels(factor, count, factors) if self.labelled else torch.zeros(count, dtype=torch.int64)
-        self.factors = tuple(map(str, factors)) if factors is not None else tuple(f"factor {k}" for k in range(int(labels.max()) + 1))
+        self.factors = names_of(factors) if factors is not None else tuple(f"factor {k}" for k in range(int(labels.max()) + 1))
         kinds = range(len(self.factors)) if self.labelled else (0,)
         self._members = [(labels == k).nonzero()[:, 0] for k in kinds]
         if empty := [self.factors[k] for k in kinds if not len(self._members[k])]:
@@ -72,7 +73,7 @@ class RecordedSequences(Source):
 
 
 class DatasetSequences(RecordedSequences):
-    """Sequences in a torch Dataset whose items are (frames (T+1, C, H, W), factor), read when they are needed.
+    """Sequences in a torch Dataset whose items are (frames (T+1, C, H, W), factor), or frames alone; they are read when they are needed.
 
     dataset : a map-style `torch.utils.data.Dataset`, with a length; items as in `RecordedSequences`;  factors : the K names
     labels : (N,) the factor of every item, where it is known beforehand; otherwise every item is read once to ask for it
@@ -80,13 +81,15 @@ class DatasetSequences(RecordedSequences):
     """
 
     def __init__(self, dataset, factors=None, labels=None, workers: int = 0):
+        if not hasattr(dataset, "__len__") or not hasattr(dataset, "__getitem__"):
+            raise FlowlibError(f"a {type(dataset).__name__} has no items by number: give a map-style dataset, with __len__ and __getitem__")
         if not len(dataset):
             raise FlowlibError("the dataset is empty: give one with some sequences")
         self._plan = []
         self._loader = DataLoader(dataset, batch_sampler=self._plan, num_workers=workers, collate_fn=_collate, persistent_workers=workers > 0)
         self._workers = max(1, workers)
-        first = self._read(torch.zeros(1, dtype=torch.int64))[0]
-        if labels is None:
+        first, factor = self._read(torch.zeros(1, dtype=torch.int64))
+        if labels is None and factor is not None:
             labels = torch.cat([self._read(chunk)[1] for chunk in torch.arange(len(dataset)).split(64 * self._workers)])
         self._set((len(dataset), *first.shape[1:]), labels, factors)
 
@@ -95,15 +98,16 @@ class DatasetSequences(RecordedSequences):
         return ""
 
     def _read(self, indices):
-        """(frames (n, T+1, C, H, W), factor (n,)), an equal piece of them from each worker."""
+        """(frames (n, T+1, C, H, W), factor (n,) or None), an equal piece of them from each worker."""
         self._plan[:] = [piece.tolist() for piece in indices.chunk(self._workers)]
         try:
             frames, labels = zip(*self._loader)
-            return checked_images(torch.cat(frames), "(N, T+1, C, H, W)"), torch.cat(labels)
-        except (RuntimeError, TypeError, AttributeError, ValueError) as error:
-            if isinstance(error, FlowlibError):
-                raise
-            raise FlowlibError(f"the dataset must yield (frames (T+1, C, H, W), factor), all of one shape: {error}") from error
+            return checked_images(torch.cat(frames), "(N, T+1, C, H, W)"), None if labels[0] is None else torch.cat(labels)
+        except FlowlibError:
+            raise
+        except Exception as error:  # whatever a dataset of a user's own does
+            reason = f"{type(error).__name__}: {error}"
+            raise FlowlibError(f"the dataset must yield (frames (T+1, C, H, W), factor), or frames, all of one shape; {reason}") from error
 
     def _get(self, indices, times):
         frames = self._read(indices)[0].to(self.device)
@@ -114,7 +118,9 @@ class DatasetSequences(RecordedSequences):
 
 
 def _collate(items):
-    return torch.stack([torch.as_tensor(frames) for frames, _ in items]), torch.tensor([int(factor) for _, factor in items], device="cpu")
+    labelled = isinstance(items[0], tuple | list)
+    frames = torch.stack([torch.as_tensor(item[0] if labelled else item) for item in items])
+    return frames, torch.tensor([int(factor) for _, factor in items], device="cpu") if labelled else None
 
 
 def _checked_labels(factor, count, factors):

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Int, Real
 from torch import Tensor
 
+from flowlib.data.options import names_of
 from flowlib.data.programs import KINDS, random_activity, random_start, steps_at
 from flowlib.data.source import Source, shares
 from flowlib.data.transforms import colour, known, strength, transform
@@ -30,7 +31,7 @@ class ImageSequences(Source):
 
     def __init__(self, images, factors, steps: int = 8, starts: str = "plain", programs: str = "single"):
         images = checked_images(images)
-        self.images, self.factors, self.steps, self.starts = images, tuple(factors), steps, starts
+        self.images, self.factors, self.steps, self.starts = images, names_of(factors), steps, starts
         self.programs = programs
         self.channels, self.size, self.device = images.shape[1], images.shape[-1], images.device
         if starts not in ("plain", "moved", "late", "anywhere"):

@@ -138,9 +138,15 @@ def shares(batch_size, factors, part):
 
 def check_source(source, config):
     """Raise FlowlibError, naming what differs, unless a model of this configuration can read the source."""
+    from flowlib.models.registry import MODELS, model_class  # models stand on data, not data on models
+
     there = {"factors": tuple(source.factors), "horizon": source.steps, "channels": source.channels, "size": source.size}
     differing = [f"{name} {value!r}, the model {getattr(config, name)!r}" for name, value in there.items() if value != getattr(config, name)]
     if differing:
-        raise FlowlibError(f"data and model do not fit: the data have {'; '.join(differing)}. Train a model on such data, or give the others")
-    if not source.labelled and config.model not in ("flow-inferred", "sparse"):
-        raise FlowlibError(f"these sequences have no labels, which model {config.model!r} needs: choose model flow-inferred, or give labels")
+        raise FlowlibError(
+            f"data and model do not fit: the data have {'; '.join(differing)}. In training, leave out the options that say otherwise; "
+            "to evaluate, give data like those that the model was trained on"
+        )
+    if not source.labelled and getattr(model_class(config.model), "needs_labels", True):
+        without = ", ".join(sorted(name for name, one in MODELS.items() if not getattr(one, "needs_labels", True)))
+        raise FlowlibError(f"these sequences have no labels, which model {config.model!r} needs: choose one of {without}, or give labels")

@@ -52,7 +52,9 @@ def known(name: str) -> Transformation:
     """The transformation of that name; raises FlowlibError where none is registered."""
     if name not in TRANSFORMATIONS:
         listed = ", ".join(TRANSFORMATIONS)
-        raise FlowlibError(f"unknown factor {name!r}: choose one of {listed}, or register it (`flowlib.data.transformation`)")
+        raise FlowlibError(
+            f"unknown factor {name!r}: choose one of {listed}, or register it (`flowlib.transformation`; on the command line, --plugin FILE)"
+        )
     return TRANSFORMATIONS[name]
 
 

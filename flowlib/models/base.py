@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from flowlib.config import Config
 from flowlib.data import Batch
+from flowlib.errors import FlowlibError
 from flowlib.models.contract import checked_transport
 from flowlib.models.joint import Joint, single_frames
 from flowlib.models.likelihood import build_likelihood
@@ -20,11 +21,13 @@ class LatentModel(nn.Module):
         the likelihood reads it. Their shapes are checked. A checkpoint holds their weights, not their code: to load it, pass them again
     uses : the choices of the configuration (`flowlib.config.CHOICES`) that a class reads; `build_model` refuses the others
     reads_programs : whether sequences moved by more than one factor can be trained on: the objective follows `Batch.motion`, or reads no label
+    needs_labels : whether training or `calibrate` reads which factor moves a sequence; where not, sequences without labels are enough
     version : raised when training changes in a way that its first steps do not show, so that older results are measured again
     """
 
     uses = ()
     reads_programs = False
+    needs_labels = True
     version = 1
 
     def __init_subclass__(cls, **kwargs):
@@ -39,7 +42,12 @@ class LatentModel(nn.Module):
         self.likelihood = build_likelihood(config.likelihood, config.noise_std)
 
     def encode(self, images: Float[Tensor, "B C H W"]) -> Posterior:
-        """q(z|x)."""
+        """q(z|x). Raises FlowlibError for images that are not floats of the model's shape."""
+        if not isinstance(images, Tensor) or not images.is_floating_point() or images.shape[-3:] != (self.channels, self.size, self.size):
+            found = f"{tuple(images.shape)} of {images.dtype}" if isinstance(images, Tensor) else f"a {type(images).__name__}"
+            raise FlowlibError(
+                f"images are {found}: give a tensor (B, {self.channels}, {self.size}, {self.size}) of floats in [0, 1]; bytes / 255"
+            )
         return Posterior(*self.encoder(images))
 
     def decode(self, z: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch C H W"]:

@@ -34,6 +34,7 @@ class InferredFlowVAE(FlowVAE):
     """
 
     uses = tuple(name for name in CHOICES if name != "log_det")
+    needs_labels = False
 
     def __init__(
         self,

@@ -1,5 +1,7 @@
 """The models by name. A module of this folder adds its own with `@register("name")`; nothing else has to change."""
 
+import difflib
+
 from flowlib.errors import FlowlibError
 from flowlib.models.contract import check_choices, check_class, own_parameters, typed
 
@@ -23,7 +25,9 @@ def register(name):
 def model_class(name):
     """The class registered under a name; raises FlowlibError, listing those that are there."""
     if name not in MODELS:
-        raise FlowlibError(f"model = {name!r}: choose one of {', '.join(sorted(MODELS))}")
+        raise FlowlibError(
+            f"model = {name!r}: choose one of {', '.join(sorted(MODELS))}, or register it (`flowlib.models.register`; on the command line, --plugin FILE)"
+        )
     return MODELS[name]
 
 
@@ -45,7 +49,9 @@ def build_model(config, channels=None, size=None, **networks):
     unknown = sorted(set(config.options) - set(known))
     if unknown:
         listed = ", ".join(known) or "none"
-        raise FlowlibError(f"options {unknown} are not of the model {config.model!r}: its own are {listed}")
+        near = [name for one in unknown for name in difflib.get_close_matches(one, [*known, *vars(config)], 1)]
+        meant = f"; perhaps you meant {', '.join(near)}" if near else ""
+        raise FlowlibError(f"options {unknown} are not of the model {config.model!r}: its own are {listed}{meant}")
     check_choices(model, config)
     options = {name: typed(known[name], value) for name, value in config.options.items()}
     return model(config, channels or config.channels, size or config.size, **options, **networks)

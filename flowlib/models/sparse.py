@@ -37,6 +37,8 @@ class SparseFlowVAE(LatentModel):
     temperature : of the gates' Concrete distribution, > 0
     """
 
+    needs_labels = False
+
     def __init__(
         self, config: Config, channels=None, size=None, gradients: int = 4, rotations: int = 4, activity=0.2, beta=3.0, warm_up=0.5,
         temperature=0.5, **networks

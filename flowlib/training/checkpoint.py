@@ -19,6 +19,7 @@ from flowlib.errors import FlowlibError
 from flowlib.models import build_model
 
 KEY = "checkpoint"
+AGAIN = "put it back from a copy, or remove it and train again"
 
 
 @dataclass(frozen=True)
@@ -71,12 +72,12 @@ def load(path) -> Checkpoint:
             header = _header(file.metadata() or {}, path)
             tensors = {name: file.get_tensor(name) for name in file.keys()}
     except (SafetensorError, OSError) as error:
-        raise FlowlibError(f"{path} is no checkpoint in safetensors format ({_reason(path, error)}); get or train it again") from error
+        raise FlowlibError(f"{path} is no checkpoint in safetensors format ({_reason(path, error)}); {AGAIN}") from error
     if not {"config", "step", "flowlib"} <= set(header):
         raise FlowlibError(f"{path} is not one of flowlib's checkpoints: its header holds {sorted(header)}")
     stated = header.pop("sha256", None)
     if stated is not None and stated != digest(tensors, header):
-        raise FlowlibError(f"{path} is altered: its checksum differs from the one in its header; get or train it again")
+        raise FlowlibError(f"{path} is altered: its checksum differs from the one in its header; {AGAIN}")
     return Checkpoint(tensors, json.loads(header["config"]), int(header["step"]), header["flowlib"])
 
 
@@ -87,7 +88,7 @@ def _header(metadata, path):
     try:
         return json.loads(metadata[KEY])
     except json.JSONDecodeError as error:
-        raise FlowlibError(f"{path} is altered: its header cannot be read ({error}); get or train it again") from error
+        raise FlowlibError(f"{path} is altered: its header cannot be read ({error}); {AGAIN}") from error
 
 
 def _reason(path, error):

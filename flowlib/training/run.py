@@ -12,7 +12,7 @@ from flowlib.devices import set_precision
 from flowlib.errors import FlowlibError
 from flowlib.models import build_model
 from flowlib.training import checkpoint as checkpoints
-from flowlib.training.trainer import Trainer
+from flowlib.training.trainer import CHECKPOINT, Trainer
 
 CONFIG, MODEL, METRICS = "config.json", "model.safetensors", "metrics.json"
 
@@ -76,6 +76,9 @@ def train_run(folder, config: Config, sequences, progress=True, writer=None, dev
 
 def open_run(folder, config: Config, sequences, device="cpu") -> Trainer:
     """A run that is there, ready to evaluate: its final weights, and the history and clock of its last checkpoint."""
+    if not (Path(folder) / MODEL).exists() and (Path(folder) / CHECKPOINT).exists():
+        done = checkpoints.load(Path(folder) / CHECKPOINT).step
+        raise FlowlibError(f"the run in {folder} is at step {done} of {config.steps}: give its train command again, which finishes it")
     saved = checkpoints.load(Path(folder) / MODEL)
     checkpoints.check_config(saved, config, Path(folder) / MODEL)
     trainer = Trainer(new_model(config, device), sequences, config, folder)
