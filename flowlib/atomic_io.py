@@ -1,5 +1,7 @@
 """Files that are either whole or not there: written under a temporary name, flushed to disk, renamed."""
 
+import csv
+import io
 import json
 import os
 from pathlib import Path
@@ -33,6 +35,13 @@ def write_text(path, text):
 def write_json(path, values):
     """Write a JSON file whole; NaN is refused, so that every reader can parse it."""
     write_text(path, json.dumps(values, indent=2, allow_nan=False) + "\n")
+
+
+def write_csv(path, rows):
+    """Write a table whole, a line for each row."""
+    table = io.StringIO()
+    csv.writer(table).writerows(rows)
+    write_text(path, table.getvalue())
 
 
 def read_json(path):

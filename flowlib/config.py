@@ -3,9 +3,9 @@
 import dataclasses
 import json
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal, get_args, get_origin
 
+from flowlib.atomic_io import read_json
 from flowlib.errors import FlowlibError
 
 
@@ -241,13 +241,7 @@ def to_json(config: Config) -> str:
 
 def from_json(path) -> Config:
     """Read a saved configuration; raises for unknown options and for a file that is no JSON."""
-    try:
-        values = json.loads(Path(path).read_text())
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise FlowlibError(
-            f"{path} cannot be read as a configuration ({error}): put it back from a copy, or train again into another folder"
-        ) from error
-    return from_values(values, path)
+    return from_values(read_json(path), path)
 
 
 def from_values(values, source) -> Config:

@@ -55,6 +55,13 @@ class Batch:
         activity = None if self.activity is None else self.activity[rows]
         return Batch(self.frames[rows][:, frames], self.times[rows][:, frames], self.factor[rows], self.steps, lengths, activity)
 
+    def until(self, last: int) -> Tensor:
+        """The frames x_0 … x_last in order, (B, last + 1, C, H, W); raises FlowlibError where the batch lacks some of them."""
+        there, place = (self.times[:, :, None] == torch.arange(last + 1, device=self.times.device)).max(1)
+        if not there.all():
+            raise FlowlibError(f"the batch lacks some of the frames x_0 … x_{last}: draw it with beginning = {last} (`Source.training_batch`)")
+        return self.frames[torch.arange(len(self), device=place.device)[:, None], place]
+
     def within(self, values: Tensor, first: int = 0) -> Tensor:
         """Values (B, T', …) of steps first, first + 1 …, with zeros beyond the length of each sequence."""
         if self.lengths is None:

@@ -21,8 +21,10 @@ def mutual_information(codes, factors, bins: int = 20) -> np.ndarray:
 
 def mig(codes, factors, bins: int = 20) -> float:
     """Mutual information gap (Chen et al., 2018): per factor (best − second best coordinate) / H(factor), averaged; in [0, 1]."""
+    from scipy.stats import entropy as entropy_of
+
     information = np.sort(mutual_information(codes, factors, bins), axis=0)
-    entropy = np.array([_entropy(factor) for factor in np.asarray(factors).T])
+    entropy = np.array([entropy_of(np.unique(factor, return_counts=True)[1]) for factor in np.asarray(factors).T])
     if len(information) < 2 or (entropy == 0).any():
         raise FlowlibError("MIG needs two coordinates at least, and factors that vary")
     return float(((information[-1] - information[-2]) / entropy).mean())
@@ -70,11 +72,6 @@ def _relative_entropy(importances, axis):
     shares = np.divide(importances, total, out=np.full_like(importances, 1 / importances.shape[axis]), where=total > 0)
     logs = np.log(shares, out=np.zeros_like(shares), where=shares > 0)
     return -(shares * logs).sum(axis) / np.log(max(importances.shape[axis], 2))
-
-
-def _entropy(labels):
-    shares = np.unique(labels, return_counts=True)[1] / len(labels)
-    return float(-(shares * np.log(shares)).sum())
 
 
 def _checked(codes, factors, bins):

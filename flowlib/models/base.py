@@ -42,13 +42,15 @@ class LatentModel(nn.Module):
         self.likelihood = build_likelihood(config.likelihood, config.noise_std)
 
     def encode(self, images: Float[Tensor, "B C H W"]) -> Posterior:
-        """q(z|x). Raises FlowlibError for images that are not floats of the model's shape."""
-        if not isinstance(images, Tensor) or not images.is_floating_point() or images.shape[-3:] != (self.channels, self.size, self.size):
+        """q(z|x). Raises FlowlibError for images that are no floats of the model's shape."""
+        try:
+            return Posterior(*self.encoder(images))
+        except (RuntimeError, TypeError) as error:
             found = f"{tuple(images.shape)} of {images.dtype}" if isinstance(images, Tensor) else f"a {type(images).__name__}"
-            raise FlowlibError(
-                f"images are {found}: give a tensor (B, {self.channels}, {self.size}, {self.size}) of floats in [0, 1]; bytes / 255"
-            )
-        return Posterior(*self.encoder(images))
+            wanted = f"(B, {self.channels}, {self.size}, {self.size})"
+            if isinstance(images, Tensor) and images.is_floating_point() and images.shape[1:] == (self.channels, self.size, self.size):
+                raise  # these images are as they should be: something else is wrong
+            raise FlowlibError(f"images are {found}: give a tensor {wanted} of floats in [0, 1]; bytes / 255") from error
 
     def decode(self, z: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch C H W"]:
         """The parameters of p(x|z) that `self.likelihood` reads: logits, or means."""

@@ -68,12 +68,8 @@ class MSP(LatentModel):
 
     def motion(self, batch: Batch) -> Float[Tensor, "B a a"]:
         """M of each sequence, from its frames x_0 … x_{seen−1}. Raises FlowlibError where these are not all in the batch."""
-        first = torch.arange(self.seen, device=batch.times.device)
-        there, place = (batch.times[:, :, None] == first).max(1)
-        if not there.all():
-            raise FlowlibError(f"the batch lacks some of the frames x_0 … x_{self.seen - 1}: MSP solves its matrix from them")
-        frames = batch.frames[torch.arange(len(batch), device=place.device)[:, None], place]
-        return self.solve(self.encode(frames.flatten(0, 1)).mean.unflatten(0, place.shape))
+        frames = batch.until(self.seen - 1)
+        return self.solve(self.encode(frames.flatten(0, 1)).mean.unflatten(0, frames.shape[:2]))
 
     def transport(self, z: Float[Tensor, "B d"], factor, steps, first=1) -> Float[Tensor, "B frames d"]:
         """Mᵗ Z_0, whatever `first`; M⁻ᵗ Z_0 for negative steps.

@@ -91,14 +91,11 @@ class SparseFlowVAE(LatentModel):
 
     def read(self, batch: Batch):
         """(frames in order (B, T + 1, …), q(z_0|x_0), q(g|x̄) of shape (B, T, F)). FlowlibError where frames are missing."""
-        there, place = (batch.times[:, :, None] == torch.arange(batch.steps + 1, device=batch.times.device)).max(1)
-        if not there.all():
-            raise FlowlibError(f"the batch lacks some of the frames x_0 … x_{batch.steps}: strengths are read from every two neighbours")
-        frames = batch.frames[torch.arange(len(batch), device=place.device)[:, None], place]
+        frames = batch.until(batch.steps)
         codes = self.encode(frames.flatten(0, 1))
-        means = codes.mean.unflatten(0, place.shape)
+        means = codes.mean.unflatten(0, frames.shape[:2])
         mean, log_std, logit = self.reader(torch.cat([means[:, :-1], means[:, 1:]], -1)).chunk(3, -1)
-        first = type(codes)(means[:, 0], codes.log_std.unflatten(0, place.shape)[:, 0])
+        first = type(codes)(means[:, 0], codes.log_std.unflatten(0, frames.shape[:2])[:, 0])
         return frames, first, SpikeSlab(mean, log_std.clamp(-6, 3), logit, self.activity)
 
     def objective(self, batch: Batch, generator=None) -> dict[str, Tensor]:

@@ -1,8 +1,6 @@
 """Build the notebooks that students get, and grade a folder of what they hand in; offline, through nbgrader."""
 
 import contextlib
-import csv
-import io
 import os
 import resource
 import shutil
@@ -13,7 +11,7 @@ from pathlib import Path
 
 import nbformat
 
-from flowlib.atomic_io import write_text
+from flowlib.atomic_io import write_csv, write_text
 from flowlib.errors import FlowlibError
 from flowlib.teaching import minutes
 from flowlib.teaching.sources import FOLDER, grade_id, notebook, sources
@@ -69,10 +67,7 @@ def grade(submissions, out=BUILT, folder=FOLDER, seconds=60, gigabytes=8) -> lis
     for path in found:
         rows += _graded(path, out, seconds, gigabytes)
         print(f"{path.parent.name}: {path.stem}: {_total(rows, path)}", flush=True)
-    table = io.StringIO()
-    writer = csv.writer(table)
-    writer.writerows([[field.name for field in fields(Row)], *map(astuple, rows)])
-    write_text(out / "points.csv", table.getvalue())
+    write_csv(out / "points.csv", [[field.name for field in fields(Row)], *map(astuple, rows)])
     for name, taken in minutes.collect(found, out / "minutes.csv").items():
         print(f"{name}: {minutes.summary(taken)}", flush=True)
     return rows

@@ -1,13 +1,11 @@
 """How long students took, as they write it into the last text of their notebooks: of free will, and never graded."""
 
-import csv
-import io
 import re
 import statistics
 
 import nbformat
 
-from flowlib.atomic_io import write_text
+from flowlib.atomic_io import write_csv
 
 TEXT = """How long did it take you? If you like, write a number behind the colon. It is not graded, and helps to plan the next course.
 
@@ -27,14 +25,12 @@ def written_down(path) -> float | None:
 
 def collect(paths, table) -> dict[str, list[float | None]]:
     """Write student, assignment and minutes of every submission STUDENT/NAME.ipynb; returns assignment → minutes."""
-    taken, text = {}, io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(["student", "assignment", "minutes"])
+    taken, rows = {}, [("student", "assignment", "minutes")]
     for path in paths:
         minutes = written_down(path)
-        writer.writerow([path.parent.name, path.stem, minutes])
+        rows.append((path.parent.name, path.stem, minutes))
         taken.setdefault(path.stem, []).append(minutes)
-    write_text(table, text.getvalue())
+    write_csv(table, rows)
     return taken
 
 

@@ -17,7 +17,7 @@ from flowlib.evaluation import (
     read_strengths,
     swap_error,
 )
-from flowlib.experiments.measures.registry import register, rounded_mean
+from flowlib.experiments.measures.registry import register, round_each, rounded_mean
 
 MIXED, IMAGES, FOUND = 500, 200, 0.7
 
@@ -65,10 +65,10 @@ def fields(model, config):
         "swapped": lambda k: swap_error(model, sequences, k, IMAGES), "no motion": lambda k: no_motion(sequences, k, IMAGES),
     }  # fmt: skip
     return {
-        "correlation": [_rounded(row) for row in correlation], "own": own.tolist(),
+        "correlation": [round_each(row, 3) for row in correlation], "own": own.tolist(),
         "matched": _named(names, size[range(len(names)), own]), "other": _named(names, others), "explained": _named(names, explained(true, read)),
-        "active": _rounded((read != 0).float().mean(0)), "truly": _rounded((true != 0).float().mean(0)),
-        "share": _rounded(share), "rotations": round(share[model.gradients :].sum().item(), 3), "used": round(number_of_fields_in_use(added), 2),
+        "active": round_each((read != 0).float().mean(0), 3), "truly": round_each((true != 0).float().mean(0), 3),
+        "share": round_each(share, 3), "rotations": round(share[model.gradients :].sum().item(), 3), "used": round(number_of_fields_in_use(added), 2),
         "elbo": _elbo(model, sequences, config),
         "errors": {kind: {name: rounded_mean(error(k)) for k, name in enumerate(names)} for kind, error in kinds.items()},
     }  # fmt: skip
@@ -81,9 +81,5 @@ def _elbo(model, sequences, config):
     return rounded_mean(model.sequence_log_weights(batch, torch.Generator().manual_seed(config.seed)))
 
 
-def _rounded(values):
-    return [round(value, 3) for value in values.tolist()]
-
-
 def _named(names, values):
-    return dict(zip(names, _rounded(values), strict=True))
+    return dict(zip(names, round_each(values, 3), strict=True))

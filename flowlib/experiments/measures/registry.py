@@ -51,9 +51,9 @@ def where_found(number):
     return lambda found: number(found) if found else math.nan
 
 
-def round_each(values) -> list[int]:
-    """The values of single images as whole numbers: kept for paired comparisons."""
-    return [round(value) for value in values.tolist()]
+def round_each(values, digits=None) -> list:
+    """The values of single images, rounded, to whole numbers unless digits are given: kept for paired comparisons."""
+    return [round(value, digits) for value in values.tolist()]
 
 
 def rounded_mean(values, digits=2) -> float:

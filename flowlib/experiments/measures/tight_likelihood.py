@@ -7,7 +7,7 @@ import torch
 from flowlib.data import load_sequences
 from flowlib.evaluation.annealed import annealed_likelihood, sandwich
 from flowlib.evaluation.tight import fit_proposal, importance_likelihood
-from flowlib.experiments.measures.registry import register, where_found
+from flowlib.experiments.measures.registry import register, round_each, where_found
 from flowlib.models.protocol import has_density
 
 # Images under every factor: whole sequences, sequences of frames by themselves, sequences drawn from the model.
@@ -37,14 +37,14 @@ def tight_likelihood(model, config):
         joint_of, count = sequences_of(model, batch)
         value, weighed = _estimates(joint_of(batch), generator)
         for name, one in (("sequence", value), ("sequence_importance", weighed.value), ("sequence_elbo", weighed.elbo)):
-            found[name] += rounded(one.unflatten(0, (-1, count)).sum(1))
+            found[name] += round_each(one.unflatten(0, (-1, count)).sum(1), 2)
         found["sequence_effective_samples"].append(round(weighed.effective_samples.mean().item(), 2))
         few = batch.take(rows=slice(FRAMES))
         value, weighed = _estimates(model.frame_joint(few), generator)
-        found["frame"] += rounded(value.unflatten(0, (len(few), -1)).mean(1))
+        found["frame"] += round_each(value.unflatten(0, (len(few), -1)).mean(1), 2)
         found["frame_effective_samples"].append(round(weighed.effective_samples.mean().item(), 2))
         bounds = sandwich(joint_of, batch.take(rows=slice(SIMULATED)), CHAINS, generator=generator)
-        found["gap"] += rounded((bounds.upper - bounds.lower).unflatten(0, (-1, count)).sum(1))
+        found["gap"] += round_each((bounds.upper - bounds.lower).unflatten(0, (-1, count)).sum(1), 2)
     return found | {"samples": SAMPLES, "chains": CHAINS}
 
 
@@ -59,7 +59,3 @@ def _estimates(joint, generator):
     """(annealed log p̂ (B,), the importance weights' `TightLikelihood`) of one fitted proposal."""
     proposal = fit_proposal(joint, generator)
     return annealed_likelihood(proposal, CHAINS, generator=generator).value, importance_likelihood(proposal, SAMPLES, generator)
-
-
-def rounded(values):
-    return [round(value, 2) for value in values.tolist()]
