@@ -54,8 +54,8 @@ class Config:
     """The model's own options, for instance beta 4 for the model vae."""
     latent_dim: int = 32
     """d, the size of a latent code."""
-    network: Literal["conv", "mlp"] = "conv"
-    """Encoder and decoder: convolutional, or plain fully connected."""
+    network: Literal["conv", "refined", "mlp"] = "conv"
+    """Encoder and decoder: convolutional; the same with layer norm and one more convolution at each size; or plain fully connected."""
     width: int = 16
     """Channels of the convolutional networks' finest layer; hidden layers have 16 times as many units."""
     potential_width: int = 64
@@ -92,8 +92,10 @@ class Config:
     # optimisation
     steps: int = 7000
     """Optimiser steps."""
+    optimizer: Literal["adam", "muon"] = "adam"
+    """adam; or muon for the matrices of encoder and decoder, and Adam for everything else."""
     learning_rate: float = 3e-3
-    """Adam's peak learning rate."""
+    """Peak learning rate, of Adam and of Muon, whose steps are as long."""
     adam_beta2: float = 0.999
     """Adam's memory of squared gradients: 0.999 is about 1 000 steps, 0.95 twenty, which allows larger rates."""
     schedule: Literal["cosine", "constant"] = "cosine"

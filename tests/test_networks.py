@@ -164,7 +164,7 @@ class TestLogistic:
 
 
 class TestNetworks:
-    @pytest.mark.parametrize("kind", ["conv", "mlp"])
+    @pytest.mark.parametrize("kind", ["conv", "refined", "mlp"])
     @pytest.mark.parametrize("channels, size", [(3, 28), (1, 28), (3, 64)])
     def test_shapes(self, kind, channels, size):
         encoder, decoder = build_networks(kind, channels, size, latent_dim=5, width=2)
@@ -173,7 +173,7 @@ class TestNetworks:
         assert mean.shape == log_std.shape == (4, 5) and not torch.equal(mean, log_std)
         assert decoder(mean).shape == images.shape
 
-    @pytest.mark.parametrize("kind", ["conv", "mlp"])
+    @pytest.mark.parametrize("kind", ["conv", "refined", "mlp"])
     def test_every_input_matters_and_every_output_is_free(self, kind):
         """No pixel is ignored by the encoder, none is constant in the decoder; logits have both signs."""
         torch.manual_seed(0)
@@ -184,16 +184,16 @@ class TestNetworks:
         decoded = decoder(torch.randn(8, 4))
         assert bool((decoded.std(0) > 0).all()) and decoded.min() < 0 < decoded.max()
 
-    @pytest.mark.parametrize("kind", ["conv", "mlp"])
+    @pytest.mark.parametrize("kind", ["conv", "refined", "mlp"])
     def test_width_is_what_the_option_says(self, kind):
         """`width` channels in the finest layer of conv, hidden layers of 16 × width."""
         encoder, decoder = build_networks(kind, 3, 28, latent_dim=4, width=3)
         hidden = [layer.out_features for net in (encoder, decoder) for layer in net.net if hasattr(layer, "out_features")]
-        assert hidden.count(48) == (2 if kind == "conv" else 4)
-        if kind == "conv":
+        assert hidden.count(48) == (4 if kind == "mlp" else 2)
+        if kind != "mlp":
             assert encoder.net[0].out_channels == decoder.net[-1].in_channels == 3
 
-    @pytest.mark.parametrize("kind", ["conv", "mlp"])
+    @pytest.mark.parametrize("kind", ["conv", "refined", "mlp"])
     @pytest.mark.parametrize("size", [4, 16, 17, 30, 33, 50, 64, 99, 128])
     def test_any_size(self, kind, size):
         encoder, decoder = build_networks(kind, 5, size, 3, 2)
@@ -229,7 +229,7 @@ class TestNetworks:
         assert torch.equal(set_precision(model, "float32").encode(images).mean, exact)
 
     def test_unknown_kind(self):
-        with pytest.raises(FlowlibError, match="network = 'transformer': choose one of conv, mlp"):
+        with pytest.raises(FlowlibError, match="network = 'transformer': choose one of conv, refined, mlp"):
             build_networks("transformer", 3, 28, 2, 2)
 
 
@@ -255,7 +255,7 @@ class TestModel:
         assert model.decode(model.encode(torch.rand(2, 1, 64, 64)).mean).shape == (2, 1, 64, 64)
 
     @pytest.mark.parametrize("objective", ["path", "marginal"])
-    @pytest.mark.parametrize("kind", ["conv", "mlp"])
+    @pytest.mark.parametrize("kind", ["conv", "refined", "mlp"])
     def test_every_weight_gets_a_gradient(self, kind, objective):
         from tiny import sequences
 

@@ -15,10 +15,10 @@ from flowlib.training import Trainer, new_model, trainer
 
 def state(of):
     """Weights, optimiser and history: everything that must agree bit by bit."""
-    named = of.optimizer.state_dict()["state"]
+    states = {name: optimizer.state_dict()["state"] for name, optimizer in of.optimizers.items()}
     return {
         **of.model.state_dict(),
-        **{(i, key): value for i, values in named.items() for key, value in values.items()},
+        **{(name, i, key): value for name, named in states.items() for i, values in named.items() for key, value in values.items()},
     }
 
 

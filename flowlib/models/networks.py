@@ -1,6 +1,7 @@
 """Encoders and decoders, the same for every model. Images (B, C, H, W) in [0, 1]; decoders return logits."""
 
 import copy
+from functools import partial
 
 import torch
 from torch import nn
@@ -21,9 +22,12 @@ class Network(nn.Module):
 
 
 class ConvEncoder(Network):
-    """Image → mean and log σ of q(z|x). Strided convolutions down to 8 pixels or fewer, one hidden layer of 16 × width units."""
+    """Image → mean and log σ of q(z|x). Strided convolutions down to 8 pixels or fewer, one hidden layer of 16 × width units.
 
-    def __init__(self, channels, size, latent_dim, width):
+    refined : the hidden layer is normalised (layer norm)
+    """
+
+    def __init__(self, channels, size, latent_dim, width, refined=False):
         super().__init__()
         sides, widths = _stages(size, width)
         layers = []
@@ -31,7 +35,7 @@ class ConvEncoder(Network):
             layers += [nn.Conv2d(before, after, 4, 2, 1), nn.SiLU()]
         self.net = nn.Sequential(
             *layers, nn.Flatten(),
-            nn.Linear(widths[-1] * sides[-1] ** 2, 16 * width), nn.SiLU(),
+            *_hidden(widths[-1] * sides[-1] ** 2, 16 * width, refined),
             nn.Linear(16 * width, 2 * latent_dim),
         )  # fmt: skip
 
@@ -40,19 +44,28 @@ class ConvEncoder(Network):
 
 
 class ConvDecoder(Network):
-    """Latent → logits, the encoder mirrored."""
+    """Latent → logits, the encoder mirrored.
 
-    def __init__(self, channels, size, latent_dim, width):
+    refined : the hidden layer is normalised, and each doubling of the side but the last is followed by one more convolution
+    """
+
+    def __init__(self, channels, size, latent_dim, width, refined=False):
         super().__init__()
         sides, widths = _stages(size, width)
         layers = [
-            nn.Linear(latent_dim, 16 * width), nn.SiLU(),
+            *_hidden(latent_dim, 16 * width, refined),
             nn.Linear(16 * width, widths[-1] * sides[-1] ** 2), nn.SiLU(),
             nn.Unflatten(1, (widths[-1], sides[-1], sides[-1])),
         ]  # fmt: skip
         for before, after, side in zip(widths[::-1], [*widths[-2::-1], channels], sides[-2::-1]):
             layers += [nn.ConvTranspose2d(before, after, 4, 2, 1, output_padding=side % 2), nn.SiLU()]
+            if refined and side < size:
+                layers += [nn.ConvTranspose2d(after, after, 3, 1, 1), nn.SiLU()]
         self.net = nn.Sequential(*layers[:-1])
+
+
+def _hidden(before, after, refined):
+    return [nn.Linear(before, after), *([nn.LayerNorm(after)] if refined else []), nn.SiLU()]
 
 
 class MLPEncoder(Network):
@@ -86,7 +99,11 @@ class MLPDecoder(Network):
         )  # fmt: skip
 
 
-NETWORKS = {"conv": (ConvEncoder, ConvDecoder), "mlp": (MLPEncoder, MLPDecoder)}
+NETWORKS = {
+    "conv": (ConvEncoder, ConvDecoder),
+    "refined": (partial(ConvEncoder, refined=True), partial(ConvDecoder, refined=True)),
+    "mlp": (MLPEncoder, MLPDecoder),
+}
 
 
 def build_networks(kind, channels, size, latent_dim, width, encoder=None, decoder=None):

@@ -1,4 +1,4 @@
-"""One trainer for every model of the protocol: Adam, a learning-rate schedule, checkpoints, exact resumption.
+"""One trainer for every model of the protocol: optimisers, a learning-rate schedule, checkpoints, exact resumption.
 
 Every random number of step s comes from a generator seeded by (seed, s), so a step is a pure function of the weights, the
 optimiser's state and s. An interrupted run that goes on from its checkpoint is therefore bit-identical to an uninterrupted one.
@@ -19,6 +19,7 @@ from flowlib.errors import FlowlibError
 from flowlib.models.contract import check_gradients, check_terms
 from flowlib.training import checkpoint as checkpoints
 from flowlib.training import distributed
+from flowlib.training.optimizers import build_optimizers
 
 CHECKPOINT = "checkpoint.safetensors"
 RECORD_EVERY = 50  # steps between the points of the loss curves
@@ -34,7 +35,7 @@ def step_generator(seed: int, step: int, device="cpu") -> torch.Generator:
 
 
 def learning_rate(config: Config, step: int) -> float:
-    """Adam's learning rate at a step: constant, or 5 % linear warm-up and a cosine decay to 1 % of the peak."""
+    """The learning rate at a step: constant, or 5 % linear warm-up and a cosine decay to 1 % of the peak."""
     if config.schedule == "constant":
         return config.learning_rate
     progress = step / config.steps
@@ -65,8 +66,7 @@ class Trainer:
             )
         self.model, self.sequences, self.config = model, sequences.to(self.device), config
         self.path = None if folder is None else Path(folder) / CHECKPOINT
-        learned, betas = [p for p in model.parameters() if p.requires_grad], (0.9, config.adam_beta2)
-        self.optimizer = torch.optim.Adam(learned, lr=config.learning_rate, betas=betas, fused=True)
+        self.optimizers = build_optimizers(model, config)
         self.step, self.seconds, self.history = 0, 0.0, {}
         saved = distributed.from_first(lambda: checkpoints.load(self.path) if self.path is not None and self.path.exists() else None)
         if saved is not None:
@@ -110,9 +110,10 @@ class Trainer:
                 f"a batch of {self.config.batch} does not fit into the memory of {self.device}{self._kept()}: try "
                 f"--batch-size {smaller}, or a smaller width"
             ) from error
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.config, self.step)
-        self.optimizer.step()
+        for optimizer in self.optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(self.config, self.step)
+            optimizer.step()
         self.step += 1
         return terms
 
@@ -125,12 +126,12 @@ class Trainer:
         with distributed.same_noise(len(config.factors)):
             terms = self.model.objective(batch, generator)
         check_terms(self.model, terms)
-        self.optimizer.zero_grad()
+        self.model.zero_grad()
         loss, terms = terms["loss"], {name: value.detach().clone() for name, value in terms.items()}
         distributed.average(list(terms.values()))
         self._check_finite("loss terms are", terms)
         loss.backward()
-        if not self.optimizer.state:  # the first step
+        if self.step == 0:
             check_gradients(self.model)
         distributed.average([parameter.grad for parameter in self.model.parameters() if parameter.grad is not None])
         return terms
@@ -161,27 +162,29 @@ class Trainer:
         self._check_finite("weights are", weights)
         parts = {
             "model": weights,
-            "optimizer": self._optimizer_tensors(),
+            **{name: _state_of(optimizer) for name, optimizer in self.optimizers.items()},
             "history": {name: torch.tensor(values, dtype=torch.float64, device="cpu") for name, values in self.history.items()},
             "clock": {"seconds": torch.tensor(self.seconds, dtype=torch.float64, device="cpu")},
         }
         checkpoints.save(self.path, parts, self.config, self.step)
-
-    def _optimizer_tensors(self):
-        state = self.optimizer.state_dict()["state"]
-        return {f"{index}.{name}": value for index, named in state.items() for name, value in named.items()}
 
     def _restore(self, saved):
         checkpoints.check_config(saved, self.config, self.path)
         if "clock.seconds" not in saved.tensors:
             raise FlowlibError(f"{self.path} holds weights alone, no state to go on from: remove it, or train it again")
         checkpoints.load_weights(self.model, saved.part("model"), self.path)
-        state = {}
-        for name, value in saved.part("optimizer").items():
-            index, _, key = name.partition(".")
-            state.setdefault(int(index), {})[key] = value
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+        for name, optimizer in self.optimizers.items():
+            state = {}
+            for place, value in saved.part(name).items():
+                index, _, key = place.partition(".")
+                state.setdefault(int(index), {})[key] = value
+            optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
         self.history = {name: value.tolist() for name, value in saved.part("history").items()}
         self.seconds = float(saved.tensors["clock.seconds"])
         self.step = saved.step
+
+
+def _state_of(optimizer):
+    """What an optimiser remembers, as named tensors."""
+    state = optimizer.state_dict()["state"]
+    return {f"{index}.{name}": value for index, named in state.items() for name, value in named.items()}
