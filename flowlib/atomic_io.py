@@ -49,4 +49,6 @@ def read_json(path):
     try:
         return json.loads(Path(path).read_text())
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise FlowlibError(f"{path} cannot be read ({error}); run the command that writes it again") from error
+        raise FlowlibError(
+            f"{path} cannot be read ({error}); put it back from a copy, or remove it and run the command that writes it again"
+        ) from error

@@ -7,7 +7,7 @@ import torch
 from tiny import CONFIG, trained
 
 from flowlib.training import new_model
-from flowlib.training.optimizers import A, B, C, ITERATIONS, Muon, build_optimizers, orthogonalised
+from flowlib.training.optimizers import ITERATIONS, A, B, C, Muon, build_optimizers, orthogonalised
 
 
 def matrix(rows, columns, seed=0, decades=2.0):

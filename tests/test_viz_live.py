@@ -18,6 +18,7 @@ from torch import nn
 from flowlib import viz
 from flowlib.errors import FlowlibError
 from flowlib.flows import PotentialBank
+from flowlib.models.networks import ConvDecoder
 from flowlib.viz.weights import pack, pack_network, pack_potentials
 from flowlib.viz.widget import SCRIPTS, WEB, asset
 
@@ -42,6 +43,14 @@ def plain(dim=5, activation=nn.SiLU):
 def convolutional(dim=5, kernel=4, stride=2, padding=1):
     return vivid(lambda: nn.Linear(dim, 16), nn.SiLU, lambda: nn.Linear(16, 36), lambda: nn.Unflatten(1, (6, 2, 3)), nn.SiLU,
                  lambda: nn.ConvTranspose2d(6, 4, kernel, stride, padding), nn.SiLU, lambda: nn.ConvTranspose2d(4, 3, 4, 2, 1))  # fmt: skip
+
+
+def refined(dim=5):
+    """The package's own decoder, with scales and shifts of its layer norm that differ."""
+    network = vivid(lambda: ConvDecoder(3, 16, dim, 2, refined=True))[0].net
+    for parameter in network[1].parameters():
+        parameter.data += torch.randn_like(parameter)
+    return network
 
 
 def grey(dim=5):
@@ -78,8 +87,8 @@ def gradient(bank, z, t, k):
 @needs_browser
 @pytest.mark.parametrize("network", [
     plain(), plain(activation=nn.Tanh), plain(activation=nn.ReLU), plain(activation=nn.Sigmoid), convolutional(), grey(),
-    convolutional(kernel=3, stride=1, padding=0),
-], ids=["silu", "tanh", "relu", "sigmoid", "convolutional", "grey", "stride 1"])  # fmt: skip
+    convolutional(kernel=3, stride=1, padding=0), refined(),
+], ids=["silu", "tanh", "relu", "sigmoid", "convolutional", "grey", "stride 1", "refined"])  # fmt: skip
 def test_the_page_decodes_as_torch_does(page, network):
     z = codes(3)
     page.open(live(network, moving(), z))

@@ -35,7 +35,7 @@ def pack(array, precision):
 def pack_network(decoder, codes, precision="float16", logits=True):
     """What the page needs to decode codes (N, d), and the image (c, H, W) that it will show for the first one.
 
-    `decoder` : latents to images (c, H, W), an nn.Sequential (or a module that holds one as `net`) of Linear, ConvTranspose2d, Unflatten,
+    `decoder` : latents to images (c, H, W), an nn.Sequential (or a module that holds one as `net`) of Linear, LayerNorm, ConvTranspose2d, Unflatten,
     Flatten, SiLU, Tanh, ReLU and Sigmoid;  `logits` : whether a sigmoid follows. Raises FlowlibError for anything else.
     """
     network = getattr(decoder, "net", decoder)
@@ -63,6 +63,8 @@ def _pack_layer(module, precision):
         return {"kind": "shape", "shape": list(module.unflattened_size)}
     if isinstance(module, nn.Linear) and module.bias is not None:
         return {"kind": "linear", **_pack_weights(module, precision)}
+    if isinstance(module, nn.LayerNorm) and module.weight is not None and len(module.normalized_shape) == 1:
+        return {"kind": "norm", "eps": module.eps, **_pack_weights(module, "float16")}
     if isinstance(module, nn.ConvTranspose2d) and module.bias is not None:
         plain = (module.groups, module.dilation, module.output_padding) == (1, (1, 1), (0, 0))
         (stride, *strides), (padding, *paddings) = module.stride, module.padding
@@ -70,7 +72,7 @@ def _pack_layer(module, precision):
             shape = {"size": list(module.weight.shape), "stride": stride, "padding": padding}
             return {"kind": "conv", **shape, **_pack_weights(module, precision)}
     raise FlowlibError(
-        f"layer {module} cannot run in a page; use Linear, ConvTranspose2d (no groups, dilation or output "
+        f"layer {module} cannot run in a page; use Linear, LayerNorm, ConvTranspose2d (no groups, dilation or output "
         "padding), both with bias, Unflatten, SiLU, Tanh, ReLU or Sigmoid"
     )
 

@@ -28,6 +28,12 @@ function transposed(W, y, m) { // Wᵀ y
   return x;
 }
 
+function normalise(layer, x) { // mean 0 and variance 1, then each number's own scale and shift
+  const mean = x.reduce((sum, v) => sum + v, 0) / x.length;
+  const variance = x.reduce((sum, v) => sum + (v - mean) ** 2, 0) / x.length;
+  return x.map((v, i) => (v - mean) / Math.sqrt(variance + layer.eps) * layer.W[i] + layer.b[i]);
+}
+
 // A transposed convolution: every pixel of x (n, h, w) adds its patch, W (out, rows, columns, n) times its n channels.
 function convolve(layer, x, shape) {
   const [n, h, w] = shape, [, out, rows, columns] = layer.size, {stride, padding} = layer;
@@ -55,6 +61,7 @@ function decode(z) { // the image (C, H, W) in [0, 1], flat
   for (const layer of d.layers) {
     if (layer.kind === "linear") x = product(layer.W, x, Float32Array.from(layer.b));
     else if (layer.kind === "conv") x = convolve(layer, x, shape);
+    else if (layer.kind === "norm") x = normalise(layer, x);
     else if (layer.kind === "shape") shape = layer.shape.slice();
     else x = x.map(functions[layer.kind]);
   }
