@@ -2,6 +2,7 @@
 
     OMP_NUM_THREADS=1 python benchmarks/steps.py             # of EQUAL_TIME, into benchmarks/steps.json
     OMP_NUM_THREADS=1 python benchmarks/steps.py logistic    # with this likelihood, those of `bits`, into benchmarks/steps-logistic.json
+    OMP_NUM_THREADS=1 python benchmarks/steps.py sharp       # with refined networks and Muon, into benchmarks/steps-sharp.json
 
 The median of fifteen rounds (of three in steps.json), in each of which every method makes 60 steps after 5 that are not counted.
 """
@@ -14,7 +15,7 @@ from pathlib import Path
 from preset import seconds_of_a_step
 
 from flowlib.data import load_sequences
-from flowlib.experiments.settings import BASE, EQUAL_TIME, IN_BITS, method
+from flowlib.experiments.settings import BASE, EQUAL_TIME, IN_BITS, SHARP, SHARP_STEPS, method
 
 ROUNDS, COUNTED = 15, 60
 
@@ -26,9 +27,13 @@ def measured(settings):
     return {label: round(1000 * statistics.median(one[label] for one in rounds), 1) for label in settings}
 
 
-def main(likelihood=""):
-    settings = {label: EQUAL_TIME[label] | {"likelihood": likelihood} for label in IN_BITS} if likelihood else EQUAL_TIME
-    path = Path(__file__).with_name(f"steps-{likelihood}.json" if likelihood else "steps.json")
+VARIANTS = {"": {}, "logistic": {"likelihood": "logistic"}, "sharp": SHARP}
+LABELS = {"": EQUAL_TIME, "logistic": IN_BITS, "sharp": SHARP_STEPS}
+
+
+def main(variant=""):
+    settings = {label: EQUAL_TIME[label] | VARIANTS[variant] for label in LABELS[variant]}
+    path = Path(__file__).with_name(f"steps-{variant}.json" if variant else "steps.json")
     path.write_text(json.dumps(measured(settings), indent=2) + "\n")
     print(path.read_text(), end="")
 

@@ -17,6 +17,11 @@ from flowlib.experiments.settings import (
     ROOMS_SEARCH,
     SCENES,
     SEARCH_BASE,
+    SHARP_BASE,
+    SHARP_RATES,
+    SHARP_SEARCH_BASE,
+    SHARP_STEPS,
+    SHARPENED,
     SHORT_BASE,
     STUDIO,
     UNLABELLED,
@@ -61,6 +66,13 @@ def _equal_time_search():
         f"{label} {number}": method(**setting | {"learning_rate": rate, "adam_beta2": memory}, base=timed(label, SEARCH_BASE))
         for label, setting in EQUAL_TIME.items()
         for number, (memory, rate) in enumerate((memory, rate) for memory in (0.95, 0.999) for rate in RATES)
+    }  # fmt: skip
+
+
+def _sharp_search():
+    return {
+        f"{label} {number}": method(**SHARPENED[label] | {"learning_rate": rate}, base=timed(label, SHARP_SEARCH_BASE, SHARP_STEPS))
+        for label in SHARP_STEPS for number, rate in enumerate(SHARP_RATES)
     }  # fmt: skip
 
 
@@ -210,6 +222,13 @@ EXPERIMENTS = {
         "as equal-time, at the full length of `make train`",
         equal_time(("flow without noise", "PoFlow", "linear motion", "linear motion, skew", "SlowVAE"), FULL_BASE),
         ("equivariance", "ladder", "long", "other_images", "swap", "tight_likelihood"),
+    ),
+    "sharp-search": Experiment(
+        "the rate of refined networks with Muon, equal processor time for every method", _sharp_search(), ("validation",), (0,)
+    ),
+    "sharp": Experiment(
+        "as equal-time-full, in the same time, with refined networks and Muon: how much of the error is the decoder's?",
+        equal_time(SHARP_STEPS, SHARP_BASE, SHARP_STEPS, SHARPENED), ("equivariance", "ladder", "long", "long_limit"),
     ),
     "labels": Experiment(
         "the flow of `equal-time-full` beyond T: which label, and at which place?",

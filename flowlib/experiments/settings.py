@@ -82,7 +82,15 @@ MILLISECONDS = {
 }  # fmt: skip
 # The same with the logistic likelihood (benchmarks/steps-logistic.json).
 IN_BITS = {"flow without noise": 27.0, "PoFlow": 49.7, "linear motion": 24.5, "linear motion, skew": 24.4, "SlowVAE": 26.6}
+# The same with networks that draw more sharply in the same time (benchmarks/steps-sharp.json).
+SHARP = {"network": "refined", "optimizer": "muon"}
+SHARP_STEPS = {"flow without noise": 45.9, "PoFlow": 68.0, "linear motion": 43.6, "SlowVAE": 45.0}
 EQUAL_TIME = {label: CHOSEN.get(label, {"model": "flow"} | NOISELESS) | {"adam_beta2": 0.95} for label in MILLISECONDS}
+# Rates for networks that draw more sharply, chosen by `sharp-search` in the same way.
+SHARP_RATES = (3e-3, 4.5e-3, 6e-3)
+SHARPENED = {label: EQUAL_TIME[label] | SHARP | {"learning_rate": 4.5e-3} for label in SHARP_STEPS}
+SHARP_BASE = dataclasses.replace(BASE, steps=preset("tutorial-sharp").steps)
+SHARP_SEARCH_BASE = dataclasses.replace(SHARP_BASE, steps=1500, validation=1000)
 # Without labels: sequences of four large steps, all of whose frames are read and decoded, so fewer sequences a step.
 MIXED = {"network": "mlp", "potential_width": 32, "starts": "mixed", "horizon": 4, "checkpoint_every": 1000}
 UNLABELLED = dataclasses.replace(BASE, batch_size=24, steps=1200, learning_rate=6e-3, **MIXED)
@@ -93,6 +101,6 @@ def timed(label, base, milliseconds=MILLISECONDS) -> Config:
     return dataclasses.replace(base, steps=round(base.steps * milliseconds["flow without noise"] / milliseconds[label]))
 
 
-def equal_time(labels, base=BASE, milliseconds=MILLISECONDS, **changes) -> dict[str, Config]:
+def equal_time(labels, base=BASE, milliseconds=MILLISECONDS, settings=EQUAL_TIME, **changes) -> dict[str, Config]:
     """Label → configuration of methods that train for as long as the flow without noise in the steps of `base`."""
-    return {label: method(**EQUAL_TIME[label] | changes, base=timed(label, base, milliseconds)) for label in labels}
+    return {label: method(**settings[label] | changes, base=timed(label, base, milliseconds)) for label in labels}
