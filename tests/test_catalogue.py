@@ -11,7 +11,7 @@ from flowlib.errors import FlowlibError
 from flowlib.experiments.catalogue import EXPERIMENTS, experiment
 from flowlib.experiments.measures.equivariance import mean_error
 from flowlib.experiments.runner import differences, unfinished
-from flowlib.experiments.settings import BASE, CHOSEN, IN_BITS, MILLISECONDS, candidates
+from flowlib.experiments.settings import BASE, CHOSEN, FULL_BASE, IN_BITS, MILLISECONDS, SHARP_BASE, SHARP_STEPS, candidates
 from flowlib.experiments.tables import best_candidates, read_results
 from flowlib.models import build_model
 
@@ -43,18 +43,26 @@ def test_every_method_is_searched_alike():
 
 
 @pytest.mark.parametrize(
-    "name", ["equal-time", "equal-time-nats", "equal-time-full", "equal-time-search", "unseen-equal-time", "labels", "bits"]
+    "name",
+    ["equal-time", "equal-time-nats", "equal-time-full", "equal-time-search", "unseen-equal-time", "labels", "bits", "sharp", "sharp-search"],
 )
 def test_at_equal_time_only_the_number_of_steps_differs(name):
     methods = experiment(name).methods
     for option in set(SHARED) - {"steps"}:
         assert len({getattr(config, option) for config in methods.values()}) == 1, option
-    milliseconds, measured = (IN_BITS, "steps-logistic.json") if name == "bits" else (MILLISECONDS, "steps.json")
+    others = {"bits": (IN_BITS, "steps-logistic.json"), "sharp": (SHARP_STEPS, "steps-sharp.json")}
+    milliseconds, measured = others.get(name.removesuffix("-search"), (MILLISECONDS, "steps.json"))
     assert milliseconds == json.loads((BENCHMARKS / measured).read_text())
     for label, config in methods.items():
         step = milliseconds[label.rsplit(" ", 1)[0] if name.endswith("search") else label]
         first = next(iter(methods.values()))
         assert config.steps * step == pytest.approx(first.steps * milliseconds["flow without noise"], rel=1e-3), label
+
+
+def test_sharper_networks_get_no_more_time():
+    """The flow's steps take as long as those of `equal-time-full`, within a per cent."""
+    times = [base.steps * step["flow without noise"] for base, step in ((SHARP_BASE, SHARP_STEPS), (FULL_BASE, MILLISECONDS))]
+    assert times[0] == pytest.approx(times[1], rel=0.01)
 
 
 def test_every_configuration_can_be_built():
@@ -71,6 +79,7 @@ def test_every_configuration_can_be_built():
         ("rooms-search", "rooms"),
         ("equal-time-search", "equal-time"),
         ("equal-time-search", "equal-time-full"),
+        ("sharp-search", "sharp"),
     ],
 )
 def test_the_search_chose_what_the_comparison_uses(search, used):

@@ -86,9 +86,9 @@ IN_BITS = {"flow without noise": 27.0, "PoFlow": 49.7, "linear motion": 24.5, "l
 SHARP = {"network": "refined", "optimizer": "muon"}
 SHARP_STEPS = {"flow without noise": 45.9, "PoFlow": 68.0, "linear motion": 43.6, "SlowVAE": 45.0}
 EQUAL_TIME = {label: CHOSEN.get(label, {"model": "flow"} | NOISELESS) | {"adam_beta2": 0.95} for label in MILLISECONDS}
-# Rates for networks that draw more sharply, chosen by `sharp-search` in the same way.
+# With networks that draw more sharply `sharp-search` chose the same rate again, the largest that it tried.
 SHARP_RATES = (3e-3, 4.5e-3, 6e-3)
-SHARPENED = {label: EQUAL_TIME[label] | SHARP | {"learning_rate": 4.5e-3} for label in SHARP_STEPS}
+SHARPENED = {label: EQUAL_TIME[label] | SHARP for label in SHARP_STEPS}
 SHARP_BASE = dataclasses.replace(BASE, steps=preset("tutorial-sharp").steps)
 SHARP_SEARCH_BASE = dataclasses.replace(SHARP_BASE, steps=1500, validation=1000)
 # Without labels: sequences of four large steps, all of whose frames are read and decoded, so fewer sequences a step.
