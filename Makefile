@@ -16,7 +16,7 @@ help:            ## show this list
 	@awk '/^[a-z-]+:.*## / { name = $$0; sub(/:.*/, "", name); sub(/.*## /, ""); printf "  make %-13s%s\n", name, $$0 }' Makefile
 
 train: $(READY)  ## train the model on the embedded digits (options in ARGS="…"); goes on where it stopped
-	$(PY) -m flowlib train --preset tutorial-noiseless $(ARGS)
+	$(PY) -m flowlib train --preset tutorial-sharp $(ARGS)
 
 book: $(READY)   ## build the site from the committed outputs into _build/html
 	$(VENV)/bin/jupyter-book build . --quiet $(BOOK_FLAGS)

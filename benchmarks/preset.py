@@ -1,4 +1,4 @@
-"""The search behind the preset of `make train`: equal processor time for each candidate, on one thread.
+"""The search behind the presets tutorial-mnist and tutorial-noiseless: equal processor time for each candidate, on one thread.
 
     OMP_NUM_THREADS=1 python benchmarks/preset.py [NAME …] [--seconds 40] [--seed 0]
 

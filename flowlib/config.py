@@ -187,7 +187,8 @@ PRESETS = {
     "tutorial-noiseless": Config(batch_size=63, steps=15_000, learning_rate=6e-3, adam_beta2=0.95, prior="none"),
     # The same with refined networks and Muon, which draw more sharply in the same time.
     "tutorial-sharp": Config(
-        batch_size=63, steps=7900, learning_rate=6e-3, adam_beta2=0.95, prior="none", hj_penalty="none", network="refined", optimizer="muon"
+        batch_size=63, steps=7900, learning_rate=6e-3, adam_beta2=0.95, prior="none", hj_penalty="none", network="refined", optimizer="muon",
+        checkpoint_every=1000,
     ),
     # Ten minutes.
     "tutorial-shapes": Config(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from flowlib.config import from_values
+from flowlib.config import from_values, preset
 from flowlib.errors import FlowlibError
 from flowlib.experiments.catalogue import EXPERIMENTS, experiment
 from flowlib.experiments.measures.equivariance import mean_error
@@ -63,6 +63,10 @@ def test_sharper_networks_get_no_more_time():
     """The flow's steps take as long as those of `equal-time-full`, within a per cent."""
     times = [base.steps * step["flow without noise"] for base, step in ((SHARP_BASE, SHARP_STEPS), (FULL_BASE, MILLISECONDS))]
     assert times[0] == pytest.approx(times[1], rel=0.01)
+
+
+def test_make_train_is_the_flow_of_the_experiment():
+    assert experiment("sharp").methods["flow without noise"] == preset("tutorial-sharp")
 
 
 def test_every_configuration_can_be_built():

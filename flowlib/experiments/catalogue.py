@@ -219,7 +219,7 @@ EXPERIMENTS = {
         equal_time(("flow without noise", "PoFlow", "linear motion", "linear motion, skew")), ("tight_likelihood",),
     ),
     "equal-time-full": Experiment(
-        "as equal-time, at the full length of `make train`",
+        "as equal-time, five times as long",
         equal_time(("flow without noise", "PoFlow", "linear motion", "linear motion, skew", "SlowVAE"), FULL_BASE),
         ("equivariance", "ladder", "long", "other_images", "swap", "tight_likelihood"),
     ),
@@ -265,7 +265,7 @@ EXPERIMENTS = {
         {label: method(**EQUAL_TIME[label], base=STUDIO) for label in STILL}, ("equivariance", "likelihood", "pairs", "references"),
     ),
     "bits": Experiment(
-        "a proper likelihood of 8-bit values, equal processor time, at the full length of `make train`",
+        "a proper likelihood of 8-bit values, equal processor time, as long as in equal-time-full",
         equal_time(IN_BITS, FULL_BASE, IN_BITS, likelihood="logistic"),
         ("equivariance", "fitted_likelihood", "tight_likelihood"),
     ),
