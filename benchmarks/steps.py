@@ -7,9 +7,9 @@
 The median of fifteen rounds (of three in steps.json), in each of which every method makes 60 steps after 5 that are not counted.
 """
 
+import argparse
 import json
 import statistics
-import sys
 from pathlib import Path
 
 from preset import seconds_of_a_step
@@ -39,4 +39,6 @@ def main(variant=""):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("variant", nargs="?", default="", choices=tuple(VARIANTS))
+    main(parser.parse_args().variant)

@@ -90,7 +90,8 @@ def evaluate(model, data=None, seed=0, progress=lambda text: None) -> dict:
     Raises FlowlibError for data that the model cannot read.
     """
     if not callable(getattr(model, "transport", None)):
-        raise FlowlibError(f"model is a {type(model).__name__}: give a model, such as flowlib.load({str(model)!r}) returns")
+        named = repr(str(model)) if isinstance(model, str | Path) else "RUN"
+        raise FlowlibError(f"model is a {type(model).__name__}: give a model, such as flowlib.load({named}) returns")
     source = load_sequences(model.config, "test") if data is None else data
     if not isinstance(source, Source):
         raise FlowlibError(f"data of type {type(source).__name__}: give a source, such as data.ImageSequences(images, factors), or None")

@@ -2,6 +2,7 @@
 
 import contextlib
 import runpy
+import sys
 from pathlib import Path
 
 import flowlib
@@ -33,11 +34,12 @@ def load_plugin(path):
     """Run a user's own Python file, for what it registers. Raises FlowlibError where it is not there, or fails."""
     if path is None:
         return
+    sys.path.insert(0, str(path.resolve().parent))  # as for a script: what lies beside it can be imported
     try:
         runpy.run_path(str(path))
     except FlowlibError:
         raise
-    except Exception as error:  # it may do anything
+    except (Exception, SystemExit) as error:  # it may do anything
         raise FlowlibError(f"--plugin {path} fails with {type(error).__name__}: {error}") from error
 
 

@@ -55,7 +55,7 @@ class Config:
     latent_dim: int = 32
     """d, the size of a latent code."""
     network: Literal["conv", "refined", "mlp"] = "conv"
-    """Encoder and decoder: convolutional; the same with layer norm and one more convolution at each size; or plain fully connected."""
+    """Encoder and decoder: convolutional; the same, refined by layer norm and more convolutions in the decoder; or plain fully connected."""
     width: int = 16
     """Channels of the convolutional networks' finest layer; hidden layers have 16 times as many units."""
     potential_width: int = 64

@@ -1,13 +1,17 @@
 """Data that change after a run has begun: the run is neither gone on with nor evaluated, for others would be held out."""
 
+import os
+
 import numpy as np
 import pytest
+import torch
 from cli_runs import here  # noqa: F401
 from test_own_data import ARGUMENTS, SMALL, arrays, few, photos  # noqa: F401
 
 import flowlib
 from flowlib import cli
 from flowlib.config import Config, differences, from_json
+from flowlib.data import MixedSequences
 from flowlib.errors import FlowlibError
 
 
@@ -56,6 +60,25 @@ class TestFolder:
         (photos / "0.png").write_bytes(same)
         assert cli.main(command) == 0 and cli.main(["evaluate", "run"]) == 0
 
+    def test_names_that_are_no_utf8(self, here, photos):  # noqa: F811
+        (photos / "0.png").rename(os.fsdecode(os.fsencode(photos) + b"/\xe9.png"))
+        assert cli.main(["train", "--data", str(photos), "--out", "run", *ARGUMENTS]) == 0
+
+    def test_other_data_are_not_called_changed(self, here, photos, capsys):  # noqa: F811
+        command = ["train", "--out", "run", *ARGUMENTS]
+        assert cli.main([*command, "--data", str(photos)]) == 0
+        np.savez("own.npz", **arrays())
+        said = message(capsys, [*command, "--data", "own.npz"])
+        assert "holds another run (data = " in said and "photos" in said and "changed" not in said and "digest" not in said
+
+    def test_a_lost_configuration_is_written_again(self, here, photos, capsys):  # noqa: F811
+        command = ["train", "--data", str(photos), "--out", "run", *ARGUMENTS]
+        assert cli.main(command) == 0
+        before = (here / "run" / "config.json").read_text()
+        (here / "run" / "config.json").unlink()
+        assert "another configuration — seed: 0 there, 3 asked for" in message(capsys, [*command, "--seed", "3"])
+        assert cli.main(command) == 0 and (here / "run" / "config.json").read_text() == before
+
     def test_a_run_from_before_digests_were_taken(self, here, photos):  # noqa: F811
         command = ["train", "--data", str(photos), "--out", "run", *ARGUMENTS]
         assert cli.main([*command, "--data-digest", ""]) == 0
@@ -92,4 +115,7 @@ class TestFileAndArrays:
             flowlib.ImageSequences(images, ("scale", "rotation"), 2, starts="late").digest(),
             flowlib.ImageSequences(images[::-1].copy(), ("scale", "rotation"), 2).digest(),
         }
-        assert len(digests) == 3 and flowlib.ImageSequences(images.copy(), ("scale", "rotation"), 2).digest() in digests
+        learned = flowlib.ImageSequences(torch.as_tensor(images / 255.0, dtype=torch.float32).requires_grad_(), ("scale", "rotation"), 2)
+        digests.add(learned.digest())
+        digests |= {MixedSequences(learned, activity).digest() for activity in (0.2, 0.4)}
+        assert len(digests) == 6 and flowlib.ImageSequences(images.copy(), ("scale", "rotation"), 2).digest() in digests

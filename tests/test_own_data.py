@@ -170,10 +170,12 @@ class TestCommandLine:
 
     def test_a_plugin(self, here, photos):
         """A file with a transformation that needs what stands beside it, and with a model."""
-        Path("own.py").write_text(PLUGIN)
+        Path("plug").mkdir()
+        Path("plug/own.py").write_text(PLUGIN)
+        Path("plug/beside_the_plugin.py").write_text("STRENGTH = 0.5")
         asked = ["--data", str(photos), "--factors", "fade", "shear", "--model", "own-flow", "--out", "run", *ARGUMENTS]
-        assert cli.main(["train", *asked, "--plugin", "own.py"]) == 0
-        assert cli.main(["evaluate", "run", "--plugin", "own.py"]) == 0
+        assert cli.main(["train", *asked, "--plugin", "plug/own.py"]) == 0
+        assert cli.main(["evaluate", "run", "--plugin", "plug/own.py"]) == 0
         metrics = read_json(here / "run" / "metrics.json")
         assert set(metrics["equivariance"]) == {"fade", "shear"}
 
@@ -182,8 +184,7 @@ PLUGIN = """
 import torch
 import flowlib
 from flowlib.models import FlowVAE, register
-
-STRENGTH = 0.5
+from beside_the_plugin import STRENGTH
 
 @flowlib.transformation("fade")
 def fade(images, strength):
@@ -215,7 +216,7 @@ class TestWrongTypesInPython:
         for line, found in zip(said, ("(2, 1, 18, 18) of torch.uint8", "(2, 3, 18, 18) of torch.float32", "a ndarray"), strict=True):
             assert line.startswith(f"images are {found}: give a tensor (B, 1, 18, 18) of floats in [0, 1]")
 
-    @pytest.mark.parametrize("steps", [float("nan"), float("inf"), "8", None])
+    @pytest.mark.parametrize("steps", [float("nan"), float("inf"), "8", None, torch.ones(2)])
     def test_transport(self, model, steps):
         with pytest.raises(FlowlibError, match="give finite numbers"):
             model.transport(torch.zeros(1, 2), 0, steps)
@@ -315,7 +316,13 @@ class TestRefused:
         assert "labels cannot be read as numbers" in self.train(capsys, path)
 
     @pytest.mark.parametrize(
-        "content, message", [("1/0", "ZeroDivisionError: division by zero"), (None, "FileNotFoundError"), ("(", "SyntaxError")]
+        "content, message",
+        [
+            ("1/0", "ZeroDivisionError: division by zero"),
+            (None, "FileNotFoundError"),
+            ("(", "SyntaxError"),
+            ("import sys; sys.exit(0)", "SystemExit"),
+        ],
     )
     def test_a_plugin_that_fails(self, capsys, photos, tmp_path_factory, content, message):
         file = tmp_path_factory.mktemp("plugin") / "own.py"

@@ -53,7 +53,7 @@ class TestRunFolder:
 
     def test_a_broken_configuration_is_said(self, tmp_path):
         (tmp_path / CONFIG_NAME).write_text("{")
-        with pytest.raises(FlowlibError, match="config.json cannot be read as a configuration"):
+        with pytest.raises(FlowlibError, match="config.json cannot be read .*put it back from a copy, or remove it"):
             self.claim(tmp_path)
 
     def test_a_file_in_the_way(self, tmp_path):

@@ -246,15 +246,23 @@ class TestRecorded:
         with pytest.raises(FlowlibError, match="the dataset must yield .* KeyError: 'frames of this index'"):
             DatasetSequences(Missing())
 
-    @pytest.mark.parametrize("workers", [0, 2])
-    def test_a_dataset_without_labels(self, workers):
-        made, array = DatasetSequences(list(FRAMES), ("a", "b"), workers=workers), RecordedSequences(FRAMES, None, ("a", "b"))
+    def test_a_dataset_some_of_whose_items_have_labels(self):
+        items = [(FRAMES[0], 0)] * 70 + [FRAMES[0]] * 3
+        for some in (items, items[::-1]):
+            with pytest.raises(FlowlibError, match="the dataset must yield|some items of the dataset have a label and some have none"):
+                DatasetSequences(some, ("a",)).training_batch(200, 1, torch.Generator().manual_seed(0))
+
+    @pytest.mark.parametrize("workers, wrap", [(0, list), (2, list), (0, torch.utils.data.TensorDataset)])
+    def test_a_dataset_without_labels(self, workers, wrap):
+        made, array = DatasetSequences(wrap(FRAMES), ("a", "b"), workers=workers), RecordedSequences(FRAMES, None, ("a", "b"))
         assert not made.labelled and len(made) == 11
         one, other = (source.training_batch(6, 1, torch.Generator().manual_seed(0)) for source in (made, array))
         assert torch.equal(one.frames, other.frames) and one.factor.tolist() == [-1] * 6
 
     def test_names_that_are_one_word(self):
-        for make in (lambda: RecordedSequences(FRAMES, LABELS, "ab"), lambda: ImageSequences(pictures(), "shear")):
+        for make in (
+            lambda: RecordedSequences(FRAMES, LABELS, "ab"), lambda: ImageSequences(pictures(), "shear"), lambda: ImageSequences(pictures(), 5),
+        ):  # fmt: skip
             with pytest.raises(FlowlibError, match="give names in a tuple"):
                 make()
 

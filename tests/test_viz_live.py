@@ -191,6 +191,8 @@ def test_packing_a_network_leaves_it_as_it_is_and_bytes_are_near():
     (lambda: live(plain(), moving(), codes(1)[0]), "2 axes"),
     (lambda: live(plain()[:-1], moving(), codes(1)), r"\(12,\).*Unflatten"),
     (lambda: live(nn.Sequential(nn.GRU(3, 3)), moving(), codes(1)), "GRU.*cannot run"),
+    (lambda: live(nn.Sequential(nn.LayerNorm(5, bias=False), *plain()), moving(), codes(1)), "LayerNorm.*cannot run"),
+    (lambda: live(nn.Sequential(*plain(), nn.LayerNorm(2)), moving(), codes(1)), "LayerNorm after Unflatten cannot run"),
     (lambda: live(nn.GRU(3, 3), moving(), codes(1)), "GRU.*cannot run"),
     (lambda: live(nn.Sequential(nn.Linear(5, 3, bias=False)), moving(), codes(1)), "with bias"),
     (lambda: live(plain(), moving(), codes(1), precision="int4"), "int4.*int8"),

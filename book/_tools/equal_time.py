@@ -13,17 +13,18 @@ NOISELESS = "flow without noise"
 VALUES = 9 * 3 * 28**2  # of a sequence of digits
 
 
-def equal_time_error(equal, full):
+def equal_time_error(equal, full, sharp):
     """The errors, as (sentence, {condition: holds})."""
-    short, long = ({label: tables.average(rows, pixels) for label, rows in runs.items()} for runs in (equal, full))
-    found, later = (_against(runs, per_image) for runs in (equal, full))
+    short, long, drawn = ({label: tables.average(rows, pixels) for label, rows in runs.items()} for runs in (equal, full, sharp))
+    found, later, last = (_against(runs, per_image) for runs in (equal, full, sharp))
     linear = min((LINEAR, TURN), key=short.get)
     text = (
-        "**At equal processor time: ahead of PoFlow at once, of a linear motion with time.** Without noise between frames, and with Adam's β₂ (its memory of squared gradients) searched for all, the flow errs "
+        "**At equal processor time: ahead of PoFlow at once, of a linear motion with time.** Without noise, and with Adam's β₂ (its memory of squared gradients) searched for all, the flow errs "
         f"{short[NOISELESS]:.0f} pixels after {steps(equal)} steps; in the same time PoFlow errs {short[PRIOR_FREE]:.0f}, a linear motion {short[linear]:.0f} (p = {found[linear].p:.2f}) and "
-        f"SlowVAE {short[SLOW]:.0f}, or {_moved_best(equal[SLOW]):.0f} where the best of four operators moves its codes. After {steps(full)} steps (`make train`) it errs "
+        f"SlowVAE {short[SLOW]:.0f}, or {_moved_best(equal[SLOW]):.0f} where the best of four operators moves its codes. After {steps(full)} steps it errs "
         f"{long[NOISELESS]:.0f}, on every factor less than PoFlow ({long[PRIOR_FREE]:.0f}, {_chance(later[PRIOR_FREE].p)}), a linear motion ({long[LINEAR]:.0f}, {_chance(later[LINEAR].p)}) "
-        f"and SlowVAE ({long[SLOW]:.0f}, or {_moved_best(full[SLOW]):.0f})."
+        f"and SlowVAE ({long[SLOW]:.0f}, or {_moved_best(full[SLOW]):.0f}). In the same time with sharper networks (`make train`) it errs {drawn[NOISELESS]:.0f}: PoFlow "
+        f"{drawn[PRIOR_FREE]:.0f} ({_chance(last[PRIOR_FREE].p)}), a linear motion {drawn[LINEAR]:.0f} ({_chance(last[LINEAR].p)}), SlowVAE {drawn[SLOW]:.0f}, or {_moved_best(sharp[SLOW]):.0f}."
     )
     return text, {
         "below PoFlow on every factor": below_on_every_factor(equal[NOISELESS], equal[PRIOR_FREE]),
@@ -32,6 +33,9 @@ def equal_time_error(equal, full):
         "below all on every factor in the end": all(below_on_every_factor(full[NOISELESS], full[label]) for label in later),
         "clear in the end": all(one.clear and one.mean < 0 for one in later.values()),
         "free is the better linear motion": long[LINEAR] < long[TURN],
+        "sharper for all": all(drawn[label] < long[label] for label in drawn if label != SLOW),
+        "below all on every factor where sharper": all(below_on_every_factor(sharp[NOISELESS], sharp[label]) for label in last),
+        "clear where sharper": all(one.clear and one.mean < 0 for one in last.values()),
     }  # fmt: skip
 
 

@@ -36,12 +36,25 @@ TOGETHER = (*FLOWS, LINEAR, TURN, OWN_MATRIX)  # their motion is learned togethe
 
 def verdicts(read=tables.read_results) -> list[str]:
     """All of them, in the order of the chapter."""
-    names = "comparison", "operators", "longer", "ablations", "apart", "composed", "tight", "equal-time", "equal-time-full", "search", "bits"
-    comparison, operators, longer, ablations, apart, programs, short, equal, full, search, bits = (
+    names = (
+        "comparison",
+        "operators",
+        "longer",
+        "ablations",
+        "apart",
+        "composed",
+        "tight",
+        "equal-time",
+        "equal-time-full",
+        "sharp",
+        "search",
+        "bits",
+    )
+    comparison, operators, longer, ablations, apart, programs, short, equal, full, sharp, search, bits = (
         tables.by_method(read(name)) for name in names
     )
     made = [
-        _error(comparison, longer), _operator(comparison, operators), _turn(comparison, search), equal_time_error(equal, full), equal_time_bits(bits, full),
+        _error(comparison, longer), _operator(comparison, operators), _turn(comparison, search), equal_time_error(equal, full, sharp), equal_time_bits(bits, full),
         _sequence(comparison, short), _frame(short), _poflow(comparison, longer),
         _labels(comparison), _composition(comparison), _extrapolation(comparison), _parts(ablations),
         _noise(ablations, apart), _programs(comparison, programs, equal),

@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import os
 from pathlib import Path
 
 import numpy as np
@@ -107,7 +108,7 @@ def digest(path) -> str:
 def _digest(files, folder):
     found = hashlib.sha256()
     for file, _ in files:
-        found.update(file.relative_to(folder).as_posix().encode() + b"\0")
+        found.update(os.fsencode(file.relative_to(folder).as_posix()) + b"\0")
         with open(file, "rb") as opened:
             found.update(hashlib.file_digest(opened, "sha256").digest())
     return found.hexdigest()[:16]

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from flowlib.data.batch import Batch
 from flowlib.data.factorial import FactorialSequences
+from flowlib.data.sequences import digest_of
 from flowlib.data.source import Source
 from flowlib.errors import FlowlibError
 
@@ -32,6 +33,10 @@ class MixedSequences(Source):
 
     def __len__(self):
         return len(self.source)
+
+    def digest(self) -> str:
+        own = self.source.digest()
+        return own and digest_of(own, f"{self.activity}")
 
     def to(self, device) -> "MixedSequences":
         self.source.to(device)

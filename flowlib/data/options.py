@@ -13,7 +13,7 @@ def refuse(config: Config, kind: str, *names: str):
 
 def names_of(factors) -> tuple[str, ...]:
     """The names of factors as a tuple; raises FlowlibError for a text, whose letters Python would take for names."""
-    if isinstance(factors, str):
+    if isinstance(factors, str) or not hasattr(factors, "__iter__"):
         raise FlowlibError(f"factors = {factors!r}: give names in a tuple, such as ({factors!r},)")
     return tuple(map(str, factors))
 

@@ -15,7 +15,7 @@ class RecordedSequences(Source):
     """Sequences in an array.
 
     frames : (N, T+1, C, H, W) with H = W, a tensor or array of bytes or of floats in [0, 1]; it stays where and as it is
-    factor : (N,) whole numbers 0 … K − 1, or None where nobody knows (then K potentials are learned by `flow-inferred`)
+    factor : (N,) whole numbers 0 … K − 1, or None where nobody knows (then a model that needs no labels is trained: flow-inferred, msp or sparse)
     factors : the K names; without them they are numbered
 
     Evaluation takes as many sequences of every factor as the rarest has; training draws from all, every factor equally often.
@@ -90,7 +90,10 @@ class DatasetSequences(RecordedSequences):
         self._workers = max(1, workers)
         first, factor = self._read(torch.zeros(1, dtype=torch.int64))
         if labels is None and factor is not None:
-            labels = torch.cat([self._read(chunk)[1] for chunk in torch.arange(len(dataset)).split(64 * self._workers)])
+            read = [self._read(chunk)[1] for chunk in torch.arange(len(dataset)).split(64 * self._workers)]
+            if any(one is None for one in read):
+                raise FlowlibError("some items of the dataset have a label and some have none: give all of them one, or none")
+            labels = torch.cat(read)
         self._set((len(dataset), *first.shape[1:]), labels, factors)
 
     def digest(self) -> str:
@@ -118,9 +121,11 @@ class DatasetSequences(RecordedSequences):
 
 
 def _collate(items):
-    labelled = isinstance(items[0], tuple | list)
-    frames = torch.stack([torch.as_tensor(item[0] if labelled else item) for item in items])
-    return frames, torch.tensor([int(factor) for _, factor in items], device="cpu") if labelled else None
+    items = [tuple(item) if isinstance(item, tuple | list) else (item,) for item in items]
+    frames = torch.stack([torch.as_tensor(item[0]) for item in items])
+    if {len(item) for item in items} == {1}:
+        return frames, None
+    return frames, torch.tensor([int(factor) for _, factor in items], device="cpu")
 
 
 def _checked_labels(factor, count, factors):

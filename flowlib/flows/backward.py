@@ -10,7 +10,6 @@ backward in double precision: `model.double()`.
 """
 
 import math
-import numbers
 
 import torch
 from jaxtyping import Float
@@ -27,7 +26,11 @@ def stops(steps, first=1) -> list:
 
     Forward from time first − 1 to first − 1 + steps. Negative steps undo the same: from first − 1 + |steps| back to first − 1.
     """
-    if not all(isinstance(one, numbers.Real) and math.isfinite(one) for one in (steps, first)):
+    try:
+        finite = math.isfinite(steps) and math.isfinite(first)
+    except (TypeError, ValueError, RuntimeError):  # a text, or several numbers
+        finite = False
+    if not finite:
         raise FlowlibError(f"steps = {steps!r}, first = {first!r}: give finite numbers")
     low, high = (_whole(time) for time in (first - 1, first - 1 + abs(steps)))
     between = [low, *range(math.floor(low) + 1, math.ceil(high)), high] if high > low else [low]

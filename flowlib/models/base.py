@@ -42,10 +42,10 @@ class LatentModel(nn.Module):
         self.likelihood = build_likelihood(config.likelihood, config.noise_std)
 
     def encode(self, images: Float[Tensor, "B C H W"]) -> Posterior:
-        """q(z|x). Raises FlowlibError for images that are no floats of the model's shape."""
+        """q(z|x). Raises FlowlibError for images that the encoder cannot take."""
         try:
             return Posterior(*self.encoder(images))
-        except (RuntimeError, TypeError) as error:
+        except (RuntimeError, TypeError, AttributeError) as error:
             found = f"{tuple(images.shape)} of {images.dtype}" if isinstance(images, Tensor) else f"a {type(images).__name__}"
             wanted = f"(B, {self.channels}, {self.size}, {self.size})"
             if isinstance(images, Tensor) and images.is_floating_point() and images.shape[1:] == (self.channels, self.size, self.size):

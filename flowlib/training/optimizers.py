@@ -30,7 +30,7 @@ def build_optimizers(model, config: Config) -> dict[str, torch.optim.Optimizer]:
 class Muon(torch.optim.Optimizer):
     """W ← W − η · 0.2 √max(m, n) · orthogonalised(g + μ (m − g)) of matrices (m, n), with Nesterov's momentum.
 
-    The factor gives an update the size of one of Adam's, so that both can have one learning rate (Liu et al., 2025).
+    The factor gives an update the size of one of Adam's, so that both can have one learning rate (Liu et al., 2025, arXiv 2502.16982).
     """
 
     def __init__(self, matrices, lr: float):

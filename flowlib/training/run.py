@@ -41,12 +41,17 @@ def _check_claim(folder, config):
     path = folder / CONFIG
     if path.exists():
         there = from_json(path)
-        if differing := differences(there, config):
-            if "data_digest" in differing:
-                raise FlowlibError(f"{CHANGED.format(config.data)}, since the run in {folder} began: put them back, or choose another --out")
-            listed = ", ".join(f"{name} = {getattr(there, name)!r}" for name in differing)
+        differing = differences(there, config)
+        if differing == ["data_digest"]:
+            raise FlowlibError(
+                f"{CHANGED.format(config.data)}, since the run in {folder} began: put them back, or choose another folder (--out)"
+            )
+        if differing:
+            listed = ", ".join(f"{name} = {getattr(there, name)!r}" for name in differing if name != "data_digest")
             raise FlowlibError(f"{folder} holds another run ({listed} there): choose another --out, or the options of that run")
         return
+    if (folder / CHECKPOINT).exists():  # its configuration alone is lost: the checkpoint knows it, too
+        return checkpoints.check_config(checkpoints.load(folder / CHECKPOINT), config, folder / CHECKPOINT)
     foreign = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
     if foreign:
         raise FlowlibError(f"{folder} is not empty and holds no run ({', '.join(foreign[:3])}): choose another --out")

@@ -44,6 +44,9 @@ def pack_network(decoder, codes, precision="float16", logits=True):
     kept = copy.deepcopy(network).cpu().float().requires_grad_(False)  # with the weights that the page will have
     if logits:
         kept.append(nn.Sigmoid())
+    kinds = list(map(type, kept))
+    if nn.Unflatten in kinds and nn.LayerNorm in kinds[kinds.index(nn.Unflatten) :]:
+        raise FlowlibError("a LayerNorm after Unflatten cannot run in a page: normalise flat layers only")
     layers = [_pack_layer(module, precision) for module in kept if not isinstance(module, nn.Flatten)]
     entrance = next(module.in_features for module in kept if isinstance(module, nn.Linear))
     if entrance != codes.shape[1]:
@@ -63,7 +66,7 @@ def _pack_layer(module, precision):
         return {"kind": "shape", "shape": list(module.unflattened_size)}
     if isinstance(module, nn.Linear) and module.bias is not None:
         return {"kind": "linear", **_pack_weights(module, precision)}
-    if isinstance(module, nn.LayerNorm) and module.weight is not None and len(module.normalized_shape) == 1:
+    if isinstance(module, nn.LayerNorm) and module.bias is not None and len(module.normalized_shape) == 1:
         return {"kind": "norm", "eps": module.eps, **_pack_weights(module, "float16")}
     if isinstance(module, nn.ConvTranspose2d) and module.bias is not None:
         plain = (module.groups, module.dilation, module.output_padding) == (1, (1, 1), (0, 0))
@@ -73,7 +76,7 @@ def _pack_layer(module, precision):
             return {"kind": "conv", **shape, **_pack_weights(module, precision)}
     raise FlowlibError(
         f"layer {module} cannot run in a page; use Linear, LayerNorm, ConvTranspose2d (no groups, dilation or output "
-        "padding), both with bias, Unflatten, SiLU, Tanh, ReLU or Sigmoid"
+        "padding), each with bias, Unflatten, SiLU, Tanh, ReLU or Sigmoid"
     )
 
 
