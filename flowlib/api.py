@@ -6,7 +6,8 @@ from pathlib import Path
 
 from flowlib import config as presets
 from flowlib.config import Config
-from flowlib.data import GIVEN, Source, check_source, is_factorial, load_sequences, names_of, options_of
+from flowlib.data import GIVEN, Source, check_source, is_factorial, load_sequences, options_of
+from flowlib.data.options import names_of
 from flowlib.devices import choose_device, device_of
 from flowlib.errors import FlowlibError
 from flowlib.evaluation import evaluate_model

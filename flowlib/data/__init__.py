@@ -13,7 +13,7 @@ from flowlib.data.files import load_path, options_of
 from flowlib.data.grid import Grid
 from flowlib.data.mixed import MixedSequences
 from flowlib.data.mnist import load_mnist
-from flowlib.data.options import names_of, refuse, training_options
+from flowlib.data.options import refuse, training_options
 from flowlib.data.out_of_distribution import photo_patches, sklearn_digits
 from flowlib.data.recorded import DatasetSequences, RecordedSequences
 from flowlib.data.scenes import Rooms, SmallStudio, Studio
@@ -37,7 +37,7 @@ GIVEN = "(given in Python)"  # `config.data` of a model that was trained on a so
 __all__ = [
     "Batch", "DatasetSequences", "FACTORS", "FactorialSequences", "Grid", "ImageSequences", "MixedSequences", "RecordedSequences", "Rooms",
     "Sequences", "SmallStudio", "Source", "Studio", "TRANSFORMATIONS", "Transformation",
-    "check", "check_source", "colour", "data_folder", "factor_index", "grouped_factors", "load_digits", "load_mnist", "load_sequences", "names_of", "open_images",
+    "check", "check_source", "colour", "data_folder", "factor_index", "grouped_factors", "load_digits", "load_mnist", "load_sequences", "open_images",
     "options_of", "photo_patches", "rotate_hue", "single_factor_batch", "sklearn_digits", "strength", "transform", "transformation",
 ]  # fmt: skip
 

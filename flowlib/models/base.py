@@ -46,11 +46,13 @@ class LatentModel(nn.Module):
         try:
             return Posterior(*self.encoder(images))
         except (RuntimeError, TypeError, AttributeError) as error:
-            found = f"{tuple(images.shape)} of {images.dtype}" if isinstance(images, Tensor) else f"a {type(images).__name__}"
-            wanted = f"(B, {self.channels}, {self.size}, {self.size})"
-            if isinstance(images, Tensor) and images.is_floating_point() and images.shape[1:] == (self.channels, self.size, self.size):
+            shape = self.channels, self.size, self.size
+            if isinstance(images, Tensor) and images.is_floating_point() and images.shape[1:] == shape:
                 raise  # these images are as they should be: something else is wrong
-            raise FlowlibError(f"images are {found}: give a tensor {wanted} of floats in [0, 1]; bytes / 255") from error
+            found = f"{tuple(images.shape)} of {images.dtype}" if isinstance(images, Tensor) else f"a {type(images).__name__}"
+            raise FlowlibError(
+                f"images are {found}: give a tensor (B, {', '.join(map(str, shape))}) of floats in [0, 1]; bytes / 255"
+            ) from error
 
     def decode(self, z: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch C H W"]:
         """The parameters of p(x|z) that `self.likelihood` reads: logits, or means."""

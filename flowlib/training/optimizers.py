@@ -1,8 +1,9 @@
 """What moves the weights: Adam, and for the matrices of encoder and decoder Muon, where a configuration asks for it.
 
-Muon (Jordan et al., 2024, "Muon: an optimizer for hidden layers in neural networks") orthogonalises a matrix's momentum. torch has one too (`torch.optim.Muon`), which iterates in half precision: on processors without instructions for it a step of our encoders
-and decoders takes ten times as long, and its numbers differ from one processor to the next. This one computes in single precision, on
-the small Gram matrix, and agrees with torch's to its rounding (tests/test_optimizers.py).
+Muon (Jordan et al., 2024, "Muon: an optimizer for hidden layers in neural networks") orthogonalises a matrix's momentum. torch has one
+too (`torch.optim.Muon`), which iterates in half precision: on processors without instructions for it a step of our encoders and decoders
+takes ten times as long, and its numbers differ from one processor to the next. This one computes in single precision, on the small Gram
+matrix, and agrees with torch's to its rounding (tests/test_optimizers.py).
 """
 
 import torch
@@ -19,12 +20,11 @@ MOMENTUM = 0.95
 def build_optimizers(model, config: Config) -> dict[str, torch.optim.Optimizer]:
     """Name → optimiser; between them they move every parameter that learns."""
     learned = {name: one for name, one in model.named_parameters() if one.requires_grad}
-    matrices = [one for name, one in learned.items() if one.ndim == 2 and name.startswith(("encoder.", "decoder."))]
-    matrices = matrices if config.optimizer == "muon" else []
-    known = set(map(id, matrices))
-    rest = [one for one in learned.values() if id(one) not in known]
+    chosen = config.optimizer == "muon"
+    matrices = {name: one for name, one in learned.items() if chosen and one.ndim == 2 and name.startswith(("encoder.", "decoder."))}
+    rest = [one for name, one in learned.items() if name not in matrices]
     adam = torch.optim.Adam(rest, lr=config.learning_rate, betas=(0.9, config.adam_beta2), fused=True)
-    return {"optimizer": adam} | ({"muon": Muon(matrices, config.learning_rate)} if matrices else {})
+    return {"optimizer": adam} | ({"muon": Muon(matrices.values(), config.learning_rate)} if matrices else {})
 
 
 class Muon(torch.optim.Optimizer):
