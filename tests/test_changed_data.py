@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from cli_runs import here  # noqa: F401
-from test_own_data import ARGUMENTS, SMALL, arrays, few, photos  # noqa: F401
+from own_data import ARGUMENTS, SMALL, arrays, few, photos  # noqa: F401
 
 import flowlib
 from flowlib import cli
