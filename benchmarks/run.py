@@ -16,7 +16,9 @@ import sys
 import time
 from pathlib import Path
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does
+from flowlib.threads import choose_waiting
+
+choose_waiting()  # as the command line does, before torch loads
 
 import torch
 from busy import busy_ratios

@@ -1,6 +1,7 @@
 """The posterior flow (M10): z_t = z_{t−1} + ∇u^k(z_{t−1}, t), optionally with the prior's noise (M14)."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -43,19 +44,18 @@ def run_flow(bank, z, factor, steps, first=1, hessian=False, noise_scale=None, g
     """
     if steps < 0:
         raise FlowlibError(f"steps = {steps}: a flow runs forward; give 0 or more steps")
-    arrangement = _program(z, factor, steps, bank.factors)
-    scale = None if noise_scale is None else torch.as_tensor(noise_scale).expand(len(z))[:, None]
-    path, records, noises = [z], [], []
-    for t in range(first, first + steps):
-        spread, index, back = arrangement(t - first)
-        record = bank(spread(path[-1]), t, index, hessian=hessian)
+    arrangements = _program(z, factor, steps, bank.factors)
+    noise = kicks = None
+    if noise_scale is not None and steps:
+        noise = torch.stack([torch.randn(z.shape, generator=generator, dtype=z.dtype, device=z.device) for _ in range(steps)])
+        kicks = torch.as_tensor(noise_scale).expand(len(z))[:, None] * noise
+    path, records = [z], []
+    for step, ((spread, _, back), field) in enumerate(zip(arrangements, _fields(bank, first, arrangements))):
+        record = field(spread(path[-1]), hessian=hessian)
         records.append((back(record.gradient), back(record.time), back(record.hessian) if hessian else None))
         here = path[-1] + records[-1][0]
-        if scale is not None:
-            noises.append(torch.randn(z.shape, generator=generator, dtype=z.dtype, device=z.device))
-            here = here + scale * noises[-1]
-        path.append(here)
-    return _collect(path, records, noises, hessian)
+        path.append(here if kicks is None else here + kicks[step])
+    return _collect(path, records, noise, hessian)
 
 
 def estimated_density_change(bank, trajectory, factor, generator=None, terms=8, first=1):
@@ -94,7 +94,7 @@ def _accumulate(log_dets):
     return -torch.cat([log_dets.new_zeros(len(log_dets), 1, *log_dets.shape[2:]), log_dets.cumsum(1)], 1)
 
 
-def _collect(path, records, noises, hessian):
+def _collect(path, records, noise, hessian):
     z = path[0]
     if not records:
         none = z.new_zeros(len(z), 0, z.shape[1])
@@ -105,7 +105,7 @@ def _collect(path, records, noises, hessian):
         path=torch.stack(path, 1),
         velocity=velocity,
         residual=hamilton_jacobi_residual(torch.stack(time, 1), velocity),
-        noise=torch.stack(noises, 1) if noises else None,
+        noise=None if noise is None else noise.transpose(0, 1),
         hessian=torch.stack(curvature, 1) if hessian else None,
     )
 
@@ -120,14 +120,21 @@ def is_program(factor) -> bool:
     return isinstance(factor, Tensor) and factor.ndim == 3
 
 
+def _fields(bank, first, arrangements):
+    """The bank's fields of every step, from the label `first` on. All steps have the same index: a program's, as every mixture's, is None."""
+    index, labels = arrangements[0][1] if arrangements else None, [first + step for step in range(len(arrangements))]
+    if hasattr(bank, "along"):
+        return bank.along(labels, index)
+    return [partial(bank, t=t, factor=index) for t in labels]
+
+
 def _program(z, factor, steps, factors):
-    """Step → `_arrangement`: a program's own of every step, or the same one throughout."""
+    """The `_arrangement` of every step: a program's own, or the same one throughout."""
     if not is_program(factor):
-        same = _arrangement(z, factor, factors)
-        return lambda step: same
+        return [_arrangement(z, factor, factors)] * steps
     if factor.shape[1] != steps:
         raise FlowlibError(f"a program of {factor.shape[1]} steps for a flow of {steps}: give weights (B, steps, K)")
-    return lambda step: _arrangement(z, factor[:, step], factors)
+    return [_arrangement(z, weights, factors) for weights in factor.unbind(1)]
 
 
 def group_by_factor(z, factor, factors):

@@ -10,7 +10,9 @@ The last line: the only curvature is tanh'' = −2 a a', and each layer adds its
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -36,11 +38,38 @@ def time_features(t, frequencies):
     return torch.cat([sin, cos], -1), torch.cat([frequencies * cos, -frequencies * sin], -1)
 
 
+@dataclass(frozen=True)
+class Setting:
+    """What the fields in use at one time (or one time of each point) have in common at all places.
+
+    pick : a parameter (K, …) → that of each group (G, …);  weights, biases : W_l, (G, n, m), and b_l, (G, 1, n), in use
+    drive : b_1 + c_1(t), (G, 1 or N, width);  rate : c_1'(t), of the same shape
+    """
+
+    pick: Callable[[Tensor], Tensor]
+    weights: list[Tensor]
+    biases: list[Tensor]
+    drive: Float[Tensor, "G times width"]
+    rate: Float[Tensor, "G times width"]
+
+    def each(self):
+        """One setting for each of the times."""
+        parts = zip(self.drive[:, :, None].unbind(1), self.rate[:, :, None].unbind(1))
+        return [Setting(self.pick, self.weights, self.biases, *one) for one in parts]
+
+    def layers(self, z):
+        """The activations a_1 … a_L."""
+        layers = []
+        for weight, bias in zip(self.weights, [self.drive, *self.biases[1:]]):
+            layers.append(torch.baddbmm(bias, layers[-1] if layers else z, weight.mT).tanh())
+        return layers
+
+
 class TanhBank(nn.Module):
     """The hidden layers a_1 … a_L of K independent tanh networks, their weights stacked, (K, …): batched matrix products.
 
     factors K, latent dimension d, hidden `width`, `depth` ≥ 1 hidden layers, `horizon` T: the slowest time feature has period 4 T, so
-    that time is seen without ambiguity over 2 T steps. What is read from a_L is left to `PotentialBank` and `VelocityBank`.
+    that time is seen without ambiguity over 2 T steps. What is read from a_L is left to `PotentialBank` and `VelocityBank` (`_derivatives`).
     time_free : the time features weigh nothing and never will, so that the field depends on the place alone and ∂_t u = 0
     """
 
@@ -58,17 +87,29 @@ class TanhBank(nn.Module):
         else:
             self.time_weight = nn.Parameter(from_time)
 
-    def _layers(self, z, t, factor):
-        """The weights in use (G, …), the activations a_1 … a_L, and c_1'(t), (G, 1 or N, width)."""
+    def forward(self, z, t, factor=None, hessian=False) -> Derivatives:
+        """Potential, gradient, time derivative and, if asked, Hessian at (z, t).
+
+        z : (G, N, d), group g moved by potential factor[g] (None: G = K, group k by potential k)
+        t : a number or a (N,) tensor of times
+        """
+        return self._derivatives(z, self.setting(t, factor), hessian)
+
+    def along(self, times, factor=None):
+        """The bank at each of the times (S,): functions of z and `hessian`. What all places share is computed once for all times."""
+        return [partial(self._derivatives, setting=one) for one in self.setting(times, factor).each()]
+
+    def setting(self, t, factor=None) -> Setting:
+        """The weights in use, and what time gives to the first layer, at a time or at times (N,)."""
         pick = (lambda p: p) if factor is None else (lambda p: p[factor])
-        weights = [pick(w) for w in self.weights]
-        t = torch.as_tensor(t, dtype=z.dtype, device=z.device).reshape(-1)
+        t = torch.as_tensor(t, dtype=self.frequencies.dtype, device=self.frequencies.device).reshape(-1)
         features, rates = time_features(t, self.frequencies)  # (1 or N, 2F)
         from_time = pick(self.time_weight).mT  # (G, 2F, width)
-        layers = [torch.tanh(z @ weights[0].mT + (pick(self.biases[0])[:, None] + features @ from_time))]
-        for weight, bias in zip(weights[1:], self.biases[1:]):
-            layers.append(torch.tanh(torch.baddbmm(pick(bias)[:, None], layers[-1], weight.mT)))
-        return weights, layers, rates @ from_time
+        biases = [pick(bias)[:, None] for bias in self.biases]
+        return Setting(pick, [pick(w) for w in self.weights], biases, biases[0] + features @ from_time, rates @ from_time)
+
+    def _derivatives(self, z, setting: Setting, hessian=False) -> Derivatives:
+        raise NotImplementedError
 
 
 class PotentialBank(TanhBank):
@@ -80,31 +121,21 @@ class PotentialBank(TanhBank):
         self.head = nn.Parameter(torch.randn(factors, width) * 0.1 / math.sqrt(width))
         self.offset = nn.Parameter(torch.zeros(factors))
 
-    def forward(self, z, t, factor=None, hessian=False) -> Derivatives:
-        """Potential, gradient, time derivative and, if asked, Hessian at (z, t).
-
-        z : (G, N, d), group g moved by potential factor[g] (None: G = K, group k by potential k)
-        t : a number or a (N,) tensor of times
-        """
-        weights, layers, drive_rate = self._layers(z, t, factor)
-        head = self.head if factor is None else self.head[factor]
-        offset = self.offset if factor is None else self.offset[factor]
-        slopes, g = _backward(weights, layers, head)
-        value = (layers[-1] @ head[..., None]).squeeze(-1) + offset[:, None]
-        gradient, time = g[0] @ weights[0], (g[0] * drive_rate).sum(-1)
+    def _derivatives(self, z, setting, hessian=False):
+        weights, layers, head, slopes, g = self._sweep(z, setting)
+        value = self._value(layers, head, setting)
+        gradient, time = g[0] @ weights[0], (g[0] * setting.rate).sum(-1)
         curvature = _hessian(weights, layers, slopes, g) if hessian else None
         return _bounded(value, gradient, time, curvature) if self.bounded else Derivatives(value, gradient, time, curvature)
 
     def hessian_product(self, z, t, vectors, factor=None) -> Float[Tensor, "G N d"]:
         """H v at each point without forming H, O(depth · width²): tangents P_l v up, their curvature back down."""
-        weights, layers, _ = self._layers(z, t, factor)
-        head = self.head if factor is None else self.head[factor]
-        slopes, g = _backward(weights, layers, head)
+        setting = self.setting(t, factor)
+        weights, layers, head, slopes, g = self._sweep(z, setting)
         product = _hessian_vector(weights, layers, slopes, g, vectors)
         if not self.bounded:
             return product
-        offset = self.offset if factor is None else self.offset[factor]
-        bound = torch.tanh((layers[-1] @ head[..., None]) + offset[:, None, None])
+        bound = self._value(layers, head, setting).tanh()[..., None]
         gradient = g[0] @ weights[0]
         return (1 - bound**2) * (product - 2 * bound * gradient * (gradient * vectors).sum(-1, keepdim=True))
 
@@ -119,14 +150,22 @@ class PotentialBank(TanhBank):
         """
         if self.bounded:
             raise FlowlibError("the wave equation's terms are for potentials without an output tanh: bounded_potential False")
-        weights, layers, drive_rate = self._layers(z, t, factor)
-        slopes, g = _backward(weights, layers, self.head if factor is None else self.head[factor])
-        rate, second = drive_rate, (g[0] * self._drive_acceleration(z, t, factor)).sum(-1)
+        setting = self.setting(t, factor)
+        weights, layers, _, slopes, g = self._sweep(z, setting)
+        rate, second = setting.rate, (g[0] * self._drive_acceleration(z, t, factor)).sum(-1)
         for index, (a, gl) in enumerate(zip(layers, g)):
             if index:
                 rate = (slopes[index - 1] * rate) @ weights[index].mT
             second = second + (-2 * a * gl * rate.square()).sum(-1)
         return second, _laplacian(weights, layers, slopes, g)
+
+    def _sweep(self, z, setting):
+        """W_l, a_l, the head w, a'_l and g_l = ∂u/∂h_l: up through the layers and back."""
+        layers, head = setting.layers(z), setting.pick(self.head)
+        return setting.weights, layers, head, *_backward(setting.weights, layers, head)
+
+    def _value(self, layers, head, setting):
+        return (layers[-1] @ head[..., None]).squeeze(-1) + setting.pick(self.offset)[:, None]
 
     def _drive_acceleration(self, z, t, factor):
         """c_1''(t): each time feature is a sine or cosine, so its second derivative is −ω² times itself."""

@@ -23,10 +23,8 @@ class SolenoidalBank(PotentialBank):
         super().__init__(factors, dim, width, depth, horizon)
         self.weight = nn.Parameter(torch.randn(factors, dim, dim) / math.sqrt(2 * dim))
 
-    def forward(self, z, t, factor=None, hessian=False) -> Derivatives:
-        """The velocity and, if asked, its Jacobian at (z, t); shapes as in `PotentialBank.forward`."""
-        stream = super().forward(z, t, factor, hessian)
-        weight = self.weight if factor is None else self.weight[factor]
+    def _derivatives(self, z, setting, hessian=False):
+        stream, weight = super()._derivatives(z, setting, hessian), setting.pick(self.weight)
         turn = weight - weight.mT
         jacobian = turn[:, None] @ stream.hessian if hessian else None
         return Derivatives(stream.value, stream.gradient @ turn.mT, torch.full_like(stream.time, torch.nan), jacobian)

@@ -19,13 +19,11 @@ class VelocityBank(TanhBank):
         self.out = nn.Parameter(uniform(factors, dim, width).data * 0.1)
         self.bias = nn.Parameter(torch.zeros(factors, dim))
 
-    def forward(self, z, t, factor=None, hessian=False) -> Derivatives:
-        """The velocity and, if asked, its Jacobian at (z, t); shapes as in `PotentialBank.forward`."""
-        weights, layers, _ = self._layers(z, t, factor)
-        out, bias = (p if factor is None else p[factor] for p in (self.out, self.bias))
+    def _derivatives(self, z, setting, hessian=False):
+        layers, out, bias = setting.layers(z), setting.pick(self.out), setting.pick(self.bias)
         velocity = layers[-1] @ out.mT + bias[:, None]
         nothing = torch.full_like(velocity[..., 0], torch.nan)
-        jacobian = _jacobian(weights, layers, out) if hessian else None
+        jacobian = _jacobian(setting.weights, layers, out) if hessian else None
         return Derivatives(nothing, velocity, nothing, jacobian)
 
 
