@@ -8,7 +8,6 @@ Prints a table and writes benchmarks/results.json. Every ratio compares medians 
 import argparse
 import dataclasses
 import json
-import os
 import platform
 import statistics
 import subprocess

@@ -178,6 +178,16 @@ class TestRefused:
         with pytest.raises(FlowlibError, match="'late' returned NaN or infinite"):
             source.full_batch([0], 0, steps=4)
 
+    @pytest.mark.parametrize("warp", [True, False])
+    def test_a_transformation_that_fails(self, warp):
+        """The message names it, what it was given, and its own line, not one of torch's."""
+        transformation("wrong", warp=warp)(lambda given, strength: given @ torch.ones(7, 7))
+        source = flowlib.ImageSequences(np.ones((3, 1, 16, 16), np.float32), ("wrong",), 2)
+        given = r"\(\d,\) and 16" if warp else r"\(\d, 1, 16, 16\) and \(\d,\)"
+        with pytest.raises(FlowlibError, match=f"'wrong', given {given}, failed in .*test_own_data_refused.py, line .*RuntimeError") as found:
+            source.full_batch([0], 0)
+        assert isinstance(found.value.__cause__, RuntimeError)
+
     @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
     def test_no_such_device(self, capsys, photos):
         assert "device = 'cuda': torch finds no such device here" in self.train(capsys, photos, "--device", "cuda")

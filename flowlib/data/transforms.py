@@ -4,6 +4,7 @@ Geometric ones are matrices, so any combination is one resampling (each resampli
 order of registration. Angles are in degrees; a positive rotation turns the picture counter-clockwise.
 """
 
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from flowlib.devices import is_out_of_memory
 from flowlib.errors import FlowlibError
 
 FACTORS = ("scale", "rotation", "hue")  # those of the digits
@@ -88,7 +90,7 @@ def transform(
     for name in inside:
         if not known(name).warp:
             rows = moving[name]
-            images[rows] = _checked(name, known(name).function(images[rows], strengths[name][rows]), images[rows])
+            images[rows] = _applied(name, (images[rows], strengths[name][rows]), images[rows])
     return images.clamp(0, 1)
 
 
@@ -105,7 +107,7 @@ def _warped(images, names, strengths, moving):
     back[:, :2, 2] = -centre[:, :2, 2]
     matrix = _identity(images, len(centre))
     for name in names:
-        matrix = _checked(name, known(name).function(strengths[name][rows], width), matrix) @ matrix
+        matrix = _applied(name, (strengths[name][rows], width), matrix) @ matrix
     matrix = centre @ matrix @ back
     images[rows] = warp_affine(images[rows], matrix[:, :2], (height, width), align_corners=True)
     return images
@@ -115,8 +117,18 @@ def _identity(like, count):
     return torch.eye(3, dtype=like.dtype, device=like.device).repeat(count, 1, 1)
 
 
-def _checked(name, result, wanted):
-    """Raise, naming the transformation, unless it returned finite values of the wanted shape."""
+def _applied(name, arguments, wanted):
+    """What the transformation returns; raises, naming it, unless these are finite values of the shape of `wanted`."""
+    try:
+        result = known(name).function(*arguments)
+    except Exception as error:  # whatever a user's own function does
+        if isinstance(error, FlowlibError) or is_out_of_memory(error):
+            raise
+        where = traceback.extract_tb(error.__traceback__)[:2][-1]  # behind the call above stands the function's own line
+        given = " and ".join(str(tuple(one.shape)) if isinstance(one, Tensor) else str(one) for one in arguments)
+        raise FlowlibError(
+            f"transformation {name!r}, given {given}, failed in {where.filename}, line {where.lineno}: {type(error).__name__}: {error}"
+        ) from error
     if not isinstance(result, Tensor) or result.shape != wanted.shape:
         shape = tuple(result.shape) if isinstance(result, Tensor) else type(result).__name__
         raise FlowlibError(f"transformation {name!r} returned {shape}, wanted a tensor {tuple(wanted.shape)}: it must keep the shape")

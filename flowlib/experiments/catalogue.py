@@ -112,6 +112,13 @@ def _apart():
     return {label: method(base=SHORT_BASE, **change) for label, change in changes.items()}
 
 
+def _composing_apart():
+    """A motion without noise with none of the three changes that make it compose, and with all but one."""
+    plain = {"time-free": ("time_free", False), "programs": ("programs", "single"), "late starts": ("starts", "plain")}
+    changes = {"none of the three": dict(plain.values())} | {f"without {name}": dict([change]) for name, change in plain.items()}
+    return {label: method(base=SHORT_BASE, **COMPOSING | change) for label, change in changes.items()}
+
+
 def _collapse():
     inferred, remedies = CHOSEN["flow, k inferred"], {"marginal_kl_weight": 100.0, "logit_l2": 0.3}
     changes = {
@@ -144,6 +151,10 @@ EXPERIMENTS = {
     "apart": Experiment("PoFlow taken apart against the flow, one change at a time", _apart(), ("equivariance", "geometry")),
     "composing": Experiment(
         "a flow that composes, in a third of the steps", {"time-free, programs, late starts": method(base=SHORT_BASE, **COMPOSING)},
+        ("composition", "equivariance", "long"),
+    ),
+    "composing-apart": Experiment(
+        "what makes it compose: the flow of `composing` without one of its three changes, and without all", _composing_apart(),
         ("composition", "equivariance", "long"),
     ),
     "control": Experiment(

@@ -27,6 +27,21 @@ def build_optimizers(model, config: Config) -> dict[str, torch.optim.Optimizer]:
     return {"optimizer": adam} | ({"muon": Muon(matrices.values(), config.learning_rate)} if matrices else {})
 
 
+def state_of(optimizer) -> dict[str, Tensor]:
+    """What an optimiser remembers, as named tensors."""
+    state = optimizer.state_dict()["state"]
+    return {f"{index}.{name}": value for index, named in state.items() for name, value in named.items()}
+
+
+def restore(optimizer, named: dict[str, Tensor]):
+    """Let an optimiser remember what `state_of` read from it."""
+    state = {}
+    for place, value in named.items():
+        index, _, key = place.partition(".")
+        state.setdefault(int(index), {})[key] = value
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
 class Muon(torch.optim.Optimizer):
     """W ← W − η · 0.2 √max(m, n) · orthogonalised(g + μ (m − g)) of matrices (m, n), with Nesterov's momentum.
 

@@ -19,7 +19,7 @@ from flowlib.errors import FlowlibError
 from flowlib.models.contract import check_gradients, check_terms
 from flowlib.training import checkpoint as checkpoints
 from flowlib.training import distributed
-from flowlib.training.optimizers import build_optimizers
+from flowlib.training.optimizers import build_optimizers, restore, state_of
 
 CHECKPOINT = "checkpoint.safetensors"
 RECORD_EVERY = 50  # steps between the points of the loss curves
@@ -162,7 +162,7 @@ class Trainer:
         self._check_finite("weights are", weights)
         parts = {
             "model": weights,
-            **{name: _state_of(optimizer) for name, optimizer in self.optimizers.items()},
+            **{name: state_of(optimizer) for name, optimizer in self.optimizers.items()},
             "history": {name: torch.tensor(values, dtype=torch.float64, device="cpu") for name, values in self.history.items()},
             "clock": {"seconds": torch.tensor(self.seconds, dtype=torch.float64, device="cpu")},
         }
@@ -174,17 +174,7 @@ class Trainer:
             raise FlowlibError(f"{self.path} holds weights alone, no state to go on from: remove it, or train it again")
         checkpoints.load_weights(self.model, saved.part("model"), self.path)
         for name, optimizer in self.optimizers.items():
-            state = {}
-            for place, value in saved.part(name).items():
-                index, _, key = place.partition(".")
-                state.setdefault(int(index), {})[key] = value
-            optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+            restore(optimizer, saved.part(name))
         self.history = {name: value.tolist() for name, value in saved.part("history").items()}
         self.seconds = float(saved.tensors["clock.seconds"])
         self.step = saved.step
-
-
-def _state_of(optimizer):
-    """What an optimiser remembers, as named tensors."""
-    state = optimizer.state_dict()["state"]
-    return {f"{index}.{name}": value for index, named in state.items() for name, value in named.items()}
