@@ -182,10 +182,9 @@ class TestRefused:
     def test_a_transformation_that_fails(self, warp):
         """The message names it, what it was given, and its own line, not one of torch's."""
         transformation("wrong", warp=warp)(lambda given, strength: given @ torch.ones(7, 7))
-        source = flowlib.ImageSequences(np.ones((3, 1, 16, 16), np.float32), ("wrong",), 2)
         given = r"\(\d,\) and 16" if warp else r"\(\d, 1, 16, 16\) and \(\d,\)"
         with pytest.raises(FlowlibError, match=f"'wrong', given {given}, failed in .*test_own_data_refused.py, line .*RuntimeError") as found:
-            source.full_batch([0], 0)
+            flowlib.ImageSequences(np.ones((3, 1, 16, 16), np.float32), ("wrong",), 2)
         assert isinstance(found.value.__cause__, RuntimeError)
 
     @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
