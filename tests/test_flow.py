@@ -1,6 +1,7 @@
 """The posterior flow, its density, and the diffusion prior (M9–M12)."""
 
 import math
+from dataclasses import replace
 
 import linear_gaussian as lg
 import numpy as np
@@ -88,6 +89,30 @@ def test_time_labels_start_at_one_and_can_start_later():
     by_hand = z + made(z[None], 1.0, [0]).gradient[0]
     assert torch.allclose(path[:, 1], by_hand)
     assert torch.allclose(run_flow(made, path[:, 1], 0, 2, first=2).path, path[:, 1:], atol=1e-6)
+
+
+def test_what_a_bank_says_at_all_times_is_what_it_says_at_each():
+    """Fractional labels too, and one index, several, or none."""
+    made, z = bank(), torch.randn(3, 5, 4)
+    for times in ([1, 2, 3], [0.5, 1.25]):
+        for index, here in ((None, z), ([2], z[:1]), (torch.tensor([1, 0]), z[:2])):
+            for t, field in zip(times, made.along(times, index), strict=True):
+                found, alone = field(here, hessian=True), made(here, t, index, hessian=True)
+                for name in ("value", "gradient", "time", "hessian"):
+                    assert torch.allclose(getattr(found, name), getattr(alone, name), atol=1e-6), name
+
+
+def test_a_subclass_moves_by_its_own_field():
+    """`run_flow` asks a bank for all times at once; where a subclass has written `forward` anew, that is what moves the codes."""
+
+    class Doubled(PotentialBank):
+        def forward(self, z, t, factor=None, hessian=False):
+            return replace(super().forward(z, t, factor, hessian), gradient=2 * super().forward(z, t, factor).gradient)
+
+    made, z = Doubled(3, 4, 8), torch.randn(2, 4)
+    made.load_state_dict(bank().state_dict())
+    first = run_flow(made, z, 1, 2).path[:, 1]
+    assert torch.allclose(first, z + 2 * bank()(z[None], 1, [1]).gradient[0]) and not torch.allclose(first, z, atol=1e-3)
 
 
 def test_noise_has_the_kernels_variance(generator):

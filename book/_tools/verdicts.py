@@ -137,7 +137,10 @@ def _turn(comparison, search):
         f"{errors[LINEAR]:.0f} pixels, {errors[TURN]:.0f} where A_k is skew; PoFlow {errors[PRIOR_FREE]:.0f}, level but for rotation, the flow {errors[FLOW]:.0f}. Only the flow has noise "
         f"between frames; with noise for all, the search has no lead (flow {noisy[FLOW]:.0f}, linear motion {noisy[LINEAR]:.0f} and {noisy[TURN]:.0f}). MSP, told no factor, solves for a matrix of each sequence and errs {errors[OWN_MATRIX]:.0f}, not clearly more than the flow (p = {alike.p:.2f})."
     )
-    by_factor = {name: difference(comparison[LINEAR], comparison[PRIOR_FREE], lambda metrics, name=name: metrics["equivariance"][name]) for name in comparison[LINEAR][0]["metrics"]["equivariance"]}
+    by_factor = {
+        name: difference(comparison[LINEAR], comparison[PRIOR_FREE], lambda metrics, name=name: metrics["equivariance"][name])
+        for name in comparison[LINEAR][0]["metrics"]["equivariance"]
+    }
     return text, {"ahead": all(one.clear and one.mean < 0 for one in ahead), "level but for rotation": [name for name, one in by_factor.items() if one.clear] == ["rotation"], "alike": alike.mean > 0 and not alike.clear,
                   "no lead": noisy[FLOW] < min(noisy[LINEAR], noisy[TURN])}  # fmt: skip
 

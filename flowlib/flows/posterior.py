@@ -10,6 +10,7 @@ from torch import Tensor
 from flowlib.data import grouped_factors
 from flowlib.errors import FlowlibError
 from flowlib.flows.logdet import log_abs_det, series_log_det
+from flowlib.flows.potential import TanhBank
 from flowlib.transport import hamilton_jacobi_residual
 
 
@@ -123,9 +124,9 @@ def is_program(factor) -> bool:
 def _fields(bank, first, arrangements):
     """The bank's fields of every step, from the label `first` on. All steps have the same index: a program's, as every mixture's, is None."""
     index, labels = arrangements[0][1] if arrangements else None, [first + step for step in range(len(arrangements))]
-    if hasattr(bank, "along"):
+    if getattr(type(bank), "forward", None) is TanhBank.forward:
         return bank.along(labels, index)
-    return [partial(bank, t=t, factor=index) for t in labels]
+    return [partial(bank, t=t, factor=index) for t in labels]  # another bank, or a subclass with a field of its own
 
 
 def _program(z, factor, steps, factors):
