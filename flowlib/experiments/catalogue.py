@@ -168,6 +168,14 @@ EXPERIMENTS = {
         {"flow that composes": method(**COMPOSING | {"learning_rate": 3e-3}), "… with β₂ 0.95": method(**COMPOSING, adam_beta2=0.95)},
         ("composition", "equivariance", "long"),
     ),
+    "composed-apart": Experiment(
+        "programs of factors without late starts at full length, with the short memory: with time labels and without",
+        {
+            "programs alone": method(**COMPOSING | {"starts": "plain", "time_free": False}, adam_beta2=0.95),
+            "programs, time-free": method(**COMPOSING | {"starts": "plain"}, adam_beta2=0.95),
+        },
+        ("composition", "equivariance", "long"),
+    ),
     "composed-limit": Experiment(
         "of the flow that composes, with a short memory of Adam's: the decoder's share of its errors where two factors act at once, and beyond T",
         {"… with β₂ 0.95": method(**COMPOSING, adam_beta2=0.95)}, ("long_limit", "superposed_limit"),
