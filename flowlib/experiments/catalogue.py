@@ -25,6 +25,7 @@ from flowlib.experiments.settings import (
     SHORT_BASE,
     STUDIO,
     UNLABELLED,
+    UNLABELLED_ROOMS,
     candidates,
     equal_time,
     method,
@@ -129,8 +130,9 @@ def _collapse():
     return {label: method(base=SHORT_BASE, **inferred | remedies | change) for label, change in changes.items()}
 
 
-def _unlabelled(changes):
-    return {label: method("sparse", UNLABELLED, **{"gradients": 4, "rotations": 4} | change) for label, change in changes.items()}
+def _unlabelled(changes, base=UNLABELLED, each=4):
+    """Fields of two kinds, `each` so many, with changes."""
+    return {label: method("sparse", base, **{"gradients": each, "rotations": each} | change) for label, change in changes.items()}
 
 
 EXPERIMENTS = {
@@ -291,6 +293,13 @@ EXPERIMENTS = {
     "unlabelled": Experiment(
         "digits, several factors in every step and no labels: spike-and-slab strengths of fields of two kinds",
         _unlabelled({"both kinds of fields": {}, "gradients alone": {"gradients": 8, "rotations": 0}, "no spikes": {"activity": 1.0}}),
+        ("fields",),
+    ),
+    "unlabelled-rooms": Experiment(
+        "rooms, several factors in every step and no labels: three of them are cyclic",
+        _unlabelled(
+            {"both kinds of fields": {}, "gradients alone": {"gradients": 10, "rotations": 0}, "no spikes": {"activity": 1.0}}, UNLABELLED_ROOMS, 5
+        ),
         ("fields",),
     ),
     "unlabelled-charge": Experiment(
