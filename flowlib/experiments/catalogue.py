@@ -249,7 +249,7 @@ EXPERIMENTS = {
     ),
     "sharp": Experiment(
         "as equal-time-full, in the same time, with refined networks and Muon: how much of the error is the decoder's?",
-        equal_time(SHARP_STEPS, SHARP_BASE, SHARP_STEPS, SHARPENED), ("equivariance", "ladder", "long", "long_limit"),
+        equal_time(SHARP_STEPS, SHARP_BASE, SHARP_STEPS, SHARPENED), ("equivariance", "fitted_likelihood", "ladder", "long", "long_limit"),
     ),
     "labels": Experiment(
         "the flow of `equal-time-full` beyond T: which label, and at which place?",
