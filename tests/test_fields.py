@@ -9,7 +9,7 @@ from tiny import CONFIG, sequences
 
 from flowlib.data import MixedSequences
 from flowlib.errors import FlowlibError
-from flowlib.evaluation import correlations, explained, matched_fields, number_of_fields_in_use, read_strengths
+from flowlib.evaluation import correlations, explained, explained_in_place, matched_fields, number_of_fields_in_use, read_strengths
 from flowlib.experiments.measures import MEASURES, measure
 from flowlib.training import new_model
 
@@ -45,6 +45,24 @@ def test_a_mixture_of_strengths_explains_them_though_no_field_matches(double, ge
 @pytest.mark.parametrize("added, expected", [([1.0, 1, 1, 1], 4), ([3.0, 0, 0, 0], 1), ([2.0, 2, 0, 0], 2), ([0.0, 0, 0, 0], 0)])
 def test_the_number_of_fields_in_use(added, expected):
     assert number_of_fields_in_use(torch.tensor([added])) == pytest.approx(expected)
+
+
+def test_strengths_that_mean_another_thing_at_another_place(generator):
+    """On a ring a step of ±1 moves a code along the tangent: in fixed directions it averages out over the places, at one place it is plain."""
+    steps, place = torch.randint(-1, 2, (4000, 1), generator=generator).float(), torch.randint(10, (4000, 1), generator=generator)
+    angle = 2 * torch.pi * place[:, 0] / 10
+    tangent = steps * torch.stack([-angle.sin(), angle.cos()], 1)
+    assert explained(steps, tangent)[0] < 0.01 and explained_in_place(steps, tangent, place)[0] == pytest.approx(1)
+    noise = 0.4 * torch.randn(tangent.shape, generator=generator)  # of the tangent's part 2/3 is signal, 0.16 noise
+    assert explained_in_place(steps, tangent + noise, place)[0].item() == pytest.approx(2 / 3 / (2 / 3 + 0.16), abs=0.02)
+    both, places = torch.cat([steps, -steps.roll(1, 0)], 1), place.expand(-1, 2)  # the second factor's steps are not in these numbers
+    assert explained_in_place(both, tangent, places).tolist() == pytest.approx([1, 0], abs=0.01)
+
+
+def test_numbers_that_tell_nothing_explain_nothing_on_average(generator):
+    steps, place = torch.randn(300, 40, generator=generator), torch.randint(5, (300, 40), generator=generator)
+    found = explained_in_place(steps, torch.randn(300, 12, generator=generator), place)
+    assert abs(found.mean()) < 4 * found.std() / 40**0.5 and explained(steps, torch.randn(300, 12, generator=generator)).mean() > 0.03
 
 
 class Knowing:
@@ -95,3 +113,16 @@ def test_a_model_that_reads_no_strengths_has_none():
     config = dataclasses.replace(CONFIG, model="vae")
     assert measure("fields", new_model(config).eval(), config) == {}
     assert all(value({}) == 0 for _, value, _ in MEASURES["fields"].columns)
+
+
+def test_in_place_where_factors_have_values():
+    """In the rooms, and nowhere else: digits' factors have no values, and not every model reads strengths."""
+    rooms = dataclasses.replace(
+        SPARSE, data="rooms", size=16, factors=("wall_hue", "scale", "orientation"), horizon=2, held_out=0.001, images=300, batch_size=6
+    )
+    found = measure("fields_in_place", new_model(rooms).eval(), rooms)
+    assert set(found["explained"]) == set(rooms.factors) and all(-0.5 < value <= 1 for value in found["explained"].values())
+    with pytest.raises(FlowlibError, match="12 steps, .* 8 strengths: give more"):
+        measure("fields_in_place", new_model(rooms).eval(), dataclasses.replace(rooms, images=6))
+    vae = dataclasses.replace(CONFIG, model="vae")
+    assert measure("fields_in_place", new_model(SPARSE).eval(), SPARSE) == {} == measure("fields_in_place", new_model(vae).eval(), vae)

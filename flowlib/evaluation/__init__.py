@@ -23,7 +23,15 @@ from flowlib.evaluation.equivariance import (
     own_motion,
 )
 from flowlib.evaluation.extrapolation import label_errors, no_motion_steps, steps_error, stop_error
-from flowlib.evaluation.fields import ReadStrengths, correlations, explained, matched_fields, number_of_fields_in_use, read_strengths
+from flowlib.evaluation.fields import (
+    ReadStrengths,
+    correlations,
+    explained,
+    explained_in_place,
+    matched_fields,
+    number_of_fields_in_use,
+    read_strengths,
+)
 from flowlib.evaluation.geometry import FlowGeometry, flow_geometry
 from flowlib.evaluation.ladder import ladder_errors
 from flowlib.evaluation.likelihood import (
@@ -44,7 +52,7 @@ from flowlib.evaluation.tight import Proposal, TightLikelihood, fit_proposal, im
 __all__ = [
     "DCI", "Estimate", "FlowGeometry", "LogLikelihood", "Proposal", "ReadStrengths", "Sandwich", "Schedule", "TightLikelihood",
     "annealed_likelihood", "commutator", "composed_codes", "composed_no_motion", "continuation_error", "correlations", "dci", "decode_mean",
-    "decoder_limit", "encoded_error", "equivariance_error", "evaluate_model", "explained", "factor_accuracy", "fit_proposal",
+    "decoder_limit", "encoded_error", "equivariance_error", "evaluate_model", "explained", "explained_in_place", "factor_accuracy", "fit_proposal",
     "flow_geometry", "format_report", "frame_errors", "frame_log_weights", "from_log_weights", "generated_pairs", "importance_likelihood",
     "label_errors", "labelled_error", "ladder_errors", "limit_along", "log_likelihood", "matched_fields", "mig", "moved_path", "mutual_information",
     "no_motion", "no_motion_steps", "number_of_fields_in_use", "own_motion", "read_strengths", "sandwich", "sequence_log_likelihood",

@@ -57,6 +57,27 @@ def explained(true: Float[Tensor, "n K"], read: Float[Tensor, "n F"]) -> Float[T
     return 1 - residual.square().sum(0) / (target - target.mean(0)).square().sum(0)
 
 
+def explained_in_place(true: Float[Tensor, "n K"], read: Float[Tensor, "n F"], place: Int[Tensor, "n K"]) -> Float[Tensor, " K"]:
+    """As `explained`, with a regression of its own for every value that a factor has where the step begins.
+
+    Adjusted for the many coefficients: numbers that tell nothing explain 0 on average. High where `explained` is not: the strengths know
+    the step, but what a strength means depends on the place, as directions of the compass do on a ring.
+    Raises FlowlibError where no place has more steps than there are coefficients.
+    """
+    return torch.stack([_explained_in_place(*one, read) for one in zip(true.T[..., None], place.T)])
+
+
+def _explained_in_place(true, place, read):
+    left, total, freedom = 0.0, 0.0, 0
+    for here in (place == value for value in place.unique()):
+        squares = (true[here] - true[here].mean()).double().square().sum()
+        left = left + ((1 - explained(true[here], read[here])[0]) * squares if squares else 0.0)
+        total, freedom = total + squares, freedom + max(int(here.sum()) - 1 - read.shape[1], 0)
+    if not freedom:
+        raise FlowlibError(f"{len(true)} steps, {len(place.unique())} places, {read.shape[1]} strengths: give more steps than coefficients")
+    return 1 - (left / freedom) / (total / (len(true) - len(place.unique())))
+
+
 def number_of_fields_in_use(added: Float[Tensor, "n F"]) -> float:
     """exp of the entropy of the fields' shares of all squared displacement: 1 if one field does everything, F if all do alike; 0 if none."""
     share = added.sum(0) / added.sum().clamp(min=1e-12)

@@ -300,7 +300,7 @@ EXPERIMENTS = {
         _unlabelled(
             {"both kinds of fields": {}, "gradients alone": {"gradients": 10, "rotations": 0}, "no spikes": {"activity": 1.0}}, UNLABELLED_ROOMS, 5
         ),
-        ("fields",),
+        ("fields", "fields_in_place"),
     ),
     "unlabelled-charge": Experiment(
         "as `unlabelled`, with both kinds of fields: a third of the charge; and the charge at full from the first step",
