@@ -9,7 +9,15 @@ from tiny import CONFIG, sequences
 
 from flowlib.data import MixedSequences
 from flowlib.errors import FlowlibError
-from flowlib.evaluation import correlations, explained, explained_in_place, matched_fields, number_of_fields_in_use, read_strengths
+from flowlib.evaluation import (
+    correlations,
+    explained,
+    explained_in_place,
+    matched_fields,
+    number_of_fields_in_use,
+    read_strengths,
+    step_directions,
+)
 from flowlib.experiments.measures import MEASURES, measure
 from flowlib.training import new_model
 
@@ -53,6 +61,10 @@ def test_strengths_that_mean_another_thing_at_another_place(generator):
     angle = 2 * torch.pi * place[:, 0] / 10
     tangent = steps * torch.stack([-angle.sin(), angle.cos()], 1)
     assert explained(steps, tangent)[0] < 0.01 and explained_in_place(steps, tangent, place)[0] == pytest.approx(1)
+    centre = 2 * torch.pi * torch.arange(10.0) / 10
+    expected = torch.stack([-centre.sin(), centre.cos()], 1)
+    assert torch.allclose(step_directions(steps[:, 0], tangent, place[:, 0]), expected, atol=1e-6)
+    assert not step_directions(steps[:, 0].abs(), tangent, place[:, 0]).any()  # nothing goes back
     noise = 0.4 * torch.randn(tangent.shape, generator=generator)  # of the tangent's part 2/3 is signal, 0.16 noise
     assert explained_in_place(steps, tangent + noise, place)[0].item() == pytest.approx(2 / 3 / (2 / 3 + 0.16), abs=0.02)
     both, places = torch.cat([steps, -steps.roll(1, 0)], 1), place.expand(-1, 2)  # the second factor's steps are not in these numbers
@@ -122,6 +134,7 @@ def test_in_place_where_factors_have_values():
     )
     found = measure("fields_in_place", new_model(rooms).eval(), rooms)
     assert set(found["explained"]) == set(rooms.factors) and all(-0.5 < value <= 1 for value in found["explained"].values())
+    assert np.shape(found["directions"]["wall_hue"]) == (10, 8)
     with pytest.raises(FlowlibError, match="12 steps, .* 8 strengths: give more"):
         measure("fields_in_place", new_model(rooms).eval(), dataclasses.replace(rooms, images=6))
     vae = dataclasses.replace(CONFIG, model="vae")

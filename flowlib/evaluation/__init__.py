@@ -31,6 +31,7 @@ from flowlib.evaluation.fields import (
     matched_fields,
     number_of_fields_in_use,
     read_strengths,
+    step_directions,
 )
 from flowlib.evaluation.geometry import FlowGeometry, flow_geometry
 from flowlib.evaluation.ladder import ladder_errors
@@ -56,6 +57,7 @@ __all__ = [
     "flow_geometry", "format_report", "frame_errors", "frame_log_weights", "from_log_weights", "generated_pairs", "importance_likelihood",
     "label_errors", "labelled_error", "ladder_errors", "limit_along", "log_likelihood", "matched_fields", "mig", "moved_path", "mutual_information",
     "no_motion", "no_motion_steps", "number_of_fields_in_use", "own_motion", "read_strengths", "sandwich", "sequence_log_likelihood",
-    "sequence_log_weights", "steps_error", "steps_limit", "stop_error", "superposed_path", "superposed_times", "superposition_error", "superposition_limit", "swap_error",
+    "sequence_log_weights", "step_directions", "steps_error", "steps_limit", "stop_error",
+    "superposed_path", "superposed_times", "superposition_error", "superposition_limit", "swap_error",
     "switch_error", "switch_path", "switch_times", "vp_score",
 ]  # fmt: skip

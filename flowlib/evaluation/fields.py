@@ -67,6 +67,19 @@ def explained_in_place(true: Float[Tensor, "n K"], read: Float[Tensor, "n F"], p
     return torch.stack([_explained_in_place(*one, read) for one in zip(true.T[..., None], place.T)])
 
 
+def step_directions(true: Float[Tensor, " n"], read: Float[Tensor, "n F"], place: Int[Tensor, " n"]) -> Float[Tensor, "V F"]:
+    """Half the difference between the mean strengths of steps forward and of steps back, for every place 0 … V − 1 where one factor's step begins.
+
+    0 where no step goes forward, or none back.
+    """
+    found = read.new_zeros(int(place.max()) + 1, read.shape[1])
+    for value in place.unique().tolist():
+        forward, back = (read[(place == value) & one] for one in (true > 0, true < 0))
+        if len(forward) and len(back):
+            found[value] = (forward.mean(0) - back.mean(0)) / 2
+    return found
+
+
 def _explained_in_place(true, place, read):
     left, total, freedom = 0.0, 0.0, 0
     for here in (place == value for value in place.unique()):
