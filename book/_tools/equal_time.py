@@ -2,7 +2,7 @@
 
 from statistics import fmean as mean
 
-from run_numbers import LINEAR, PRIOR_FREE, SLOW, TURN, below_on_every_factor, fitted, per_image, pixels, rung, steps, tight
+from run_numbers import LINEAR, PRIOR_FREE, SLOW, TURN, below_on_every_factor, fitted, of_factor, per_image, pixels, rung, steps, tight
 
 from flowlib.experiments import tables
 from flowlib.experiments.differences import difference
@@ -12,6 +12,7 @@ from flowlib.models import bits_per_dimension
 NOISELESS = "flow without noise"
 VALUES = 9 * 3 * 28**2  # of a sequence of digits
 CLOSED = 3  # nats between the two sides of a sandwich
+rotation = of_factor("rotation")
 
 
 def equal_time_error(equal, full, sharp):
@@ -19,7 +20,7 @@ def equal_time_error(equal, full, sharp):
     short, long, drawn = ({label: tables.average(rows, pixels) for label, rows in runs.items()} for runs in (equal, full, sharp))
     found, later, last = (_against(runs, per_image) for runs in (equal, full, sharp))
     linear = min((LINEAR, TURN), key=short.get)
-    turning, still, level = (difference(runs[NOISELESS], runs[LINEAR], _rotation) for runs in (equal, full, sharp))
+    turning, still, level = (difference(runs[NOISELESS], runs[LINEAR], rotation) for runs in (equal, full, sharp))
     text = (
         "**At equal processor time: ahead of PoFlow at once, of a linear motion with time.** Without noise, and with Adam's β₂ (its memory of squared gradients) searched for all, the flow errs "
         f"{short[NOISELESS]:.0f} pixels after {steps(equal)} steps; in the same time PoFlow errs {short[PRIOR_FREE]:.0f}, a linear motion {short[linear]:.0f} (p = {found[linear].p:.2f}; less on rotation) and "
@@ -49,7 +50,7 @@ def equal_time_bits(bits, full, sharp):
     pseudo, drawn, near = _against(full, tight("sequence"))[LINEAR], _against(sharp, fitted)[LINEAR], found[LINEAR]
     needed = bits_per_dimension(tables.average(bits[NOISELESS], lambda metrics: mean(fitted(metrics))), VALUES)
     ahead = {label: f"{one.mean:.0f} ± {one.standard_error:.0f}" for label, one in found.items()}
-    turned = {label: tables.average(bits[label], lambda metrics: mean(_rotation(metrics))) for label in (NOISELESS, LINEAR)}
+    turned = {label: tables.average(bits[label], lambda metrics: mean(rotation(metrics))) for label in (NOISELESS, LINEAR)}
     closed = {label: [gap <= CLOSED for row in rows for gap in row["metrics"]["tight_likelihood"]["gap"]] for label, rows in bits.items()}
     text = (
         f"**And the highest bound per sequence, where it is of a proper likelihood.** With a discretised logistic density of 8-bit values, at the longer of these times, the flow's "
@@ -63,11 +64,6 @@ def equal_time_bits(bits, full, sharp):
         "below all": all(one.clear and one.mean < 0 for one in apart.values()),
         "turns worse": turned[LINEAR] < turned[NOISELESS], "level": not any(one.clear or one.mean < 0 for one in (pseudo, drawn)),
     }  # fmt: skip
-
-
-def _rotation(metrics):
-    """M16 of every image under rotation."""
-    return metrics["equivariance"]["rotation"]
 
 
 def _against(runs, values):

@@ -64,6 +64,11 @@ def beyond(kind, metrics):
     return {name: curves[kind][LAST // 2 :] for name, curves in metrics["long"].items()}
 
 
+def of_factor(name):
+    """M16 of every image under one factor."""
+    return lambda metrics: metrics["equivariance"][name]
+
+
 def below_on_every_factor(ours, theirs):
     """Whether the mean of M16 over images and seeds is smaller for each factor."""
 

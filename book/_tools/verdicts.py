@@ -17,6 +17,7 @@ from run_numbers import (
     beyond,
     composed,
     nats,
+    of_factor,
     per_image,
     pixels,
     steps,
@@ -138,7 +139,7 @@ def _turn(comparison, search):
         f"between frames; with noise for all, the search has no lead (flow {noisy[FLOW]:.0f}, linear motion {noisy[LINEAR]:.0f} and {noisy[TURN]:.0f}). MSP, told no factor, solves for a matrix of each sequence and errs {errors[OWN_MATRIX]:.0f}, not clearly more than the flow (p = {alike.p:.2f})."
     )
     by_factor = {
-        name: difference(comparison[LINEAR], comparison[PRIOR_FREE], lambda metrics, name=name: metrics["equivariance"][name])
+        name: difference(comparison[LINEAR], comparison[PRIOR_FREE], of_factor(name))
         for name in comparison[LINEAR][0]["metrics"]["equivariance"]
     }
     return text, {"ahead": all(one.clear and one.mean < 0 for one in ahead), "level but for rotation": [name for name, one in by_factor.items() if one.clear] == ["rotation"], "alike": alike.mean > 0 and not alike.clear,

@@ -13,11 +13,16 @@ from flowlib.evaluation.equivariance import over_chunks
 
 @dataclass(frozen=True)
 class ReadStrengths:
-    """Of n mixed sequences: the true strengths, those that a model reads, and what each of its fields adds, ‖g_tf v_f(z_{t−1})‖²."""
+    """Of n mixed sequences: the places of their factors, the strengths that a model reads, and what each of its fields adds, ‖g_tf v_f(z_{t−1})‖²."""
 
-    true: Float[Tensor, "n T K"]
+    places: Float[Tensor, "n frames K"]
     read: Float[Tensor, "n T F"]
     added: Float[Tensor, "n T F"]
+
+    @property
+    def true(self) -> Float[Tensor, "n T K"]:
+        """The true strengths: how far each factor goes in each step."""
+        return self.places.diff(dim=1)
 
 
 @torch.no_grad()
@@ -30,7 +35,7 @@ def read_strengths(model, sequences: MixedSequences, count: int = 300, seed: int
         batch = sequences.mixed(indices, places[indices])
         return torch.cat([model.motion(batch), model.contributions(batch)], -1)
 
-    return ReadStrengths(places.diff(dim=1), *over_chunks(sequences, count, chunk).chunk(2, -1))
+    return ReadStrengths(places, *over_chunks(sequences, count, chunk).chunk(2, -1))
 
 
 def correlations(true: Float[Tensor, "n K"], read: Float[Tensor, "n F"]) -> Float[Tensor, "K F"]:

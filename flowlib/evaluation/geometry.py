@@ -13,9 +13,10 @@ from flowlib.transport import straightness
 
 @dataclass(frozen=True)
 class FlowGeometry:
-    """Per sample (n, …): λ_min(I + H_t) (n, T), residual r (n, T), straightness in [0, 1] (n,), step lengths (n, T)."""
+    """Per sample (n, …): λ_min(I + H_t) and det(I + H_t) (n, T), residual r (n, T), straightness in [0, 1] (n,), step lengths (n, T)."""
 
     smallest_eigenvalue: torch.Tensor
+    determinant: torch.Tensor
     residual: torch.Tensor
     straightness: torch.Tensor
     speed: torch.Tensor
@@ -44,6 +45,7 @@ def flow_geometry(model, sequences: Source, factor, count=200) -> FlowGeometry:
     trajectory = model.flow(z, batch.factor, sequences.length(factor), hessian=True)
     return FlowGeometry(
         smallest_eigenvalue(trajectory.hessian),
+        torch.linalg.det(trajectory.hessian + torch.eye(z.shape[1]).to(z)),
         trajectory.residual,
         straightness(trajectory.path),
         trajectory.velocity.norm(dim=-1),

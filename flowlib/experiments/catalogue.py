@@ -11,25 +11,37 @@ from flowlib.experiments.settings import (
     FULL_BASE,
     IN_BITS,
     LONG_BASE,
-    NOISELESS,
-    RATES,
     ROOMS,
     ROOMS_SEARCH,
     SCENES,
     SEARCH_BASE,
     SHARP_BASE,
-    SHARP_RATES,
-    SHARP_SEARCH_BASE,
     SHARP_STEPS,
     SHARPENED,
     SHORT_BASE,
     STUDIO,
     UNLABELLED,
     UNLABELLED_ROOMS,
-    candidates,
     equal_time,
     method,
-    timed,
+)
+from flowlib.experiments.variants import (
+    COMPOSING,
+    CORNER,
+    LONG,
+    SLOWER,
+    STILL,
+    ablations,
+    apart,
+    collapse,
+    composing_apart,
+    equal_time_search,
+    of_two_kinds,
+    penalties,
+    search,
+    sharp_search,
+    unlabelled,
+    variants,
 )
 
 
@@ -47,116 +59,28 @@ class Experiment:
         return [(label, dataclasses.replace(config, seed=seed)) for seed in self.seeds for label, config in self.methods.items()]
 
 
-CORNER = ("floor_hue", "wall_hue", "object_hue")  # no training frame has all three hues in the upper half of the circle
-STILL = ("flow without noise", "linear motion")  # the two that need no more than a factor's label and no noise
-SLOWER = {"learning_rate": 3e-3}
-NO_POTENTIAL = {"velocity": "free", "hj_penalty": "none"}
-LONG = {"VAE": {"learning_rate": 3e-3}}  # at 6e-3 one of three runs of this length diverged
-COMPOSING = NOISELESS | {"time_free": True, "starts": "late", "programs": "composed"}
-
-
-def _search(chosen, base):
-    return {
-        f"{label} {number}": method(**setting, base=base)
-        for label in chosen for number, setting in enumerate(candidates(label, chosen))
-    }  # fmt: skip
-
-
-def _equal_time_search():
-    return {
-        f"{label} {number}": method(**setting | {"learning_rate": rate, "adam_beta2": memory}, base=timed(label, SEARCH_BASE))
-        for label, setting in EQUAL_TIME.items()
-        for number, (memory, rate) in enumerate((memory, rate) for memory in (0.95, 0.999) for rate in RATES)
-    }  # fmt: skip
-
-
-def _sharp_search():
-    return {
-        f"{label} {number}": method(**SHARPENED[label] | {"learning_rate": rate}, base=timed(label, SHARP_SEARCH_BASE, SHARP_STEPS))
-        for label in SHARP_STEPS for number, rate in enumerate(SHARP_RATES)
-    }  # fmt: skip
-
-
-def _ablations():
-    changes = {
-        "path objective": {}, "without HJ": {"hj_penalty": "none"}, "HJ of the paper": {"hj_penalty": "paper", "hj_weight": 1.0},
-        "without the prior": {"prior": "none"}, "free velocity": NO_POTENTIAL,
-        "marginal objective": {"objective": "marginal"},
-        "marginal, trace": {"objective": "marginal", "log_det": "trace"},
-        "marginal, no log-det": {"objective": "marginal", "log_det": "none"},
-    }  # fmt: skip
-    return {label: method(base=SHORT_BASE, **CHOSEN["flow, k given"] | change) for label, change in changes.items()}
-
-
-def _variants():
-    published = {"model": "flow-published"}
-    changes = {
-        "row sums": {"objective": "marginal", "log_det": "rows"}, "softmaxed KL": published, "one k per batch": {"batches": "single"},
-        "free force": {"hj_penalty": "paper"},
-        "all of them": published | {"batches": "single", "hj_penalty": "paper", "hj_weight": 1.0, "mixed_residual": True},
-    }  # fmt: skip
-    return {label: method(base=SHORT_BASE, **CHOSEN["flow, k given"] | change) for label, change in changes.items()}
-
-
-def _penalties():
-    changes = {"r = 0": {}, "viscous": {"hj_penalty": "viscous"}, "the paper's": {"hj_penalty": "paper"}, "none": {"hj_penalty": "none"}}
-    return {label: method(base=SHORT_BASE, **CHOSEN["flow, k given"] | change) for label, change in changes.items()}
-
-
-def _apart():
-    free, of_hj, wave = {"prior": "none"}, CHOSEN["flow, k given"], CHOSEN["PoFlow"]
-    changes = {
-        "no noise, weak HJ": of_hj | free | {"hj_weight": wave["wave_weight"]},
-        "no noise, no penalty": of_hj | free | {"hj_penalty": "none"},
-        "PoFlow": wave,
-    }  # fmt: skip
-    return {label: method(base=SHORT_BASE, **change) for label, change in changes.items()}
-
-
-def _composing_apart():
-    """A motion without noise with none of the three changes that make it compose, and with all but one."""
-    plain = {"time-free": ("time_free", False), "programs": ("programs", "single"), "late starts": ("starts", "plain")}
-    changes = {"none of the three": dict(plain.values())} | {f"without {name}": dict([change]) for name, change in plain.items()}
-    return {label: method(base=SHORT_BASE, **COMPOSING | change) for label, change in changes.items()}
-
-
-def _collapse():
-    inferred, remedies = CHOSEN["flow, k inferred"], {"marginal_kl_weight": 100.0, "logit_l2": 0.3}
-    changes = {
-        "all three": {}, "without balance": {"marginal_kl_weight": 0.0}, "without shrinking": {"logit_l2": 0.0},
-        "slow start alone": {"marginal_kl_weight": 0.0, "logit_l2": 0.0}, "balance alone": {"logit_l2": 0.0, "logit_scale": 1.0},
-        "none": {"marginal_kl_weight": 0.0, "logit_l2": 0.0, "logit_scale": 1.0},
-    }  # fmt: skip
-    return {label: method(base=SHORT_BASE, **inferred | remedies | change) for label, change in changes.items()}
-
-
-def _unlabelled(changes, base=UNLABELLED, each=4):
-    """Fields of two kinds, `each` so many, with changes."""
-    return {label: method("sparse", base, **{"gradients": each, "rotations": each} | change) for label, change in changes.items()}
-
-
 EXPERIMENTS = {
-    "search": Experiment("hyper-parameters, the same small search for every method", _search(CHOSEN, SEARCH_BASE), ("validation",), (0,)),
+    "search": Experiment("hyper-parameters, the same small search for every method", search(CHOSEN, SEARCH_BASE), ("validation",), (0,)),
     "comparison": Experiment(
         "the flow-factorized VAE against the baselines",
         {label: method(**setting) for label, setting in CHOSEN.items()},
         ("composition", "disentanglement", "equivariance", "long", "other_images", "likelihood", "recognition"),
     ),
-    "ablations": Experiment("the flow-factorized VAE without its parts", _ablations(), ("equivariance", "likelihood")),
+    "ablations": Experiment("the flow-factorized VAE without its parts", ablations(), ("equivariance", "likelihood")),
     "variants": Experiment(
         "the flow-factorized VAE with lines of the published code in place of ours (beside the rows of `ablations`)",
-        _variants(), ("equivariance", "likelihood"),
+        variants(), ("equivariance", "likelihood"),
     ),
     "penalties": Experiment(
-        "four Hamilton–Jacobi penalties of equal weight", _penalties(), ("equivariance", "geometry", "tight_likelihood")
+        "four Hamilton–Jacobi penalties of equal weight", penalties(), ("equivariance", "geometry", "tight_likelihood")
     ),
-    "apart": Experiment("PoFlow taken apart against the flow, one change at a time", _apart(), ("equivariance", "geometry")),
+    "apart": Experiment("PoFlow taken apart against the flow, one change at a time", apart(), ("equivariance", "geometry")),
     "composing": Experiment(
         "a flow that composes, in a third of the steps", {"time-free, programs, late starts": method(base=SHORT_BASE, **COMPOSING)},
         ("composition", "equivariance", "long"),
     ),
     "composing-apart": Experiment(
-        "what makes it compose: the flow of `composing` without one of its three changes, and without all", _composing_apart(),
+        "what makes it compose: the flow of `composing` without one of its three changes, and without all", composing_apart(),
         ("composition", "equivariance", "long"),
     ),
     "control": Experiment(
@@ -195,7 +119,7 @@ EXPERIMENTS = {
         "the flow-factorized VAE trained on sequences that begin with the other factors somewhere on their way",
         {"flow, moved starts": method(starts="moved", **CHOSEN["flow, k given"])}, ("composition", "equivariance"),
     ),
-    "collapse": Experiment("k inferred, with and without the remedies for collapse", _collapse(), ("equivariance", "recognition")),
+    "collapse": Experiment("k inferred, with and without the remedies for collapse", collapse(), ("equivariance", "recognition")),
     "shrinking": Experiment(
         "k inferred at full length without the charge for large logits",
         {"without shrinking": method(**CHOSEN["flow, k inferred"], logit_l2=0.0)}, ("equivariance", "recognition"),
@@ -229,7 +153,7 @@ EXPERIMENTS = {
         ("equivariance", "ladder", "swap", "tight_likelihood"),
     ),
     "equal-time-search": Experiment(
-        "rate and memory of Adam, equal processor time for every method", _equal_time_search(), ("validation",), (0,)
+        "rate and memory of Adam, equal processor time for every method", equal_time_search(), ("validation",), (0,)
     ),
     "equal-time": Experiment(
         "equal processor time: a flow without noise, and what it is to be compared with",
@@ -245,7 +169,7 @@ EXPERIMENTS = {
         ("equivariance", "ladder", "long", "other_images", "swap", "tight_likelihood"),
     ),
     "sharp-search": Experiment(
-        "the rate of refined networks with Muon, equal processor time for every method", _sharp_search(), ("validation",), (0,)
+        "the rate of refined networks with Muon, equal processor time for every method", sharp_search(), ("validation",), (0,)
     ),
     "sharp": Experiment(
         "as equal-time-full, in the same time, with refined networks and Muon: how much of the error is the decoder's?",
@@ -256,7 +180,7 @@ EXPERIMENTS = {
         equal_time(("flow without noise", "PoFlow"), FULL_BASE), ("labels",),
     ),
     "rooms-search": Experiment(
-        "hyper-parameters on rooms, the same small search for every method", _search(SCENES, ROOMS_SEARCH), ("validation",), (0,)
+        "hyper-parameters on rooms, the same small search for every method", search(SCENES, ROOMS_SEARCH), ("validation",), (0,)
     ),
     "rooms": Experiment(
         "rendered rooms: five factors, three of them cyclic; each code also moved by mean displacements and by linear regressions",
@@ -292,20 +216,18 @@ EXPERIMENTS = {
     ),
     "unlabelled": Experiment(
         "digits, several factors in every step and no labels: spike-and-slab strengths of fields of two kinds",
-        _unlabelled({"both kinds of fields": {}, "gradients alone": {"gradients": 8, "rotations": 0}, "no spikes": {"activity": 1.0}}),
+        of_two_kinds(UNLABELLED, 4),
         ("fields",),
     ),
     "unlabelled-rooms": Experiment(
         "rooms, several factors in every step and no labels: three of them are cyclic",
-        _unlabelled(
-            {"both kinds of fields": {}, "gradients alone": {"gradients": 10, "rotations": 0}, "no spikes": {"activity": 1.0}}, UNLABELLED_ROOMS, 5
-        ),
+        of_two_kinds(UNLABELLED_ROOMS, 5),
         ("fields", "fields_in_place"),
     ),
     "unlabelled-charge": Experiment(
         "as `unlabelled`, with both kinds of fields: a third of the charge; and the charge at full from the first step",
         # at the full rate a run without warm-up diverged
-        _unlabelled({"β = 1": {"beta": 1.0}, "half the rate": SLOWER, "half the rate, no warm-up": SLOWER | {"warm_up": 0.0}}), ("fields",),
+        unlabelled({"β = 1": {"beta": 1.0}, "half the rate": SLOWER, "half the rate, no warm-up": SLOWER | {"warm_up": 0.0}}), ("fields",),
     ),
 }  # fmt: skip
 

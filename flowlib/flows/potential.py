@@ -42,7 +42,7 @@ def time_features(t, frequencies):
 class Setting:
     """What the fields in use at one time (or one time of each point) have in common at all places.
 
-    pick : a parameter (K, …) → that of each group (G, …);  weights, biases : W_l, (G, n, m), and b_l, (G, 1, n), in use
+    pick : a parameter (K, …) → that of each group (G, …);  weights : W_1 … W_L in use, (G, n, m);  biases : b_2 … b_L, (G, 1, n)
     drive : b_1 + c_1(t), (G, 1 or N, width);  rate : c_1'(t), of the same shape
     """
 
@@ -60,7 +60,7 @@ class Setting:
     def layers(self, z):
         """The activations a_1 … a_L."""
         layers = []
-        for weight, bias in zip(self.weights, [self.drive, *self.biases[1:]]):
+        for weight, bias in zip(self.weights, [self.drive, *self.biases]):
             layers.append(torch.baddbmm(bias, layers[-1] if layers else z, weight.mT).tanh())
         return layers
 
@@ -102,11 +102,14 @@ class TanhBank(nn.Module):
     def setting(self, t, factor=None) -> Setting:
         """The weights in use, and what time gives to the first layer, at a time or at times (N,)."""
         pick = (lambda p: p) if factor is None else (lambda p: p[factor])
-        t = torch.as_tensor(t, dtype=self.frequencies.dtype, device=self.frequencies.device).reshape(-1)
-        features, rates = time_features(t, self.frequencies)  # (1 or N, 2F)
+        features, rates = self._time_features(t)
         from_time = pick(self.time_weight).mT  # (G, 2F, width)
-        biases = [pick(bias)[:, None] for bias in self.biases]
-        return Setting(pick, [pick(w) for w in self.weights], biases, biases[0] + features @ from_time, rates @ from_time)
+        first, *biases = (pick(bias)[:, None] for bias in self.biases)
+        return Setting(pick, [pick(w) for w in self.weights], biases, first + features @ from_time, rates @ from_time)
+
+    def _time_features(self, t):
+        """`time_features` of a time or times: two arrays (1 or N, 2F)."""
+        return time_features(torch.as_tensor(t, dtype=self.frequencies.dtype, device=self.frequencies.device).reshape(-1), self.frequencies)
 
     def _derivatives(self, z, setting: Setting, hessian=False) -> Derivatives:
         raise NotImplementedError
@@ -152,7 +155,7 @@ class PotentialBank(TanhBank):
             raise FlowlibError("the wave equation's terms are for potentials without an output tanh: bounded_potential False")
         setting = self.setting(t, factor)
         weights, layers, _, slopes, g = self._sweep(z, setting)
-        rate, second = setting.rate, (g[0] * self._drive_acceleration(z, t, factor)).sum(-1)
+        rate, second = setting.rate, (g[0] * self._drive_acceleration(t, setting)).sum(-1)
         for index, (a, gl) in enumerate(zip(layers, g)):
             if index:
                 rate = (slopes[index - 1] * rate) @ weights[index].mT
@@ -167,12 +170,10 @@ class PotentialBank(TanhBank):
     def _value(self, layers, head, setting):
         return (layers[-1] @ head[..., None]).squeeze(-1) + setting.pick(self.offset)[:, None]
 
-    def _drive_acceleration(self, z, t, factor):
+    def _drive_acceleration(self, t, setting):
         """c_1''(t): each time feature is a sine or cosine, so its second derivative is −ω² times itself."""
-        t = torch.as_tensor(t, dtype=z.dtype, device=z.device).reshape(-1)
-        features, _ = time_features(t, self.frequencies)
-        weight = self.time_weight if factor is None else self.time_weight[factor]
-        return (-self.frequencies.square().repeat(2) * features) @ weight.mT
+        features, _ = self._time_features(t)
+        return (-self.frequencies.square().repeat(2) * features) @ setting.pick(self.time_weight).mT
 
 
 def _backward(weights, layers, head):

@@ -23,10 +23,9 @@ def fields_in_place(model, config):
     if sequences is None or not isinstance(sequences.source, FactorialSequences):
         return {}
     strengths = read_strengths(model, sequences, MIXED)
-    count = len(strengths.true)
-    places = sequences.places(count, torch.Generator(sequences.device).manual_seed(0)).round().long()  # those that were read
-    indices = list(range(count))
-    values = torch.stack([sequences.composed_values(indices, places[:, t]) for t in range(sequences.steps)], 1)
+    begins = strengths.places[:, :-1].round().long()
+    indices = list(range(len(begins)))
+    values = torch.stack([sequences.composed_values(indices, places) for places in begins.unbind(1)], 1)
     true, read, place = strengths.true.flatten(0, 1), strengths.read.flatten(0, 1), values.flatten(0, 1)
     found = explained_in_place(true, read, place)
     ways = [step_directions(true[:, k], read, place[:, k]) for k in range(len(config.factors))]

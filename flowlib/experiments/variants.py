@@ -1,0 +1,111 @@
+"""Label → configuration of methods that differ in one thing, or in a few: what the catalogue's experiments compare."""
+
+from flowlib.experiments.settings import (
+    CHOSEN,
+    EQUAL_TIME,
+    NOISELESS,
+    RATES,
+    SEARCH_BASE,
+    SHARP_RATES,
+    SHARP_SEARCH_BASE,
+    SHARP_STEPS,
+    SHARPENED,
+    SHORT_BASE,
+    UNLABELLED,
+    candidates,
+    method,
+    timed,
+)
+
+CORNER = ("floor_hue", "wall_hue", "object_hue")  # no training frame has all three hues in the upper half of the circle
+STILL = ("flow without noise", "linear motion")  # the two that need no more than a factor's label and no noise
+SLOWER = {"learning_rate": 3e-3}
+NO_POTENTIAL = {"velocity": "free", "hj_penalty": "none"}
+LONG = {"VAE": {"learning_rate": 3e-3}}  # at 6e-3 one of three runs of this length diverged
+COMPOSING = NOISELESS | {"time_free": True, "starts": "late", "programs": "composed"}
+
+
+def search(chosen, base):
+    return {
+        f"{label} {number}": method(**setting, base=base)
+        for label in chosen for number, setting in enumerate(candidates(label, chosen))
+    }  # fmt: skip
+
+
+def equal_time_search():
+    return {
+        f"{label} {number}": method(**setting | {"learning_rate": rate, "adam_beta2": memory}, base=timed(label, SEARCH_BASE))
+        for label, setting in EQUAL_TIME.items()
+        for number, (memory, rate) in enumerate((memory, rate) for memory in (0.95, 0.999) for rate in RATES)
+    }  # fmt: skip
+
+
+def sharp_search():
+    return {
+        f"{label} {number}": method(**SHARPENED[label] | {"learning_rate": rate}, base=timed(label, SHARP_SEARCH_BASE, SHARP_STEPS))
+        for label in SHARP_STEPS for number, rate in enumerate(SHARP_RATES)
+    }  # fmt: skip
+
+
+def ablations():
+    changes = {
+        "path objective": {}, "without HJ": {"hj_penalty": "none"}, "HJ of the paper": {"hj_penalty": "paper", "hj_weight": 1.0},
+        "without the prior": {"prior": "none"}, "free velocity": NO_POTENTIAL,
+        "marginal objective": {"objective": "marginal"},
+        "marginal, trace": {"objective": "marginal", "log_det": "trace"},
+        "marginal, no log-det": {"objective": "marginal", "log_det": "none"},
+    }  # fmt: skip
+    return {label: method(base=SHORT_BASE, **CHOSEN["flow, k given"] | change) for label, change in changes.items()}
+
+
+def variants():
+    published = {"model": "flow-published"}
+    changes = {
+        "row sums": {"objective": "marginal", "log_det": "rows"}, "softmaxed KL": published, "one k per batch": {"batches": "single"},
+        "free force": {"hj_penalty": "paper"},
+        "all of them": published | {"batches": "single", "hj_penalty": "paper", "hj_weight": 1.0, "mixed_residual": True},
+    }  # fmt: skip
+    return {label: method(base=SHORT_BASE, **CHOSEN["flow, k given"] | change) for label, change in changes.items()}
+
+
+def penalties():
+    changes = {"r = 0": {}, "viscous": {"hj_penalty": "viscous"}, "the paper's": {"hj_penalty": "paper"}, "none": {"hj_penalty": "none"}}
+    return {label: method(base=SHORT_BASE, **CHOSEN["flow, k given"] | change) for label, change in changes.items()}
+
+
+def apart():
+    free, of_hj, wave = {"prior": "none"}, CHOSEN["flow, k given"], CHOSEN["PoFlow"]
+    changes = {
+        "no noise, weak HJ": of_hj | free | {"hj_weight": wave["wave_weight"]},
+        "no noise, no penalty": of_hj | free | {"hj_penalty": "none"},
+        "PoFlow": wave,
+    }  # fmt: skip
+    return {label: method(base=SHORT_BASE, **change) for label, change in changes.items()}
+
+
+def composing_apart():
+    """A motion without noise with none of the three changes that make it compose, and with all but one."""
+    plain = {"time-free": ("time_free", False), "programs": ("programs", "single"), "late starts": ("starts", "plain")}
+    changes = {"none of the three": dict(plain.values())} | {f"without {name}": dict([change]) for name, change in plain.items()}
+    return {label: method(base=SHORT_BASE, **COMPOSING | change) for label, change in changes.items()}
+
+
+def collapse():
+    inferred, remedies = CHOSEN["flow, k inferred"], {"marginal_kl_weight": 100.0, "logit_l2": 0.3}
+    changes = {
+        "all three": {}, "without balance": {"marginal_kl_weight": 0.0}, "without shrinking": {"logit_l2": 0.0},
+        "slow start alone": {"marginal_kl_weight": 0.0, "logit_l2": 0.0}, "balance alone": {"logit_l2": 0.0, "logit_scale": 1.0},
+        "none": {"marginal_kl_weight": 0.0, "logit_l2": 0.0, "logit_scale": 1.0},
+    }  # fmt: skip
+    return {label: method(base=SHORT_BASE, **inferred | remedies | change) for label, change in changes.items()}
+
+
+def unlabelled(changes, base=UNLABELLED, each=4):
+    """Fields of two kinds, `each` so many, with changes."""
+    return {label: method("sparse", base, **{"gradients": each, "rotations": each} | change) for label, change in changes.items()}
+
+
+def of_two_kinds(base, each):
+    """Gradients and rotations, gradients alone, and both without spikes."""
+    changes = {"both kinds of fields": {}, "gradients alone": {"gradients": 2 * each, "rotations": 0}, "no spikes": {"activity": 1.0}}
+    return unlabelled(changes, base, each)
