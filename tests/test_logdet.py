@@ -7,7 +7,7 @@ import torch
 from torch.func import jacfwd
 
 from flowlib.errors import FlowlibError
-from flowlib.flows import PotentialBank, lanczos_log_det, log_abs_det, series_log_det, smallest_eigenvalue
+from flowlib.flows import PotentialBank, determinant, lanczos_log_det, log_abs_det, series_log_det, smallest_eigenvalue
 
 
 @pytest.mark.parametrize("dtype, tolerance", [(torch.float32, 1e-5), (torch.float64, 1e-10)])
@@ -86,3 +86,12 @@ def test_lanczos_needs_no_bound_on_the_hessian_and_states_its_error(double):
 def test_a_series_without_terms_is_refused():
     with pytest.raises(FlowlibError, match="terms = 0"):
         series_log_det(lambda v: v, torch.ones(1, 2), terms=0)
+
+
+def test_the_determinant_has_a_sign(double, generator):
+    """det(I + H) itself: its logarithm is that of the exact change of density, and one reflected direction makes it negative."""
+    hessian = 0.1 * torch.randn(5, 4, 4, generator=generator)
+    found = determinant(hessian)
+    assert torch.allclose(found.log(), log_abs_det(hessian))
+    mirror = torch.diag(torch.tensor([-1.0, 1, 1, 1]))
+    assert torch.allclose(determinant(mirror @ (hessian + torch.eye(4)) - torch.eye(4)), -found)

@@ -6,7 +6,7 @@ import torch
 
 from flowlib.data import Source
 from flowlib.errors import FlowlibError
-from flowlib.flows import smallest_eigenvalue
+from flowlib.flows import determinant, smallest_eigenvalue
 from flowlib.models.protocol import has_potentials
 from flowlib.transport import straightness
 
@@ -45,7 +45,7 @@ def flow_geometry(model, sequences: Source, factor, count=200) -> FlowGeometry:
     trajectory = model.flow(z, batch.factor, sequences.length(factor), hessian=True)
     return FlowGeometry(
         smallest_eigenvalue(trajectory.hessian),
-        torch.linalg.det(trajectory.hessian + torch.eye(z.shape[1]).to(z)),
+        determinant(trajectory.hessian),
         trajectory.residual,
         straightness(trajectory.path),
         trajectory.velocity.norm(dim=-1),

@@ -2,7 +2,7 @@
 
 from flowlib.flows.backward import stops, travel, undo
 from flowlib.flows.convex import ConvexBank
-from flowlib.flows.logdet import lanczos_log_det, log_abs_det, series_log_det, smallest_eigenvalue
+from flowlib.flows.logdet import determinant, lanczos_log_det, log_abs_det, series_log_det, smallest_eigenvalue
 from flowlib.flows.matching import matched_path, matching_loss
 from flowlib.flows.posterior import (
     Trajectory,
@@ -21,7 +21,7 @@ from flowlib.flows.solenoidal import SolenoidalBank
 from flowlib.flows.velocity import VelocityBank
 
 __all__ = [
-    "ConvexBank", "Derivatives", "DiffusionPrior", "PotentialBank", "SolenoidalBank", "Trajectory", "VelocityBank", "coordinate_density_change",
+    "ConvexBank", "Derivatives", "DiffusionPrior", "PotentialBank", "SolenoidalBank", "Trajectory", "VelocityBank", "coordinate_density_change", "determinant",
     "estimated_density_change", "group_by_factor", "is_mixture", "is_program", "lanczos_log_det", "log_abs_det", "matched_path", "matching_loss",
     "rows_density_change", "run_flow", "series_log_det", "smallest_eigenvalue", "stops", "trace_density_change", "travel", "undo",
 ]  # fmt: skip

@@ -56,6 +56,11 @@ def smallest_eigenvalue(hessian: Float[Tensor, "*batch d d"]) -> Float[Tensor, "
     return torch.linalg.eigvalsh(_plus_identity(hessian))[..., 0]
 
 
+def determinant(hessian: Float[Tensor, "*batch d d"]) -> Float[Tensor, "*batch"]:
+    """det(I + H). Negative at some points and positive at others: the step is not injective."""
+    return torch.linalg.det(_plus_identity(hessian))
+
+
 def _plus_identity(hessian):
     return hessian + torch.eye(hessian.shape[-1], dtype=hessian.dtype, device=hessian.device)
 
