@@ -185,7 +185,7 @@ class TestDrawing:
 @needs_browser
 def test_the_square_sends_what_is_drawn(page):  # noqa: F811
     """A stroke from left to right through the middle, then `clear`."""
-    script = asset("pad.js").replace("export default", "window.pad =")
+    script = (asset("square.js") + asset("pad.js")).replace("export default", "window.pad =")
     body = f'<div id="place"></div><script>{script}</script>'
     stroke = """
       const sent = []; pad.render({ model: { set: (name, value) => sent.push([name, value]), save_changes: () => {} }, el: $("#place") });

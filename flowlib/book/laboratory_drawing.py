@@ -25,13 +25,13 @@ def as_mnist(ink: Float[Tensor, "H W"]) -> Float[Tensor, "28 28"]:
         raise FlowlibError("the square is empty: draw a digit into it first")
     digit = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     scale = INNER / max(digit.shape)
-    size = [max(1, round(scale * side)) for side in digit.shape]
+    size = [max(1, int(scale * side + 0.5)) for side in digit.shape]
     digit = interpolate(digit[None, None], size=size, mode="bilinear", antialias=True)[0, 0].clamp(0, 1)
     mass = digit.sum()
     corner = []
     for axis, side in enumerate(size):
         centre = (digit.sum(1 - axis) * torch.arange(side)).sum() / mass
-        corner.append(min(max(round(SIZE / 2 - 0.5 - centre.item()), 0), SIZE - side))
+        corner.append(min(max(int(SIZE / 2 - centre.item() + 1e-3), 0), SIZE - side))
     image = torch.zeros(SIZE, SIZE)
     image[corner[0] : corner[0] + size[0], corner[1] : corner[1] + size[1]] = digit
     return image
@@ -78,7 +78,7 @@ def make_pad():
     import traitlets
 
     class Pad(anywidget.AnyWidget):
-        _esm = asset("pad.js")
+        _esm = asset("square.js") + "\n" + asset("pad.js")
         value = traitlets.List(traitlets.Int()).tag(sync=True)
 
     return Pad()

@@ -32,9 +32,6 @@ def playground(model, sequences, indices, labels=None, *, most=None, alt="", cap
     indices, names = list(indices), sequences.factors
     if not indices:
         raise FlowlibError("indices is empty; name one or more images")
-    unknown = set(names) - set(KNOWN)
-    if unknown:
-        raise FlowlibError(f"factors {sorted(unknown)} cannot be drawn in the page; it knows {', '.join(KNOWN)}")
     most = 2 * sequences.steps if most is None else most
     first = sequences.first_frames(indices)
     codes = as_array(model.encode(first).mean, "codes", 2)
@@ -46,13 +43,16 @@ def playground(model, sequences, indices, labels=None, *, most=None, alt="", cap
         make_axis("flow", flows, len(sets), "buttons", 0),
         make_axis("time labels", ("anew after a change", "go on"), 2, "buttons", 0),
     ]
-    data = network | pack_potentials(model.potentials) | _truth(first, names, sequences.steps, most) | {"sets": sets, "most": most}
+    data = network | pack_potentials(model.potentials) | true_pictures(first, names, sequences.steps, most) | {"sets": sets, "most": most}
     still = {"decoded": make_frame(image), "true": make_frame(first[0])}
     return widget("playground", axes, data, still, alt, caption, height=height)
 
 
-def _truth(first, names, steps, most):
-    """What the page needs to make the true pictures: x_0 in grey, and the strengths after 0 … most steps."""
+def true_pictures(first, names, steps, most):
+    """What the page needs to make the true pictures: x_0 in grey, and the strengths after 0 … most steps. FlowlibError for other factors."""
+    unknown = set(names) - set(KNOWN)
+    if unknown:
+        raise FlowlibError(f"factors {sorted(unknown)} cannot be drawn in the page; it knows {', '.join(KNOWN)}")
     count = torch.arange(most + 1)
     scale, degrees, hue = (strength(name, count, steps) for name in KNOWN)
     red = torch.tensor([1.0, 0, 0])[None, :, None, None].expand(most + 1, 3, 1, 1)

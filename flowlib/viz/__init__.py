@@ -23,6 +23,7 @@ BOOK = {
     "commutator_plot": "commutator.commutator_plot",
     "plan_image": "plans.plan_image",
     "playground": "playground.playground",
+    "sketch": "sketch.sketch",
     "prediction": "quiz.prediction",
     "price_cells": "plans.price_cells",
     "space_time_density": "space_time.space_time_density",

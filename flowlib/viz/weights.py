@@ -38,16 +38,13 @@ def pack_network(decoder, codes, precision="float16", logits=True):
     `decoder` : latents to images (c, H, W), an nn.Sequential (or a module that holds one as `net`) of Linear, LayerNorm, ConvTranspose2d, Unflatten,
     Flatten, SiLU, Tanh, ReLU and Sigmoid;  `logits` : whether a sigmoid follows. Raises FlowlibError for anything else.
     """
-    network = getattr(decoder, "net", decoder)
-    if not isinstance(network, nn.Sequential):
-        raise FlowlibError(f"a decoder of type {type(decoder).__name__} cannot run in a page; pass an nn.Sequential of its layers")
-    kept = copy.deepcopy(network).cpu().float().requires_grad_(False)  # with the weights that the page will have
+    kept = _copied(decoder, "a decoder")
     if logits:
         kept.append(nn.Sigmoid())
     kinds = list(map(type, kept))
     if nn.Unflatten in kinds and nn.LayerNorm in kinds[kinds.index(nn.Unflatten) :]:
         raise FlowlibError("a LayerNorm after Unflatten cannot run in a page: normalise flat layers only")
-    layers = [_pack_layer(module, precision) for module in kept if not isinstance(module, nn.Flatten)]
+    layers = _pack_layers(kept, precision)
     entrance = next(module.in_features for module in kept if isinstance(module, nn.Linear))
     if entrance != codes.shape[1]:
         raise FlowlibError(f"codes have {codes.shape[1]} dimensions, but the decoder takes {entrance}")
@@ -56,6 +53,31 @@ def pack_network(decoder, codes, precision="float16", logits=True):
         raise FlowlibError(f"the decoder returns shape {image.shape} for a code; end it with nn.Unflatten(1, (c, H, W))")
     text = as_text(codes.astype("<f4").tobytes())
     return {"layers": layers, "codes": text, "dim": entrance, "shape": list(image.shape)}, image
+
+
+def pack_encoder(encoder, precision="float16"):
+    """What the page needs to encode an image: the layers of an encoder (an nn.Sequential as for `pack_network`, which may begin with Conv2d
+    and Flatten), the last one without its second half, which gives log σ. Raises FlowlibError for anything else.
+    """
+    kept = _copied(encoder, "an encoder")
+    last = kept[-1]
+    if not isinstance(last, nn.Linear) or last.bias is None or last.out_features % 2:
+        raise FlowlibError(f"an encoder that ends with {last} cannot run in a page: end it with nn.Linear for means and log σ, with bias")
+    half = last.out_features // 2
+    last.weight, last.bias = (nn.Parameter(one[:half].clone(), requires_grad=False) for one in (last.weight, last.bias))
+    return {"encoder": _pack_layers(kept, precision)}
+
+
+def _copied(network, name):
+    """A copy of the layers, for the weights that the page will have."""
+    layers = getattr(network, "net", network)
+    if not isinstance(layers, nn.Sequential):
+        raise FlowlibError(f"{name} of type {type(network).__name__} cannot run in a page; pass an nn.Sequential of its layers")
+    return copy.deepcopy(layers).cpu().float().requires_grad_(False)
+
+
+def _pack_layers(network, precision):
+    return [_pack_layer(module, precision) for module in network if not isinstance(module, nn.Flatten)]
 
 
 def _pack_layer(module, precision):
@@ -68,15 +90,16 @@ def _pack_layer(module, precision):
         return {"kind": "linear", **_pack_weights(module, precision)}
     if isinstance(module, nn.LayerNorm) and module.bias is not None and len(module.normalized_shape) == 1:
         return {"kind": "norm", "eps": module.eps, **_pack_weights(module, "float16")}
-    if isinstance(module, nn.ConvTranspose2d) and module.bias is not None:
-        plain = (module.groups, module.dilation, module.output_padding) == (1, (1, 1), (0, 0))
-        (stride, *strides), (padding, *paddings) = module.stride, module.padding
-        if plain and [stride] == strides and [padding] == paddings:
+    if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)) and module.bias is not None:
+        plain = (module.groups, module.dilation, module.output_padding, module.padding_mode) == (1, (1, 1), (0, 0), "zeros")
+        (stride, *strides), (padding, *paddings) = module.stride, module.padding if isinstance(module.padding, tuple) else (None, None)
+        if plain and [stride] == strides and [padding] == paddings and padding is not None:
             shape = {"size": list(module.weight.shape), "stride": stride, "padding": padding}
-            return {"kind": "conv", **shape, **_pack_weights(module, precision)}
+            kind = "conv" if isinstance(module, nn.Conv2d) else "spread"
+            return {"kind": kind, **shape, **_pack_weights(module, precision)}
     raise FlowlibError(
-        f"layer {module} cannot run in a page; use Linear, LayerNorm, ConvTranspose2d (no groups, dilation or output "
-        "padding), each with bias, Unflatten, SiLU, Tanh, ReLU or Sigmoid"
+        f"layer {module} cannot run in a page; use Linear, LayerNorm, Conv2d, ConvTranspose2d (no groups, dilation, output padding "
+        "or padding by name), each with bias, Flatten, Unflatten, SiLU, Tanh, ReLU or Sigmoid"
     )
 
 

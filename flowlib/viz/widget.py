@@ -14,7 +14,12 @@ from flowlib.viz.checks import as_labels
 from flowlib.viz.picture import as_text
 
 WEB = Path(__file__).with_name("web")
-SCRIPTS = {"frames": ("controls", "frames"), "flow": ("controls", "network", "flow"), "playground": ("controls", "network", "playground")}
+SCRIPTS = {
+    "frames": ("controls", "frames"),
+    "flow": ("controls", "network", "flow"),
+    "playground": ("controls", "network", "truth", "playground"),
+    "sketch": ("controls", "network", "truth", "square", "digit", "sketch"),
+}
 PIXEL_HEIGHT = 224  # of an image array on the screen
 
 

@@ -1,4 +1,4 @@
-// A decoder and tanh potentials, evaluated in the page from the weights in `d`.
+// An encoder's mean, a decoder and tanh potentials, evaluated in the page from the weights in `d`.
 const bytes = text => Uint8Array.from(atob(text), letter => letter.charCodeAt(0));
 
 function half(h) { // a number of half precision from its 16 bits
@@ -34,8 +34,27 @@ function normalise(layer, x) { // mean 0 and variance 1, then each number's own 
   return x.map((v, i) => (v - mean) / Math.sqrt(variance + layer.eps) * layer.W[i] + layer.b[i]);
 }
 
-// A transposed convolution: every pixel of x (n, h, w) adds its patch, W (out, rows, columns, n) times its n channels.
+// A convolution: every place of the result is W (out, n, rows, columns) times the patch of x (n, h, w) around it, and a bias.
 function convolve(layer, x, shape) {
+  const [n, h, w] = shape, [out, , rows, columns] = layer.size, {stride, padding} = layer;
+  const H = Math.floor((h + 2 * padding - rows) / stride) + 1, V = Math.floor((w + 2 * padding - columns) / stride) + 1;
+  const y = new Float32Array(out * H * V), column = new Float32Array(out), patch = new Float32Array(n * rows * columns);
+  for (let a = 0; a < H; a++) for (let b = 0; b < V; b++) {
+    patch.fill(0);
+    for (let c = 0; c < n; c++) for (let p = 0; p < rows; p++) for (let q = 0; q < columns; q++) {
+      const r = a * stride + p - padding, s = b * stride + q - padding;
+      if (r >= 0 && r < h && s >= 0 && s < w) patch[(c * rows + p) * columns + q] = x[(c * h + r) * w + s];
+    }
+    column.set(layer.b);
+    product(layer.W, patch, column);
+    for (let o = 0; o < out; o++) y[(o * H + a) * V + b] = column[o];
+  }
+  shape.splice(0, 3, out, H, V);
+  return y;
+}
+
+// A transposed convolution: every pixel of x (n, h, w) adds its patch, W (out, rows, columns, n) times its n channels.
+function spread(layer, x, shape) {
   const [n, h, w] = shape, [, out, rows, columns] = layer.size, {stride, padding} = layer;
   const H = (h - 1) * stride - 2 * padding + rows, V = (w - 1) * stride - 2 * padding + columns;
   const y = new Float32Array(out * H * V), column = new Float32Array(n), patch = new Float32Array(out * rows * columns);
@@ -56,17 +75,20 @@ const functions = {
   silu: v => v / (1 + Math.exp(-v)), relu: v => Math.max(0, v), tanh: Math.tanh, sigmoid: v => 1 / (1 + Math.exp(-v)),
 };
 
-function decode(z) { // the image (C, H, W) in [0, 1], flat
-  let x = z, shape = [];
-  for (const layer of d.layers) {
+function run(layers, x, shape) { // `shape` is that of an image (C, H, W); all arrays are flat
+  for (const layer of layers) {
     if (layer.kind === "linear") x = product(layer.W, x, Float32Array.from(layer.b));
     else if (layer.kind === "conv") x = convolve(layer, x, shape);
+    else if (layer.kind === "spread") x = spread(layer, x, shape);
     else if (layer.kind === "norm") x = normalise(layer, x);
     else if (layer.kind === "shape") shape = layer.shape.slice();
     else x = x.map(functions[layer.kind]);
   }
   return x;
 }
+
+const decode = z => run(d.layers, z, []); // the image (C, H, W) in [0, 1]
+const encode = x => run(d.encoder, x, d.shape.slice()); // the mean of q(z|x)
 
 function gradient(u, z, t) { // ∇u(z, t), by the chain rule back through the layers
   const features = ["sin", "cos"].flatMap(name => d.frequencies.map(w => Math[name](w * t)));
@@ -85,7 +107,7 @@ function gradient(u, z, t) { // ∇u(z, t), by the chain rule back through the l
   return g.map(v => v * (1 - value * value));
 }
 
-for (const layer of d.layers) if (layer.W) { layer.W = unpack(layer.W); layer.b = unpack(layer.b); }
+for (const layer of [...d.layers, ...(d.encoder || [])]) if (layer.W) { layer.W = unpack(layer.W); layer.b = unpack(layer.b); }
 for (const u of d.potentials) {
   u.weights = u.weights.map(unpack);
   u.biases = u.biases.map(unpack);

@@ -1,20 +1,5 @@
 // Flows chained in any order and added, decoded beside what really happens to the picture.
-const photos = bytes(d.photos), NOTHING = "nothing has moved";
-
-// The true picture: x_0 under the one composed warp of flowlib.data.transforms, in the colour of its hue.
-function truth(n, steps) {
-  const [, h, w] = d.shape, x = new Float32Array(3 * h * w), cx = (w - 1) / 2, cy = (h - 1) / 2;
-  const [scale, angle, tint] = [d.scale, d.angle, d.tint].map((table, i) => table[d.places[i] < 0 ? 0 : steps[d.places[i]]]);
-  const cos = Math.cos(angle) / scale, sin = Math.sin(angle) / scale;
-  const grey = (r, c) => r < 0 || c < 0 || r >= h || c >= w ? 0 : photos[(n * h + r) * w + c] / 255;
-  for (let i = 0; i < h; i++) for (let j = 0; j < w; j++) {
-    const u = cx + cos * (j - cx) - sin * (i - cy), v = cy + sin * (j - cx) + cos * (i - cy);
-    const c = Math.floor(u), r = Math.floor(v), p = u - c, q = v - r;
-    const value = (1 - q) * ((1 - p) * grey(r, c) + p * grey(r, c + 1)) + q * ((1 - p) * grey(r + 1, c) + p * grey(r + 1, c + 1));
-    for (let k = 0; k < 3; k++) x[(k * h + i) * w + j] = value * tint[k];
-  }
-  return x;
-}
+const NOTHING = "nothing has moved";
 
 // Each part of a program adds the gradients of a set of factors, a number of times; `restart` counts t anew in each part.
 function flowed(n, program, restart) {
@@ -30,9 +15,7 @@ function flowed(n, program, restart) {
   return z;
 }
 
-const total = values => values.reduce((sum, value) => sum + value, 0);
 const counted = program => d.potentials.map((u, k) => total(program.map(part => d.sets[part.set].includes(k) ? part.steps : 0)));
-const apart = (x, y) => Math.round(total(x.map((value, i) => Math.abs(value - y[i]))));
 
 start(root => {
   const [decoded, real] = [...root.querySelectorAll("img")].map(screen);
@@ -42,7 +25,7 @@ start(root => {
   let program = [], now;
   function draw() {
     const [n, set, labels] = now, steps = counted(program);
-    const x = decode(flowed(n, program, labels === 0)), y = truth(n, steps), still = truth(n, steps.map(() => 0));
+    const x = decode(flowed(n, program, labels === 0)), y = warped(photo(n), steps), still = warped(photo(n), steps.map(() => 0));
     const names = program.map(part => `${d.axes[1].labels[part.set]} × ${part.steps}`).join(", then ") || NOTHING;
     decoded(x, `decoded: ${names}`);
     real(y, `true: ${names}`);

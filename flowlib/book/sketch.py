@@ -1,0 +1,56 @@
+"""The whole model in the page: a digit drawn there is encoded, moved by a flow and decoded, beside what really happens to it (chapter 16)."""
+
+import numpy as np
+import torch
+
+from flowlib.book.laboratory_drawing import SIZE
+from flowlib.book.playground import true_pictures
+from flowlib.errors import FlowlibError
+from flowlib.evaluation import decode_mean
+from flowlib.viz.checks import as_array
+from flowlib.viz.picture import make_frame
+from flowlib.viz.weights import pack_encoder, pack_network, pack_potentials
+from flowlib.viz.widget import make_axis, widget
+
+USUAL = (0.5, 0.95)  # of the digits that the model never saw
+
+
+@torch.no_grad()
+def sketch(model, sequences, indices, *, most=None, alt="", caption="", precision="int8", height=120):
+    """A square to draw in; the page encodes what is in it, z_0 = μ(x_0), follows z ← z + ∇u^k(z, t) for as many steps as the slider says, and decodes.
+
+    Beside the decoded picture stands the true one. A line says by how much of its ink the digit is off when it is decoded without any
+    motion, beside that share for the sequences' own digits (`ink_shares`), and how far the moved one is off.
+
+    model : a flow model of red digits of 28 pixels with Bernoulli decoder;  sequences : `flowlib.data.Sequences` of scale, rotation and hue
+    or some of them, not those of training;  indices : its digits that the reader can have instead of a drawing
+    most : the most steps (default 2 T);  precision : 'int8' or 'float16'
+    """
+    indices = list(indices)
+    if not indices:
+        raise FlowlibError("indices is empty; name one or more digits")
+    first = sequences.first_frames(indices)
+    if first.shape[1:] != (3, SIZE, SIZE):
+        raise FlowlibError(f"images of shape {tuple(first.shape[1:])} cannot be drawn in the page: it makes (3, {SIZE}, {SIZE})")
+    most, start = 2 * sequences.steps if most is None else most, sequences.steps
+    codes = model.encode(first).mean
+    axes = [
+        make_axis("flow", sequences.factors, len(sequences.factors), "buttons", 0),
+        make_axis("steps", None, most + 1, start=min(start, most)),
+    ]
+    usual = [round(100 * share.item()) for share in ink_shares(model, sequences.first_frames()).quantile(torch.tensor(USUAL))]
+    network, _ = pack_network(model.decoder, as_array(codes, "codes", 2), precision)
+    data = network | pack_encoder(model.encoder, precision) | pack_potentials(model.potentials)
+    data |= true_pictures(first, sequences.factors, sequences.steps, most) | {"usual": usual}
+    moved = model.transport(codes[:1], 0, axes[1].start)[:, -1]
+    true = sequences.composed(indices[:1], torch.tensor([[axes[1].start] + [0] * (len(sequences.factors) - 1)]))[0, 0]
+    pictures = {"not moved": decode_mean(model, codes[:1])[0], "moved": decode_mean(model, moved)[0], "true": true}
+    still = {name: make_frame(np.asarray(image)) for name, image in pictures.items()}
+    return widget("sketch", axes, data, still, alt, caption, height=height)
+
+
+@torch.no_grad()
+def ink_shares(model, images):
+    """‖x − decoded(μ(x))‖₁ / ‖x‖₁ of images (N, C, H, W): by how much of its ink each is off when it is only encoded and decoded."""
+    off = (decode_mean(model, model.encode(images).mean) - images).abs().flatten(1).sum(1)
+    return off / images.flatten(1).sum(1).clamp_min(1)
