@@ -75,7 +75,15 @@ def test_the_page_encodes_as_torch_does(layers):
 def drawings():
     """Small and large ones, at the border, slanted, and a single point."""
     g = torch.Generator().manual_seed(0)
-    for height, width, top, left in ((9, 5, 2, 20), (24, 13, 3, 10), (20, 20, 8, 0), (28, 28, 0, 0), (1, 1, 27, 27), (3, 22, 25, 6), (8, 1, 4, 4)):
+    for height, width, top, left in (
+        (9, 5, 2, 20),
+        (24, 13, 3, 10),
+        (20, 20, 8, 0),
+        (28, 28, 0, 0),
+        (1, 1, 27, 27),
+        (3, 22, 25, 6),
+        (8, 1, 4, 4),
+    ):
         levels = torch.zeros(28, 28)
         levels[top : top + height, left : left + width] = torch.randint(30, 256, (height, width), generator=g).float()
         yield levels
