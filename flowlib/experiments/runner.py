@@ -129,7 +129,7 @@ def _open(path, experiment, restart, say):
         stored = read_json(path)
         differing = differences(stored, experiment)
         if not differing:
-            return stored
+            return stored | {"about": experiment.about}
         if not restart:
             raise FlowlibError(
                 f"{path} holds results of other data or settings ({'; '.join(differing)}). Go back to those, or "
