@@ -152,6 +152,10 @@ EXPERIMENTS = {
         {label: method(base=SHORT_BASE, **settings) for label, settings in CHOSEN.items()},
         ("equivariance", "ladder", "swap", "tight_likelihood"),
     ),
+    "tight-patient": Experiment(
+        "SlowVAE and the flow of `tight`, annealed with 500 temperatures instead of 40",
+        {label: method(base=SHORT_BASE, **CHOSEN[label]) for label in ("SlowVAE", "flow, k given")}, ("patient_likelihood",),
+    ),
     "equal-time-search": Experiment(
         "rate and memory of Adam, equal processor time for every method", equal_time_search(), ("validation",), (0,)
     ),

@@ -1,0 +1,38 @@
+"""M17 of whole sequences, annealed as slowly as a kinked prior asks for."""
+
+from statistics import mean
+
+import torch
+
+from flowlib.data import load_sequences
+from flowlib.evaluation.annealed import Schedule, annealed_likelihood, sandwich
+from flowlib.evaluation.tight import fit_proposal
+from flowlib.experiments.measures.registry import register, round_each, where_found
+from flowlib.experiments.measures.tight_likelihood import CHAINS, SIMULATED, sequences_of
+from flowlib.models.protocol import has_density
+
+SEQUENCES = 4  # images under every factor, the first ones of `tight_likelihood`
+TEMPERATURES = 500  # with 40, sandwiches of SlowVAE's Laplace steps stay open by twenty nats, with 160 by ten
+
+
+@register(unsteady=("sequence", "gap"), columns=[
+    ("per sequence, annealed slowly", where_found(lambda found: mean(found["sequence"])), 1),
+    ("gap", where_found(lambda found: mean(found["gap"])), 1),
+])  # fmt: skip
+def patient_likelihood(model, config):
+    """log p̂ in nats of every sequence, from four chains of 500 temperatures that begin at a fitted Gaussian chain, and gaps as in `tight_likelihood`.
+
+    Nothing for a model without a density. (A data set of few images is a test's: it gets few temperatures.)
+    """
+    if not has_density(model):
+        return {}
+    sequences, generator = load_sequences(config, "test"), torch.Generator().manual_seed(config.seed)
+    schedule, found = Schedule(min(TEMPERATURES, len(sequences))), {"sequence": [], "gap": []}
+    for factor in range(len(config.factors)):
+        batch = sequences.full_batch(list(range(max(1, min(SEQUENCES, len(sequences) // 6)))), factor)
+        joint_of, count = sequences_of(model, batch)
+        value = annealed_likelihood(fit_proposal(joint_of(batch), generator), CHAINS, schedule, generator).value
+        found["sequence"] += round_each(value.unflatten(0, (-1, count)).sum(1), 2)
+        bounds = sandwich(joint_of, batch.take(rows=slice(SIMULATED)), CHAINS, schedule, generator=generator)
+        found["gap"] += round_each((bounds.upper - bounds.lower).unflatten(0, (-1, count)).sum(1), 2)
+    return found | {"temperatures": schedule.temperatures, "chains": CHAINS}
