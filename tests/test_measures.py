@@ -16,9 +16,18 @@ import flowlib.data
 from flowlib.data import Sequences, load_sequences
 from flowlib.data.factorial import FactorialSequences
 from flowlib.errors import FlowlibError
-from flowlib.evaluation.annealed import Schedule
+from flowlib.evaluation.annealed import Schedule, annealed_likelihood, sandwich
 from flowlib.experiments import catalogue, measures, runner
-from flowlib.experiments.measures import composition, extrapolation, fitted_likelihood, likelihood, pairs, recognition, tight_likelihood
+from flowlib.experiments.measures import (
+    composition,
+    extrapolation,
+    fitted_likelihood,
+    likelihood,
+    pairs,
+    patient_likelihood,
+    recognition,
+    tight_likelihood,
+)
 from flowlib.training import Trainer, load_model, new_model
 
 PARTED = dataclasses.replace(CONFIG, left_out=(8, 2), validation=3)
@@ -201,7 +210,9 @@ def test_every_measure_takes_every_model(model, monkeypatch):
     few, quick = {"climb": 3, "refine": 2}, {"schedule": Schedule(temperatures=2, leaps=1)}
     for name, options in (("fit_proposal", few), ("annealed_likelihood", quick), ("sandwich", few | quick)):
         monkeypatch.setattr(tight_likelihood, name, partial(getattr(tight_likelihood, name), **options))
-    monkeypatch.setattr(fitted_likelihood, "fit_proposal", partial(fitted_likelihood.fit_proposal, **few))
+    monkeypatch.setattr(patient_likelihood, "TEMPERATURES", 2)
+    for module in (fitted_likelihood, patient_likelihood):
+        monkeypatch.setattr(module, "fit_proposal", partial(module.fit_proposal, **few))
     images, labels = {"train": digits(9), "test": digits(4)}, torch.tensor([0, 8, 9, 3, 4, 5, 6, 7, 0])
     monkeypatch.setattr(flowlib.data, "load_digits", lambda split="train": (images[split], labels[: len(images[split])]))
     config = dataclasses.replace(CONFIG, model=model, latent_dim=9, left_out=(8, 9), validation=2)
@@ -226,6 +237,20 @@ def test_fitted_likelihoods_are_of_whole_sequences(monkeypatch):
     joint = model.frame_joint(sequences.full_batch(range(4), 0))
     frames = fitted_likelihood.importance_likelihood(few(joint, generator), fitted_likelihood.SAMPLES, generator).value.reshape(4, -1)
     assert found["sequence"][:4] == pytest.approx(frames.sum(1).tolist(), abs=0.01)
+
+
+def test_patient_likelihoods_take_the_temperatures_that_they_name(monkeypatch):
+    """One value for each image under each factor, and a gap for each factor's drawn sequence, all from schedules of 500 temperatures."""
+    config, seen = dataclasses.replace(CONFIG, model="slow-vae"), []
+    monkeypatch.setattr(flowlib.data, "load_digits", lambda split="train": (digits(700), torch.arange(700) % 10))
+    monkeypatch.setattr(patient_likelihood, "fit_proposal", partial(patient_likelihood.fit_proposal, climb=2, newton=1, refine=1))
+    monkeypatch.setattr(patient_likelihood, "annealed_likelihood", lambda proposal, chains, schedule, generator: (
+        seen.append((chains, schedule)), annealed_likelihood(proposal, 1, Schedule(1, 1), generator))[1])  # fmt: skip
+    monkeypatch.setattr(patient_likelihood, "sandwich", lambda joint_of, batch, chains, schedule, generator: (
+        seen.append((chains, schedule)), sandwich(joint_of, batch, 1, Schedule(1, 1), generator=generator, climb=2, newton=1, refine=1))[1])  # fmt: skip
+    found = measures.measure("patient_likelihood", new_model(config).eval(), config)
+    assert len(found["sequence"]) == patient_likelihood.SEQUENCES * len(config.factors) and len(found["gap"]) == len(config.factors)
+    assert {(chains, schedule) for chains, schedule in seen} == {(4, Schedule(500))} and found["temperatures"] == 500
 
 
 @pytest.mark.parametrize("name", ["flow", "flow-inferred"])
