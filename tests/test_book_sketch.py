@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import shutil
 import subprocess
 
@@ -18,13 +19,14 @@ from flowlib.data import Sequences
 from flowlib.errors import FlowlibError
 from flowlib.evaluation import decode_mean
 from flowlib.models.networks import ConvEncoder
-from flowlib.viz.weights import pack_encoder
+from flowlib.viz.weights import pack, pack_encoder
 from flowlib.viz.widget import asset
 
-SEEN = """const b = n => $(".flowviz-do button", n), all = () => [1, 2, 3].map(pixels), said = () => $(".flowviz-said").textContent;
+SEEN = """const b = n => $(".flowviz-do button", n), all = () => [1, 2, 3, 4].map(pixels), said = () => $(".flowviz-said").textContent;
 const choose = n => $(".flowviz-row", 0).querySelectorAll("input")[n].click(), steps = n => input($("input[type=range]"), n);
-const stroke = places => { const c = $("canvas", 0), box = c.getBoundingClientRect(); c.setPointerCapture = null;
-  const tell = (type, [x, y]) => c.dispatchEvent(new PointerEvent(type, {clientX: box.left + x, clientY: box.top + y}));
+const c = $("canvas", 0), box = c.getBoundingClientRect(); c.setPointerCapture = null;
+const tell = (type, [x, y], more) => c.dispatchEvent(new PointerEvent(type, {clientX: box.left + x, clientY: box.top + y, ...more}));
+const stroke = places => {
   tell("pointerdown", places[0]); places.forEach(p => tell("pointermove", p)); tell("pointerup", places[0]) };"""
 STROKE = [[60, 30], [110, 40], [80, 110], [120, 120], [90, 180]]
 NODE = shutil.which("node")
@@ -41,12 +43,22 @@ def body(model, sequences, indices=(4, 7), **options):
 
 
 def wanted(model, sequences, index, k, steps):
-    """The three pictures: decoded from the first code, decoded after the flow, true."""
+    """The four pictures: what is read, decoded from the first code, decoded after the flow, true."""
     z = model.encode(sequences.first_frames([index])).mean
     times = torch.zeros(1, len(sequences.factors), dtype=torch.long)
     times[0, k] = steps
     moved = model.transport(z, k, steps)[:, -1] if steps else z
-    return [decode_mean(model, z)[0], decode_mean(model, moved)[0], sequences.composed([index], times)[0, 0]]
+    return [
+        sequences.first_frames([index])[0],
+        decode_mean(model, z)[0],
+        decode_mean(model, moved)[0],
+        sequences.composed([index], times)[0, 0],
+    ]
+
+
+def ink_of(drawn):
+    """The grey levels of the square's points, as a picture in [0, 1]."""
+    return torch.tensor(drawn, dtype=torch.float32).reshape(28, 8, 28, 8).mean((1, 3)).round() / 255
 
 
 def percent(share):
@@ -118,15 +130,16 @@ def test_a_stored_digit_is_encoded_moved_and_decoded(page):
         seen = page.probe(f"{SEEN} {press} choose({k}); steps({steps}); return all()")
         for shown, picture in zip(seen, wanted(model, sequences, index, k, steps)):
             assert differ(shown, picture) <= LEVELS
-    first, moved, true = wanted(model, sequences, 7, 1, 3)
+    _, _, moved, true = wanted(model, sequences, 7, 1, 3)
     text = page.probe(f"{SEEN} b(1).click(); steps(3); return said()")
     still = sequences.first_frames([7])
-    numbers = [int(word) for word in text.replace(",", " ").replace(".", " ").split() if word.isdigit()]
+    numbers = [int(word) for word in re.sub("[,.;]", " ", text).split() if word.isdigit()]
     usual = ink_shares(model, sequences.first_frames()).quantile(torch.tensor([0.5, 0.95]))
     assert numbers[1:3] == [percent(one) for one in usual] and abs(numbers[0] - percent(ink_shares(model, still)[0])) <= 1
-    assert abs(numbers[3] - (moved - true).abs().sum()) <= 3 and abs(numbers[4] - (still[0] - true).abs().sum()) <= 3
-    spoken = page.probe('return [1, 2, 3].map(n => $("canvas", n).getAttribute("aria-label"))')
-    assert spoken == ["the digit, decoded from its code", "decoded: rotation × 3", "true: rotation × 3"]
+    assert abs(numbers[4] - (moved - true).abs().sum()) <= 3 and abs(numbers[5] - (still[0] - true).abs().sum()) <= 3
+    assert "After" not in page.probe(f"{SEEN} steps(0); return said()"), "without a step there is no motion to judge"
+    spoken = page.probe(f'{SEEN} steps(3); return [1, 2, 3, 4].map(n => $("canvas", n).getAttribute("aria-label"))')
+    assert spoken == ["the digit in its place", "the digit, decoded from its code", "decoded: rotation × 3", "true: rotation × 3"]
 
 
 @needs_browser
@@ -135,11 +148,48 @@ def test_what_is_drawn_is_placed_encoded_and_moved(page):
     model, sequences = flows()
     page.open(body(model, sequences))
     drawn, seen = page.probe(f"{SEEN} b(0).click(); stroke({STROKE}); choose(1); steps(5); return [pixels(0)[0], all()]")
-    ink = torch.tensor(drawn, dtype=torch.float32).reshape(28, 8, 28, 8).mean((1, 3)).round() / 255
+    ink = ink_of(drawn)
     assert 0.02 < ink.mean() < 0.3, "there is a stroke"
     own = Sequences(as_mnist(ink)[None, None], sequences.factors, sequences.steps)
     for shown, picture in zip(seen, wanted(model, own, 0, 1, 5)):
         assert differ(shown, picture) <= LEVELS
+
+
+@needs_browser
+def test_a_stroke_takes_the_place_of_a_stored_digit_and_goes_on_from_one_s_own(page):
+    page.open(body(*flows()))
+    alone, again, both = page.probe(f"""{SEEN} b(0).click(); stroke({STROKE}); const alone = pixels(0)[0];
+        b(1).click(); stroke({STROKE}); const again = pixels(0)[0]; stroke([[150, 60], [150, 150]]); return [alone, again, pixels(0)[0]]""")
+    assert again == alone, "a stored digit makes room"
+    assert (np.array(both) >= again).all() and sum(both) > 1.2 * sum(again), "one's own stroke stays"
+
+
+@needs_browser
+def test_one_finger_draws_and_a_tap_is_a_dot(page):
+    page.open(body(*flows()))
+    dot = page.probe(f"{SEEN} b(0).click(); stroke([[100, 100]]); return pixels(0)[0]")
+    assert 150 < np.count_nonzero(dot) < 400
+    two = page.probe(f"""{SEEN} b(0).click(); tell("pointerdown", [60, 60], {{pointerId: 1}}); tell("pointerdown", [180, 180], {{pointerId: 2}});
+        tell("pointermove", [181, 180], {{pointerId: 2}}); tell("pointermove", [61, 60], {{pointerId: 1}}); tell("pointerup", [181, 180], {{pointerId: 2}});
+        const before = said(); tell("pointerup", [61, 60], {{pointerId: 1}}); return [pixels(0)[0], before, said()]""")
+    assert np.count_nonzero(two[0]) < 400 and two[1] != two[2], "no line between two fingers, and the first one's end counts"
+    other = page.probe(f"""{SEEN} b(0).click(); tell("pointerdown", [60, 60], {{button: 2}}); tell("pointermove", [99, 99]); tell("pointerup", [99, 99]);
+        tell("pointerdown", [60, 60]); b(0).click(); tell("pointermove", [99, 99]); tell("pointerup", [99, 99]); return pixels(0)[0]""")
+    assert not any(other), "neither the right button nor a stroke that was cleared away leaves ink"
+
+
+@needs_browser
+@torch.no_grad()
+def test_eight_bits_are_decoded_as_torch_decodes_the_same_weights(page):
+    model, sequences = flows()
+    shown = page.open(body(model, sequences, precision="int8")).probe(f"{SEEN} choose(1); steps(6); return all()")
+    for layer in [*model.encoder.net, *model.decoder.net]:
+        if hasattr(layer, "weight"):
+            turned = isinstance(layer, nn.ConvTranspose2d)
+            near = pack((layer.weight.transpose(0, 1) if turned else layer.weight).detach().numpy(), "int8")[1]
+            layer.weight.copy_(torch.from_numpy(near).transpose(0, 1) if turned else torch.from_numpy(near))
+    for picture, exact in zip(shown, wanted(model, sequences, 4, 1, 6)):
+        assert differ(picture, exact) <= LEVELS
 
 
 @needs_browser

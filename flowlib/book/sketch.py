@@ -19,8 +19,8 @@ USUAL = (0.5, 0.95)  # of the digits that the model never saw
 def sketch(model, sequences, indices, *, most=None, alt="", caption="", precision="int8", height=120):
     """A square to draw in; the page encodes what is in it, z_0 = μ(x_0), follows z ← z + ∇u^k(z, t) for as many steps as the slider says, and decodes.
 
-    Beside the decoded picture stands the true one. A line says by how much of its ink the digit is off when it is decoded without any
-    motion, beside that share for the sequences' own digits (`ink_shares`), and how far the moved one is off.
+    Four pictures: what the encoder reads, that decoded without motion, decoded after the flow, and the truth. A line says by how much of its
+    ink the second differs from the first, beside that share for the sequences' own digits (`ink_shares`), and the third from the fourth.
 
     model : a flow model of red digits of 28 pixels with Bernoulli decoder;  sequences : `flowlib.data.Sequences` of scale, rotation and hue
     or some of them, not those of training;  indices : its digits that the reader can have instead of a drawing
@@ -44,7 +44,7 @@ def sketch(model, sequences, indices, *, most=None, alt="", caption="", precisio
     data |= true_pictures(first, sequences.factors, sequences.steps, most) | {"usual": usual}
     moved = model.transport(codes[:1], 0, axes[1].start)[:, -1]
     true = sequences.composed(indices[:1], torch.tensor([[axes[1].start] + [0] * (len(sequences.factors) - 1)]))[0, 0]
-    pictures = {"not moved": decode_mean(model, codes[:1])[0], "moved": decode_mean(model, moved)[0], "true": true}
+    pictures = {"read": first[0], "not moved": decode_mean(model, codes[:1])[0], "moved": decode_mean(model, moved)[0], "true": true}
     still = {name: make_frame(np.asarray(image)) for name, image in pictures.items()}
     return widget("sketch", axes, data, still, alt, caption, height=height)
 

@@ -8,9 +8,9 @@ function flowed(z, k, steps) {
 }
 
 start(root => {
-  const [again, moved, real] = [...root.querySelectorAll("img")].map(screen), nothing = d.potentials.map(() => 0);
-  let n = -1, levels = null, now = null, code = null;
-  const pad = square(drawn => { levels = placed(drawn); read(); });
+  const [seen, again, moved, real] = [...root.querySelectorAll("img")].map(screen), nothing = d.potentials.map(() => 0);
+  let n = -1, levels = null, now = null, code = null, stored = false;
+  const pad = square(drawn => { levels = placed(drawn); read(); }, () => { if (stored) pad.wipe(); stored = false; });
   const [other, clear] = ["another digit", "clear"].map(name => make("button", {type: "button"}, name));
   const said = make("p", {class: "flowviz-said", "aria-live": "polite"});
   const side = make("div", {}, said, make("div", {class: "flowviz-do"}, clear, other));
@@ -23,27 +23,28 @@ start(root => {
   function draw() {
     const dark = new Float32Array(d.shape.reduce((a, b) => a * b));
     if (!levels) {
-      for (const paint of [again, moved, real]) paint(dark, "nothing is drawn yet");
+      for (const paint of [seen, again, moved, real]) paint(dark, "nothing is drawn yet");
       said.textContent = "Draw a digit into the black square.";
       return;
     }
     const [k, steps] = now, name = `${d.axes[0].labels[k]} × ${steps}`, times = nothing.map((_, i) => i === k ? steps : 0);
     const still = warped(levels, nothing), truth = warped(levels, times), first = decode(code), last = decode(flowed(code, k, steps));
+    seen(still, "the digit in its place");
     again(first, "the digit, decoded from its code");
     moved(last, `decoded: ${name}`);
     real(truth, `true: ${name}`);
     const share = Math.round(100 * apart(first, still) / Math.max(1, total(still)));
-    said.textContent = `Decoded without any motion it is off by ${share} % of its ink (digits that it never saw: half of them by up to `
-      + `${d.usual[0]} %, nineteen of twenty by up to ${d.usual[1]} %). Moved, it is off by ${apart(last, truth)} pixels; the first `
-      + `picture would be off by ${apart(still, truth)}.`;
+    said.textContent = `Decoded without any motion, it differs by ${share} % of its ink (digits that the model never saw: half of them by up `
+      + `to ${d.usual[0]} %, nineteen of twenty by up to ${d.usual[1]} %).`
+      + (steps ? ` After ${name}, decoded and true differ by ${apart(last, truth)}; no motion and true by ${apart(still, truth)}.` : "");
   }
   other.addEventListener("click", () => {
     n = (n + 1) % (photos.length / SIZE ** 2);
-    levels = photo(n);
+    [levels, stored] = [photo(n), true];
     pad.show([...levels]);
     read();
   });
-  clear.addEventListener("click", () => { pad.wipe(); levels = null; read(); });
+  clear.addEventListener("click", () => { pad.wipe(); [levels, stored] = [null, false]; read(); });
   return at => {
     now = at;
     if (n < 0) other.click(); // at first a stored digit
