@@ -44,7 +44,7 @@ def sketch(model, sequences, indices, *, most=None, alt="", caption="", precisio
     data |= true_pictures(first, sequences.factors, sequences.steps, most) | {"usual": usual}
     moved = model.transport(codes[:1], 0, axes[1].start)[:, -1]
     true = sequences.composed(indices[:1], torch.tensor([[axes[1].start] + [0] * (len(sequences.factors) - 1)]))[0, 0]
-    pictures = {"read": first[0], "not moved": decode_mean(model, codes[:1])[0], "moved": decode_mean(model, moved)[0], "true": true}
+    pictures = {"read": first[0], "drawn": decode_mean(model, codes[:1])[0], "moved": decode_mean(model, moved)[0], "true": true}
     still = {name: make_frame(np.asarray(image)) for name, image in pictures.items()}
     return widget("sketch", axes, data, still, alt, caption, height=height)
 
