@@ -246,7 +246,7 @@ def test_patient_likelihoods_take_the_temperatures_that_they_name(monkeypatch):
     monkeypatch.setattr(patient_likelihood, "fit_proposal", partial(patient_likelihood.fit_proposal, climb=2, newton=1, refine=1))
     monkeypatch.setattr(patient_likelihood, "annealed_likelihood", lambda proposal, chains, schedule, generator: (
         seen.append((chains, schedule)), annealed_likelihood(proposal, 1, Schedule(1, 1), generator))[1])  # fmt: skip
-    monkeypatch.setattr(patient_likelihood, "sandwich", lambda joint_of, batch, chains, schedule, generator: (
+    monkeypatch.setattr(tight_likelihood, "sandwich", lambda joint_of, batch, chains, schedule, generator: (
         seen.append((chains, schedule)), sandwich(joint_of, batch, 1, Schedule(1, 1), generator=generator, climb=2, newton=1, refine=1))[1])  # fmt: skip
     found = measures.measure("patient_likelihood", new_model(config).eval(), config)
     assert len(found["sequence"]) == patient_likelihood.SEQUENCES * len(config.factors) and len(found["gap"]) == len(config.factors)

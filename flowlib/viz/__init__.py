@@ -23,9 +23,9 @@ BOOK = {
     "commutator_plot": "commutator.commutator_plot",
     "plan_image": "plans.plan_image",
     "playground": "playground.playground",
-    "sketch": "sketch.sketch",
     "prediction": "quiz.prediction",
     "price_cells": "plans.price_cells",
+    "sketch": "sketch.sketch",
     "space_time_density": "space_time.space_time_density",
     "triangle": "simplex.triangle",
 }

@@ -92,9 +92,8 @@ def _pack_layer(module, precision):
         return {"kind": "norm", "eps": module.eps, **_pack_weights(module, "float16")}
     if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)) and module.bias is not None:
         plain = (module.groups, module.dilation, module.output_padding, module.padding_mode) == (1, (1, 1), (0, 0), "zeros")
-        (stride, *strides), (padding, *paddings) = module.stride, module.padding if isinstance(module.padding, tuple) else (None, None)
-        if plain and [stride] == strides and [padding] == paddings and padding is not None:
-            shape = {"size": list(module.weight.shape), "stride": stride, "padding": padding}
+        if plain and isinstance(module.padding, tuple) and len(set(module.stride)) == len(set(module.padding)) == 1:
+            shape = {"size": list(module.weight.shape), "stride": module.stride[0], "padding": module.padding[0]}
             kind = "conv" if isinstance(module, nn.Conv2d) else "spread"
             return {"kind": kind, **shape, **_pack_weights(module, precision)}
     raise FlowlibError(

@@ -6,8 +6,8 @@ import torch
 
 from flowlib.data import load_sequences
 from flowlib.evaluation.tight import fit_proposal, importance_likelihood
-from flowlib.experiments.measures.registry import register, round_each, where_found
-from flowlib.experiments.measures.tight_likelihood import SAMPLES, sequences_of
+from flowlib.experiments.measures.registry import register, where_found
+from flowlib.experiments.measures.tight_likelihood import SAMPLES, of_sequences, sequences_of
 from flowlib.models.protocol import has_density
 
 SEQUENCES = 80  # images under every factor
@@ -30,6 +30,6 @@ def fitted_likelihood(model, config):
         batch = sequences.full_batch(indices, factor)
         joint_of, count = sequences_of(model, batch)
         weighed = importance_likelihood(fit_proposal(joint_of(batch), generator), SAMPLES, generator)
-        found["sequence"] += round_each(weighed.value.unflatten(0, (-1, count)).sum(1), 2)
+        found["sequence"] += of_sequences(weighed.value, count)
         found["effective_samples"].append(round(weighed.effective_samples.mean().item(), 2))
     return found | {"samples": SAMPLES}

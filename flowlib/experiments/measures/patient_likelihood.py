@@ -5,10 +5,10 @@ from statistics import mean
 import torch
 
 from flowlib.data import load_sequences
-from flowlib.evaluation.annealed import Schedule, annealed_likelihood, sandwich
+from flowlib.evaluation.annealed import Schedule, annealed_likelihood
 from flowlib.evaluation.tight import fit_proposal
-from flowlib.experiments.measures.registry import register, round_each, where_found
-from flowlib.experiments.measures.tight_likelihood import CHAINS, SIMULATED, sequences_of
+from flowlib.experiments.measures.registry import register, where_found
+from flowlib.experiments.measures.tight_likelihood import CHAINS, first_images, gaps, of_sequences, sequences_of
 from flowlib.models.protocol import has_density
 
 SEQUENCES = 4  # images under every factor, the first ones of `tight_likelihood`
@@ -29,10 +29,9 @@ def patient_likelihood(model, config):
     sequences, generator = load_sequences(config, "test"), torch.Generator().manual_seed(config.seed)
     schedule, found = Schedule(min(TEMPERATURES, len(sequences))), {"sequence": [], "gap": []}
     for factor in range(len(config.factors)):
-        batch = sequences.full_batch(list(range(max(1, min(SEQUENCES, len(sequences) // 6)))), factor)
+        batch = sequences.full_batch(first_images(sequences, SEQUENCES), factor)
         joint_of, count = sequences_of(model, batch)
         value = annealed_likelihood(fit_proposal(joint_of(batch), generator), CHAINS, schedule, generator).value
-        found["sequence"] += round_each(value.unflatten(0, (-1, count)).sum(1), 2)
-        bounds = sandwich(joint_of, batch.take(rows=slice(SIMULATED)), CHAINS, schedule, generator=generator)
-        found["gap"] += round_each((bounds.upper - bounds.lower).unflatten(0, (-1, count)).sum(1), 2)
+        found["sequence"] += of_sequences(value, count)
+        found["gap"] += gaps(joint_of, batch, count, generator, schedule=schedule)
     return found | {"temperatures": schedule.temperatures, "chains": CHAINS}

@@ -33,19 +33,34 @@ def tight_likelihood(model, config):
     names = ("sequence", "sequence_importance", "sequence_elbo", "sequence_effective_samples", "frame", "frame_effective_samples", "gap")
     found = {name: [] for name in names}
     for factor in range(len(config.factors)):
-        batch = sequences.full_batch(list(range(max(1, min(SEQUENCES, len(sequences) // 6)))), factor)
+        batch = sequences.full_batch(first_images(sequences, SEQUENCES), factor)
         joint_of, count = sequences_of(model, batch)
         value, weighed = _estimates(joint_of(batch), generator)
         for name, one in (("sequence", value), ("sequence_importance", weighed.value), ("sequence_elbo", weighed.elbo)):
-            found[name] += round_each(one.unflatten(0, (-1, count)).sum(1), 2)
+            found[name] += of_sequences(one, count)
         found["sequence_effective_samples"].append(round(weighed.effective_samples.mean().item(), 2))
         few = batch.take(rows=slice(FRAMES))
         value, weighed = _estimates(model.frame_joint(few), generator)
         found["frame"] += round_each(value.unflatten(0, (len(few), -1)).mean(1), 2)
         found["frame_effective_samples"].append(round(weighed.effective_samples.mean().item(), 2))
-        bounds = sandwich(joint_of, batch.take(rows=slice(SIMULATED)), CHAINS, generator=generator)
-        found["gap"] += round_each((bounds.upper - bounds.lower).unflatten(0, (-1, count)).sum(1), 2)
+        found["gap"] += gaps(joint_of, batch, count, generator)
     return found | {"samples": SAMPLES, "chains": CHAINS}
+
+
+def first_images(sequences, count):
+    """Indices of the first `count` images, of a few images alone a sixth."""
+    return list(range(max(1, min(count, len(sequences) // 6))))
+
+
+def of_sequences(values, count):
+    """Rounded values of sequences, each the sum of `count` that stand one after the other."""
+    return round_each(values.unflatten(0, (-1, count)).sum(1), 2)
+
+
+def gaps(joint_of, batch, count, generator, **options):
+    """Upper − lower bound of sequences that the model draws itself, for the first of a batch (`sandwich`)."""
+    bounds = sandwich(joint_of, batch.take(rows=slice(SIMULATED)), CHAINS, generator=generator, **options)
+    return of_sequences(bounds.upper - bounds.lower, count)
 
 
 def sequences_of(model, batch):

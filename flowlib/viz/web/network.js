@@ -107,6 +107,15 @@ function gradient(u, z, t) { // ∇u(z, t), by the chain rule back through the l
   return g.map(v => v * (1 - value * value));
 }
 
+// A code after so many steps along ∇u, time labels from 1; a part of a step moves that part of the way.
+function follow(u, z, steps) {
+  for (let t = 1; t - 1 < steps; t++) {
+    const part = Math.min(1, steps - (t - 1)), v = gradient(u, z, t);
+    z = z.map((x, i) => x + part * v[i]);
+  }
+  return z;
+}
+
 for (const layer of [...d.layers, ...(d.encoder || [])]) if (layer.W) { layer.W = unpack(layer.W); layer.b = unpack(layer.b); }
 for (const u of d.potentials) {
   u.weights = u.weights.map(unpack);

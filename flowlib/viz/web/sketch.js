@@ -1,23 +1,19 @@
 // A digit that the reader draws, or a stored one: encoded, moved by one flow and decoded in the page, beside what really happens to it.
-function flowed(z, k, steps) {
-  for (let t = 1; t <= steps; t++) {
-    const v = gradient(d.potentials[k], z, t);
-    z = z.map((x, i) => x + v[i]);
-  }
-  return z;
-}
-
 start(root => {
   const [seen, again, moved, real] = [...root.querySelectorAll("img")].map(screen), nothing = d.potentials.map(() => 0);
-  let n = -1, levels = null, now = null, code = null, stored = false;
+  let n = -1, levels = null, now = null, stored = false, code, still, first; // the digit's code, the digit itself, and what is decoded from that code
   const pad = square(drawn => { levels = placed(drawn); read(); }, () => { if (stored) pad.wipe(); stored = false; });
   const [other, clear] = ["another digit", "clear"].map(name => make("button", {type: "button"}, name));
   const said = make("p", {class: "flowviz-said", "aria-live": "polite"});
   const side = make("div", {}, said, make("div", {class: "flowviz-do"}, clear, other));
   root.querySelector(".flowviz-stage").before(make("div", {class: "flowviz-pad"}, pad.canvas, side));
 
-  function read() { // the code of the digit
-    code = levels && encode(warped(levels, nothing));
+  function read() { // once for each digit: what does not depend on flow and steps
+    if (levels) {
+      still = warped(levels, nothing);
+      code = encode(still);
+      first = decode(code);
+    }
     draw();
   }
   function draw() {
@@ -28,7 +24,7 @@ start(root => {
       return;
     }
     const [k, steps] = now, name = `${d.axes[0].labels[k]} × ${steps}`, times = nothing.map((_, i) => i === k ? steps : 0);
-    const still = warped(levels, nothing), truth = warped(levels, times), first = decode(code), last = decode(flowed(code, k, steps));
+    const truth = warped(levels, times), last = decode(follow(d.potentials[k], code, steps));
     seen(still, "the digit in its place");
     again(first, "the digit, decoded from its code");
     moved(last, `decoded: ${name}`);
