@@ -83,17 +83,26 @@ VARIANTS = [(name, {}) for name in sorted(MODELS)] + [
 ]  # fmt: skip
 
 
-def built(name, change, **more):
+DEVICES = ["cpu"] + ["cuda"] * torch.cuda.is_available() + ["mps"] * torch.backends.mps.is_available()
+
+
+def built(name, change, device="cpu", **more):
     latent = 9 if name == "tvae" else 2
     config = dataclasses.replace(CONFIG, model=name, latent_dim=latent, steps=2, **change, **more)
-    return new_model(config), config
+    return new_model(config, device), config
 
 
-@pytest.mark.parametrize("name, change", VARIANTS, ids=lambda value: value if isinstance(value, str) else " ".join(map(str, value.values())))
-def test_training_and_every_measure(name, change, monkeypatch, tmp_path):
+def named(value):
+    """A variant's name in the report of the tests."""
+    return value if isinstance(value, str) else " ".join(map(str, value.values()))
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("name, change", VARIANTS, ids=named)
+def test_training_and_every_measure(name, change, device, monkeypatch, tmp_path):
     few_samples(monkeypatch)
-    model, config = built(name, change)
-    data = sources()["programs" if "programs" in change else "moved"]
+    model, config = built(name, change, device)
+    data = sources()["programs" if "programs" in change else "moved"].to(device)
     with DeviceNamed():
         Trainer(model, data, config, tmp_path).run(progress=False)
         model.calibrate(data)
@@ -114,15 +123,16 @@ def test_training_and_every_measure(name, change, monkeypatch, tmp_path):
         vp_score(model, data, 60, 0.5)
 
 
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("kind", sources())
-def test_every_source(kind):
+def test_every_source(kind, device):
     made = sources()[kind]
     with DeviceNamed():
-        made.to("cpu").training_batch(6, 2, seeded(0)).weights
-        made.full_batch([0, 1], 1)
-        made.first_frames([1])
+        batch = made.to(device).training_batch(6, 2, seeded(0, device))
+        frames = [batch.frames, batch.weights, made.full_batch([0, 1], 1).frames, made.first_frames([1])]
         if made.composable:
-            made.composed([0], superposed_times(made, (0, 1), 2))
+            frames.append(made.composed([0], superposed_times(made, (0, 1), 2)))
+    assert {one.device.type for one in frames} == {device}
 
 
 @pytest.mark.parametrize("kind", ["recorded", "digits"])
