@@ -6,6 +6,7 @@ import sys
 
 import pytest
 import torch
+from test_captured import says_so
 from test_devices import VARIANTS, built, named, sources
 from tiny import CONFIG, few_samples
 from torch.overrides import TorchFunctionMode
@@ -150,3 +151,61 @@ def test_one_process_of_torchrun(tmp_path):
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "1", "-m", "flowlib", "train"]
     found = subprocess.run([*launch, *tiny, "--device", "cuda", "--out", str(tmp_path / "run")], capture_output=True, text=True, timeout=300)
     assert found.returncode == 0 and "trained for" in found.stdout, found.stderr
+
+
+def curve(name, change, steps=12, **more):
+    """(losses of the first steps, the weights then, how the trainer works)."""
+    model, config = built(name, change, "cuda", **more)
+    trainer = Trainer(model, sources()["programs" if "programs" in change else "moved"], dataclasses.replace(config, steps=steps))
+    losses = [trainer.train_step()["loss"].item() for _ in range(steps)]
+    return losses, [one.detach().clone() for one in model.parameters()], trainer.captured
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "muon"])
+@pytest.mark.parametrize("name, change", [one for one in VARIANTS if says_so(*one)], ids=named)
+def test_a_graph_does_what_single_operations_do(name, change, optimizer, monkeypatch):
+    losses, weights, captured = curve(name, change, optimizer=optimizer)
+    assert captured.replays
+    monkeypatch.setattr("flowlib.training.trainer.capturable", lambda *_: False)
+    singly, there, nothing = curve(name, change, optimizer=optimizer)
+    assert nothing is None and losses == pytest.approx(singly, rel=1e-4)
+    assert all(torch.allclose(one, other, atol=1e-4) for one, other in zip(weights, there))
+
+
+def test_what_cannot_be_captured_goes_on_step_by_step():
+    with pytest.warns(UserWarning, match="cannot be captured"):
+        losses, _, captured = curve("poflow", {"programs": "composed"})
+    assert captured.failed and not captured.replays and len(losses) == 12 and all(one < 1e6 for one in losses)
+
+
+def test_other_batches_in_between():
+    """A batch of another make is worked on operation by operation; the graph goes on afterwards."""
+    found = []
+    for graphs in (True, False):
+        model, config = built("flow", {}, "cuda")
+        trainer = Trainer(model, sources()["moved"], dataclasses.replace(config, steps=10))
+        if not graphs:
+            trainer.captured = None
+        for step in range(10):
+            trainer.config = dataclasses.replace(config, steps=10, frames_per_step=2 if step in (6, 7) else 1)
+            trainer._ahead = None
+            trainer.train_step()
+            if graphs:
+                assert trainer.captured.replays == (step >= 3 and step not in (6, 7))
+        found.append([one.detach().clone() for one in model.parameters()])
+    assert all(torch.allclose(one, other, atol=1e-4) for one, other in zip(*found))
+
+
+def test_a_loss_that_is_not_finite_leaves_the_weights():
+    model, config = built("flow", {}, "cuda")
+    trainer = Trainer(model, sources()["moved"], dataclasses.replace(config, steps=20))
+    for _ in range(6):
+        trainer.train_step()
+    with torch.no_grad():
+        model.encoder.net[0].bias.fill_(float("nan"))
+    before = {name: one.clone() for name, one in model.state_dict().items()}
+    with pytest.raises(FlowlibError, match="loss terms are not finite at step 6: .*reconstruction"):
+        trainer.train_step()
+    assert trainer.captured.replays and all(
+        torch.equal(before[name].nan_to_num(), one.nan_to_num()) for name, one in model.state_dict().items()
+    )

@@ -47,7 +47,9 @@ class Batch:
         if self.lengths is not None:
             each = self.lengths.to(self.frames)[:, None] / max(others, 1)
             return torch.cat([torch.ones_like(each), each.expand(-1, others)], 1)
-        return self.frames.new_tensor([1.0] + [self.steps / max(others, 1)] * others)
+        weights = self.frames.new_full((1 + others,), self.steps / max(others, 1))
+        weights[0].fill_(1)
+        return weights
 
     def take(self, rows=slice(None), frames=slice(None)):
         """The batch of some of its sequences and frames, with their steps; both are slices or lists of indices."""

@@ -84,24 +84,26 @@ def transform(
     """
     strengths = {"scale": scale, "rotation": rotation, "hue": hue} | others
     strengths = {name: value.to(images) for name, value in strengths.items() if value is not None}
-    moving = {name: value != known(name).rest for name, value in strengths.items()}
-    inside = [name for name in TRANSFORMATIONS if name in strengths and bool(moving[name].any())]
-    images = _warped(images.clone(), [name for name in inside if known(name).warp], strengths, moving)
+    moving = {name: (value != known(name).rest).nonzero()[:, 0] for name, value in strengths.items()}
+    inside = [name for name in TRANSFORMATIONS if name in strengths and len(moving[name])]
+    images = _warped(images.clone(), [name for name in inside if known(name).warp], strengths)
     for name in inside:
         if not known(name).warp:
             rows = moving[name]
-            images[rows] = _applied(name, (images[rows], strengths[name][rows]), images[rows])
+            chosen = images[rows]
+            images[rows] = _applied(name, (chosen, strengths[name][rows]), chosen)
     return images.clamp(0, 1)
 
 
-def _warped(images, names, strengths, moving):
+def _warped(images, names, strengths):
     """All geometric transformations as one map of the pixel grid."""
     if not names:
         return images
     from kornia.geometry.transform import warp_affine
 
-    rows, (height, width) = torch.stack([moving[name] for name in names]).any(0), images.shape[-2:]
-    centre = _identity(images, int(rows.sum()))
+    moving = torch.stack([strengths[name] != known(name).rest for name in names]).any(0)
+    rows, (height, width) = moving.nonzero()[:, 0], images.shape[-2:]
+    centre = _identity(images, len(rows))
     centre[:, 0, 2], centre[:, 1, 2] = (width - 1) / 2, (height - 1) / 2
     back = _identity(images, len(centre))
     back[:, :2, 2] = -centre[:, :2, 2]
@@ -185,8 +187,8 @@ def rotate_hue(images: Float[Tensor, "B C H W"], degrees: Float[Tensor, " B"]) -
     from kornia.enhance import adjust_hue
 
     degrees = degrees % 360
-    moving = degrees != 0
-    if not bool(moving.any()):
+    moving = degrees.nonzero()[:, 0]
+    if not len(moving):
         return images
     if images.shape[1] != 3:
         raise FlowlibError(f"hue needs images with 3 channels, got {images.shape[1]}: use `colour` to make them red first, or other factors")

@@ -6,6 +6,7 @@ from functools import partial
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from flowlib.data import grouped_factors
 from flowlib.errors import FlowlibError
@@ -123,10 +124,10 @@ def is_program(factor) -> bool:
 
 def _fields(bank, first, arrangements):
     """The bank's fields of every step, from the label `first` on. All steps have the same index: a program's, as every mixture's, is None."""
-    index, labels = arrangements[0][1] if arrangements else None, [first + step for step in range(len(arrangements))]
+    index, count = arrangements[0][1] if arrangements else None, len(arrangements)
     if getattr(type(bank), "forward", None) is TanhBank.forward:
-        return bank.along(labels, index)
-    return [partial(bank, t=t, factor=index) for t in labels]  # another bank, or a subclass with a field of its own
+        return bank.along(first + torch.arange(count, device=bank.frequencies.device), index)
+    return [partial(bank, t=first + step, factor=index) for step in range(count)]  # another bank, or a subclass with a field of its own
 
 
 def _program(z, factor, steps, factors):
@@ -162,14 +163,28 @@ def _arrangement(z, factor, factors):
         if factor.shape != (len(z), factors):
             raise FlowlibError(f"mixture of shape {tuple(factor.shape)}: give a weight for each of {len(z)} samples and {factors} factors")
         return lambda x: x.expand(factors, *x.shape), None, lambda x: torch.einsum("kb...,bk->b...", x, factor)
-    low, high = int(factor.min()), int(factor.max())
+    low, high, grouped = _layout(factor, factors)
     _check(low, high, factors)
     if low == high:
         return lambda x: x[None], [low], back
-    size, rest = divmod(len(z), factors)
-    if not rest and torch.equal(factor, grouped_factors(len(z), factors, factor.device)):
-        return lambda x: x.reshape(factors, size, *x.shape[1:]), None, back
+    if grouped:
+        return lambda x: x.reshape(factors, len(z) // factors, *x.shape[1:]), None, back
     return lambda x: x[:, None], factor, back
+
+
+_LAYOUTS = WeakTensorKeyDictionary()
+
+
+def _layout(labels, factors):
+    """(lowest, highest, whether grouped by factor) of labels (B,), which are looked at once: a look at values of a GPU waits for all its work."""
+    looked_at = None if labels.is_inference() else (factors, labels._version)
+    if looked_at and _LAYOUTS.get(labels, (None,))[0] == looked_at:
+        return _LAYOUTS[labels][1]
+    grouped = not len(labels) % factors and torch.equal(labels, grouped_factors(len(labels), factors, labels.device))
+    found = int(labels.min()), int(labels.max()), grouped
+    if looked_at:
+        _LAYOUTS[labels] = looked_at, found
+    return found
 
 
 def _check(low, high, factors):

@@ -109,7 +109,9 @@ class TanhBank(nn.Module):
 
     def _time_features(self, t):
         """`time_features` of a time or times: two arrays (1 or N, 2F)."""
-        return time_features(torch.as_tensor(t, dtype=self.frequencies.dtype, device=self.frequencies.device).reshape(-1), self.frequencies)
+        kind = {"dtype": self.frequencies.dtype, "device": self.frequencies.device}
+        times = torch.full((1,), t, **kind) if isinstance(t, (int, float)) else torch.as_tensor(t, **kind).reshape(-1)
+        return time_features(times, self.frequencies)
 
     def _derivatives(self, z, setting: Setting, hessian=False) -> Derivatives:
         raise NotImplementedError

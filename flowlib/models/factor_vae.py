@@ -30,6 +30,8 @@ class FactorVAE(VAE):
     config : encoder, decoder, latent size and likelihood are read from it;  gamma : γ ≥ 0
     """
 
+    capturable = True
+
     def __init__(self, config: Config, channels=None, size=None, gamma=10.0, **networks):
         super().__init__(config, channels, size, **networks)
         if not 0 <= gamma < float("inf"):

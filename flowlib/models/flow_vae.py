@@ -38,6 +38,7 @@ class FlowVAE(LatentModel):
 
     uses = CHOICES
     reads_programs = True
+    capturable = True
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)

@@ -55,10 +55,7 @@ class HJPenalty(nn.Module):
 
 def laplacians(potentials: PotentialBank, trajectory: Trajectory, factor):
     """tr ∇²u at (z_{t−1}, t), t = 1 … S, (B, S)."""
-    starts = trajectory.path[:, :-1]
-    here, index, back = group_by_factor(starts, factor, potentials.factors)
-    times = torch.arange(1, starts.shape[1] + 1, dtype=starts.dtype, device=starts.device).repeat(here.shape[1])
-    return back(potentials.laplacian(here.flatten(1, 2), times, index).unflatten(1, (-1, starts.shape[1])))
+    return _along(potentials, potentials.laplacian, trajectory, factor)
 
 
 def driven_residual(force: PotentialBank, trajectory: Trajectory, factor):
@@ -68,17 +65,19 @@ def driven_residual(force: PotentialBank, trajectory: Trajectory, factor):
 
 def forces(force: PotentialBank, trajectory: Trajectory, factor):
     """f(z_{t−1}, t) of every sample and step, (B, steps)."""
-    steps = trajectory.residual.shape[1]
-    return torch.stack([_at(force, trajectory, factor, t).value.flatten() for t in range(1, steps + 1)], 1)
+    return _along(force, lambda *where: force(*where).value, trajectory, factor)
 
 
 def start_terms(potentials, force, trajectory: Trajectory, factor):
     """(E‖∇u(z_0, 0)‖², E f(z_0, 0)²), scalars."""
-    start, still = (_at(bank, trajectory, factor, 0) for bank in (potentials, force))
+    here, index, _ = group_by_factor(trajectory.path[:, 0], factor, potentials.factors)
+    start, still = (bank(here, 0, index) for bank in (potentials, force))
     return start.gradient.square().sum(-1).mean(), still.value.square().mean()
 
 
-def _at(bank, trajectory, factor, t):
-    """The bank's values at (z_{t−1}, t), or at (z_0, 0)."""
-    grouped, index, _ = group_by_factor(trajectory.path[:, max(t - 1, 0)], factor, bank.factors)
-    return bank(grouped, t, index)
+def _along(bank, value, trajectory, factor):
+    """value(places, times, index) of the bank at (z_{t−1}, t), t = 1 … S, of every sequence, (B, S): all steps in one call."""
+    starts = trajectory.path[:, :-1]
+    here, index, back = group_by_factor(starts, factor, bank.factors)
+    times = torch.arange(1, starts.shape[1] + 1, dtype=starts.dtype, device=starts.device).repeat(here.shape[1])
+    return back(value(here.flatten(1, 2), times, index).unflatten(1, (-1, starts.shape[1])))

@@ -30,6 +30,7 @@ class LinearMotion(FlowVAE):
     uses = ("diffusion", "learn_diffusion", "prior", "objective")
     follows_gradients = False
     reads_programs = False
+    # not `capturable`: torch's matrix exponential looks at the norms of its matrices
 
     def __init__(self, config: Config, channels=None, size=None, skew=False, **networks):
         check_choices(LinearMotion, dataclasses.replace(config, model="linear-motion"))

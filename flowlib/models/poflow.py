@@ -26,6 +26,7 @@ class PoFlow(FlowVAE):
     """
 
     uses = ("time_free",)
+    capturable = True
 
     def __init__(self, config: Config, channels=None, size=None, wave_weight=1e4, speed=1.0, **networks):
         check_choices(PoFlow, dataclasses.replace(config, model="poflow"))

@@ -97,6 +97,10 @@ class Optional(Protocol):
     beginning: int
     """n, where every training batch must hold x_1 … x_n of its sequences besides the random ones (`data.Source.training_batch`)."""
 
+    capturable: bool
+    """Whether `objective` is the same operations for all batches of the same shapes and factors, without a look at a value or a count of calls:
+    then a GPU makes a training step from one graph (`flowlib.training.captured`). Not inherited: a subclass says so anew."""
+
     def motion(self, batch: Batch) -> Tensor:
         """What moves each sequence (B, …), found from its frames, where that is more than a label: `transport` takes it for `factor`."""
 

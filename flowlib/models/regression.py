@@ -12,14 +12,14 @@ from flowlib.models.vae import VAE
 class RegressionVAE(VAE):
     """The VAE, its codes moved by linear regressions of z_t − z_0 on z_0 (`DisplacedModel`); training is untouched."""
 
-    affine = True
+    affine = capturable = True
 
 
 @register("slow-vae-regression")
 class RegressionSlowVAE(SlowVAE):
     """SlowVAE, its codes moved by linear regressions."""
 
-    affine = True
+    affine = capturable = True
 
 
 def moved_linearly(model, sequences: Source, count: int = 300) -> RegressionVAE:

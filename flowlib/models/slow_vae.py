@@ -32,6 +32,8 @@ class SlowVAE(VAE):
     config : encoder, decoder, latent size and likelihood are read from it;  rate : λ > 0;  gamma : γ ≥ 0
     """
 
+    capturable = True
+
     def __init__(self, config: Config, channels=None, size=None, rate=6.0, gamma=1.0, **networks):
         super().__init__(config, channels, size, **networks)
         if not 0 < rate < float("inf"):

@@ -17,14 +17,25 @@ ITERATIONS = 4
 MOMENTUM = 0.95
 
 
-def build_optimizers(model, config: Config) -> dict[str, torch.optim.Optimizer]:
-    """Name → optimiser; between them they move every parameter that learns."""
+def build_optimizers(model, config: Config, device=torch.device("cpu")) -> dict[str, torch.optim.Optimizer]:
+    """Name → optimiser; between them they move every parameter that learns. On a CUDA GPU their steps can be captured."""
+    on_gpu = device.type == "cuda"
+    rate = torch.tensor(config.learning_rate, device=device) if on_gpu else config.learning_rate
     learned = {name: one for name, one in model.named_parameters() if one.requires_grad}
     chosen = config.optimizer == "muon"
     matrices = {name: one for name, one in learned.items() if chosen and one.ndim == 2 and name.startswith(("encoder.", "decoder."))}
     rest = [one for name, one in learned.items() if name not in matrices]
-    adam = torch.optim.Adam(rest, lr=config.learning_rate, betas=(0.9, config.adam_beta2), fused=True)
-    return {"optimizer": adam} | ({"muon": Muon(matrices.values(), config.learning_rate)} if matrices else {})
+    adam = torch.optim.Adam(rest, lr=rate, betas=(0.9, config.adam_beta2), fused=True, capturable=on_gpu)
+    return {"optimizer": adam} | ({"muon": Muon(matrices.values(), rate)} if matrices else {})
+
+
+def set_learning_rate(optimizers, rate: float):
+    """Give all optimisers a rate: where it is a tensor, as on a GPU, it keeps its place, which a captured step reads."""
+    for group in (group for one in optimizers for group in one.param_groups):
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
 
 
 def state_of(optimizer) -> dict[str, Tensor]:
@@ -48,7 +59,7 @@ class Muon(torch.optim.Optimizer):
     The factor gives an update the size of one of Adam's, so that both can have one learning rate (Liu et al., 2025, arXiv 2502.16982).
     """
 
-    def __init__(self, matrices, lr: float):
+    def __init__(self, matrices, lr: float | Tensor):
         super().__init__(matrices, {"lr": lr})
 
     @torch.no_grad()
@@ -62,7 +73,11 @@ class Muon(torch.optim.Optimizer):
                     state["momentum"] = torch.zeros_like(matrix)
                 state["momentum"].lerp_(matrix.grad, 1 - MOMENTUM)
                 update = orthogonalised(matrix.grad.lerp(state["momentum"], MOMENTUM))
-                matrix.add_(update, alpha=-group["lr"] * 0.2 * max(matrix.shape) ** 0.5)
+                size = 0.2 * max(matrix.shape) ** 0.5
+                if isinstance(group["lr"], Tensor):
+                    matrix.addcmul_(update, group["lr"], value=-size)
+                else:
+                    matrix.add_(update, alpha=-group["lr"] * size)
 
 
 def orthogonalised(matrix: Float[Tensor, "m n"], iterations: int = ITERATIONS) -> Float[Tensor, "m n"]:

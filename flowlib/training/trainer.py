@@ -19,7 +19,8 @@ from flowlib.errors import FlowlibError
 from flowlib.models.contract import check_gradients, check_terms
 from flowlib.training import checkpoint as checkpoints
 from flowlib.training import distributed
-from flowlib.training.optimizers import build_optimizers, restore, state_of
+from flowlib.training.captured import CapturedStep, capturable
+from flowlib.training.optimizers import build_optimizers, restore, set_learning_rate, state_of
 
 CHECKPOINT = "checkpoint.safetensors"
 RECORD_EVERY = 50  # steps between the points of the loss curves
@@ -66,8 +67,9 @@ class Trainer:
             )
         self.model, self.sequences, self.config = model, sequences.to(self.device), config
         self.path = None if folder is None else Path(folder) / CHECKPOINT
-        self.optimizers = build_optimizers(model, config)
-        self.step, self.seconds, self.history = 0, 0.0, {}
+        self.optimizers = build_optimizers(model, config, self.device)
+        self.captured = CapturedStep(self._backward, self._update) if capturable(model, config, self.device, self.part[1]) else None
+        self.step, self.seconds, self.history, self._ahead = 0, 0.0, {}, None
         saved = distributed.from_first(lambda: checkpoints.load(self.path) if self.path is not None and self.path.exists() else None)
         if saved is not None:
             self._restore(saved)
@@ -110,37 +112,57 @@ class Trainer:
                 f"a batch of {self.config.batch} does not fit into the memory of {self.device}{self._kept()}: try "
                 f"--batch-size {smaller}, or a smaller width"
             ) from error
-        for optimizer in self.optimizers.values():
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(self.config, self.step)
-            optimizer.step()
+        set_learning_rate(self.optimizers.values(), learning_rate(self.config, self.step))
+        self._update() if self.captured is None else self.captured.update()
         self.step += 1
         return terms
 
     def _gradients(self):
         """The loss terms of a batch; the parameters' gradients are those of its loss. Both are means over the processes."""
-        config, generator = self.config, step_generator(self.config.seed, self.step, self.device)
-        more = {"beginning": self.model.beginning} if getattr(self.model, "beginning", 0) else {}
-        draw = self.sequences.training_batch if config.batches == "balanced" else partial(single_factor_batch, self.sequences)
-        batch = draw(config.batch, config.frames_per_step, generator, self.part, **more)
-        with distributed.same_noise(len(config.factors)):
-            terms = self.model.objective(batch, generator)
-        check_terms(self.model, terms)
-        self.model.zero_grad()
-        loss, terms = terms["loss"], {name: value.detach().clone() for name, value in terms.items()}
+        batch, generator = self._draw()
+        if self.captured is None:
+            terms = self._backward(batch, generator)
+        else:
+            terms = self.captured.gradients(batch, generator)
+            if self.captured.replays and self.step + 1 < self.config.steps:
+                with self.captured.meanwhile():
+                    self._ahead = self.step + 1, self._draw(self.step + 1)
         distributed.average(list(terms.values()))
         self._check_finite("loss terms are", terms)
-        loss.backward()
         if self.step == 0:
             check_gradients(self.model)
         distributed.average([parameter.grad for parameter in self.model.parameters() if parameter.grad is not None])
         return terms
 
+    def _draw(self, step=None):
+        """The batch of a step, by default of the present one, and the generator of the step's further random numbers."""
+        step = self.step if step is None else step
+        if self._ahead is not None and self._ahead[0] == step:
+            return self._ahead[1]
+        config, generator = self.config, step_generator(self.config.seed, step, self.device)
+        more = {"beginning": self.model.beginning} if getattr(self.model, "beginning", 0) else {}
+        draw = self.sequences.training_batch if config.batches == "balanced" else partial(single_factor_batch, self.sequences)
+        return draw(config.batch, config.frames_per_step, generator, self.part, **more), generator
+
+    def _backward(self, batch, generator):
+        """The loss terms of a batch, detached; its gradients are left in the parameters."""
+        self.model.zero_grad()
+        with distributed.same_noise(len(self.config.factors)):
+            terms = self.model.objective(batch, generator)
+        check_terms(self.model, terms)
+        terms["loss"].backward()
+        return {name: value.detach().clone() for name, value in terms.items()}
+
+    def _update(self):
+        for optimizer in self.optimizers.values():
+            optimizer.step()
+
     def _check_finite(self, what, tensors):
         """Raise, naming them, for tensors that hold NaN or infinity."""
+        if bool(torch.stack([value.isfinite().all() for value in tensors.values()]).all()):  # one look for all: a GPU is waited for once
+            return
         bad = ", ".join(name for name, value in tensors.items() if not bool(value.isfinite().all()))
-        if bad:
-            raise FlowlibError(f"{what} not finite at step {self.step}: {bad}. Try a smaller learning rate{self._kept()}")
+        raise FlowlibError(f"{what} not finite at step {self.step}: {bad}. Try a smaller learning rate{self._kept()}")
 
     def _kept(self):
         return f"; the checkpoint before is kept in {self.path}" if self.path and self.path.exists() else ""

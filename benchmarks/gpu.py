@@ -1,0 +1,91 @@
+"""Training steps on a GPU, as ratios measured in one run:
+
+    python benchmarks/gpu.py [--steps 100]
+
+How much faster a step is as one graph than operation by operation, and with bf16 in encoder and decoder; prints a table and writes
+benchmarks/gpu.json.
+"""
+
+import argparse
+import dataclasses
+import json
+import statistics
+import time
+from pathlib import Path
+
+import torch
+
+from flowlib.config import preset
+from flowlib.data import load_sequences
+from flowlib.devices import set_precision
+from flowlib.training import Trainer, new_model
+
+CASES = {
+    "tutorial-mnist": ("tutorial-mnist", {}),
+    "tutorial-sharp": ("tutorial-sharp", {}),
+    "marginal form, exact determinant": ("tutorial-mnist", {"batch_size": 128, "objective": "marginal"}),
+    "paper-mnist": ("paper-mnist", {}),
+    "paper-mnist, batch 1280": ("paper-mnist", {"batch_size": 1280}),
+}
+TURNS = 5
+
+
+def trainer(name, change, graphs, precision):
+    config = dataclasses.replace(preset(name), data="digits", **change)
+    made = Trainer(set_precision(new_model(config, "cuda"), precision, "cuda"), load_sequences(config), config)
+    made.captured = made.captured if graphs else None
+    return made
+
+
+def milliseconds(made, steps):
+    torch.cuda.synchronize()
+    started = time.perf_counter()
+    for _ in range(steps):
+        made.train_step()
+    torch.cuda.synchronize()
+    return 1000 * (time.perf_counter() - started) / steps
+
+
+def drawing(made, steps):
+    """Milliseconds that a batch takes."""
+    torch.cuda.synchronize()
+    started = time.perf_counter()
+    for step in range(steps):
+        made._ahead = None
+        made._draw(step)
+    torch.cuda.synchronize()
+    return 1000 * (time.perf_counter() - started) / steps
+
+
+def measured(name, change, steps):
+    """Medians in turns: operation by operation, graphs, graphs with bf16; and a batch alone."""
+    ways = {"single": (False, "float32"), "graph": (True, "float32"), "graph_bf16": (True, "bf16")}
+    made = {way: trainer(name, change, *how) for way, how in ways.items()}
+    for one in made.values():
+        milliseconds(one, 5)
+    turns = {way: [] for way in [*made, "drawing"]}
+    for _ in range(TURNS):
+        for way, one in made.items():
+            turns[way].append(milliseconds(one, max(2, steps // TURNS)))
+        turns["drawing"].append(drawing(made["graph"], max(2, steps // TURNS)))
+    found = {way: round(statistics.median(values), 3) for way, values in turns.items()}
+    return found | {
+        "single_over_graph": round(found["single"] / found["graph"], 2),
+        "bf16_over_float32": round(found["graph_bf16"] / found["graph"], 2),
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_name("gpu.json"))
+    options = parser.parse_args()
+    found = {"gpu": torch.cuda.get_device_name(), "torch": torch.__version__, "unit": "ms a step", "cases": {}}
+    for case, (name, change) in CASES.items():
+        found["cases"][case] = row = measured(name, change, options.steps)
+        print(f"{case:30}" + "".join(f"  {way} {value:g}" for way, value in row.items()), flush=True)
+    options.out.write_text(json.dumps(found, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
