@@ -1,9 +1,9 @@
 """Training steps on a GPU, as ratios measured in one run:
 
-    python benchmarks/gpu.py [--steps 100]
+    python benchmarks/gpu.py [--steps 100] [--case NAME]
 
 How much faster a step is as one graph than operation by operation, and with bf16 in encoder and decoder; prints a table and writes
-benchmarks/gpu.json.
+benchmarks/gpu.json. With a case, that row is measured again and the others are kept.
 """
 
 import argparse
@@ -79,9 +79,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_name("gpu.json"))
+    parser.add_argument("--case", choices=CASES)
     options = parser.parse_args()
     found = {"gpu": torch.cuda.get_device_name(), "torch": torch.__version__, "unit": "ms a step", "cases": {}}
+    if options.case:
+        found["cases"] = json.loads(options.out.read_text())["cases"]
     for case, (name, change) in CASES.items():
+        if options.case not in (None, case):
+            continue
         found["cases"][case] = row = measured(name, change, options.steps)
         print(f"{case:30}" + "".join(f"  {way} {value:g}" for way, value in row.items()), flush=True)
     options.out.write_text(json.dumps(found, indent=2) + "\n")

@@ -172,6 +172,14 @@ def test_a_graph_does_what_single_operations_do(name, change, optimizer, monkeyp
     assert all(torch.allclose(one, other, atol=1e-4) for one, other in zip(weights, there))
 
 
+def test_a_graph_holds_determinants_of_many_dimensions():
+    """Libraries choose other algorithms for larger matrices, and more of them."""
+    config = dataclasses.replace(PRESETS["tutorial-mnist"], data="digits", batch_size=126, objective="marginal", images=200, steps=20)
+    trainer = Trainer(new_model(config, "cuda"), flowlib.data.load_sequences(config), config)
+    losses = [trainer.train_step()["loss"].item() for _ in range(20)]
+    assert trainer.captured.replays and losses[-1] < 0.9 * losses[0]
+
+
 def test_what_cannot_be_captured_goes_on_step_by_step():
     with pytest.warns(UserWarning, match="cannot be captured"):
         losses, _, captured = curve("poflow", {"programs": "composed"})

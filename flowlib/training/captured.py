@@ -83,7 +83,7 @@ class CapturedStep:
             if is_out_of_memory(error):
                 raise
             self.failed = True
-            reason = str(error).splitlines()[0]
+            reason = str(error.__context__ or error).splitlines()[0]  # the end of a capture that failed hides why
             warnings.warn(f"training goes on, but slowly: its operations cannot be captured ({reason})", stacklevel=2)
             return
         self.graphs = graphs
