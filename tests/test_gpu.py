@@ -17,6 +17,7 @@ from flowlib.config import PRESETS
 from flowlib.devices import choose_device, seeded, set_precision
 from flowlib.errors import FlowlibError
 from flowlib.evaluation import equivariance_error
+from flowlib.models import FlowVAE
 from flowlib.training import Trainer, load_model, new_model
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU")
@@ -172,18 +173,21 @@ def test_a_graph_does_what_single_operations_do(name, change, optimizer, monkeyp
     assert all(torch.allclose(one, other, atol=1e-4) for one, other in zip(weights, there))
 
 
-def test_a_graph_holds_determinants_of_many_dimensions():
-    """Libraries choose other algorithms for larger matrices, and more of them."""
-    config = dataclasses.replace(PRESETS["tutorial-mnist"], data="digits", batch_size=126, objective="marginal", images=200, steps=20)
-    trainer = Trainer(new_model(config, "cuda"), flowlib.data.load_sequences(config), config)
-    losses = [trainer.train_step()["loss"].item() for _ in range(20)]
-    assert trainer.captured.replays and losses[-1] < 0.9 * losses[0]
-
-
 def test_what_cannot_be_captured_goes_on_step_by_step():
+    class Looking(FlowVAE):
+        """It says that it looks at no values, and does."""
+
+        capturable = True
+
+        def objective(self, batch, generator=None):
+            terms = super().objective(batch, generator)
+            return terms if terms["loss"].item() > 0 else {}
+
+    config = dataclasses.replace(CONFIG, steps=12)
+    trainer = Trainer(Looking(config).to("cuda"), sources()["moved"], config)
     with pytest.warns(UserWarning, match="cannot be captured"):
-        losses, _, captured = curve("poflow", {"programs": "composed"})
-    assert captured.failed and not captured.replays and len(losses) == 12 and all(one < 1e6 for one in losses)
+        losses = [trainer.train_step()["loss"].item() for _ in range(12)]
+    assert trainer.captured.failed and not trainer.captured.replays and all(0 < one < 1e6 for one in losses)
 
 
 def test_other_batches_in_between():

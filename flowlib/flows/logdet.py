@@ -44,24 +44,9 @@ class _LogAbsDet(torch.autograd.Function):
             if torch.is_grad_enabled():  # the gradient is to have one itself, which the factors as they were saved have not
                 inverse = torch.linalg.inv_ex(matrix).inverse.mT
             else:
-                inverse = (_inverse_by_triangles if matrix.is_cuda else _inverse)(factors, pivots)
+                eye = torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device).expand_as(matrix)
+                inverse = torch.linalg.lu_solve(factors, pivots, eye, adjoint=True)
         return gradient[..., None, None] * inverse
-
-
-def _inverse(factors, pivots):
-    """A⁻ᵀ from the LU factors of A."""
-    return torch.linalg.lu_solve(factors, pivots, _eye(factors), adjoint=True)
-
-
-def _inverse_by_triangles(factors, pivots):
-    """The same, P L⁻ᵀ U⁻ᵀ, by operations that a CUDA graph can hold (`flowlib.training.captured`); on a CPU they take longer."""
-    permutation, _, _ = torch.lu_unpack(factors, pivots, unpack_data=False)
-    below = torch.linalg.solve_triangular(factors.mT, _eye(factors), upper=False)
-    return permutation @ torch.linalg.solve_triangular(factors.mT, below, upper=True, unitriangular=True)
-
-
-def _eye(like):
-    return torch.eye(like.shape[-1], dtype=like.dtype, device=like.device).expand_as(like)
 
 
 @contextmanager

@@ -38,7 +38,6 @@ class FlowVAE(LatentModel):
 
     uses = CHOICES
     reads_programs = True
-    capturable = True
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -68,6 +67,11 @@ class FlowVAE(LatentModel):
     def follows_gradients(self):
         """Whether the flow has potentials."""
         return self.config.velocity == "gradient"
+
+    @property
+    def capturable(self):
+        """Not with the exact log-determinant: on a GPU, torch's factors of matrices wait for values."""
+        return self.config.prior == "none" or self.config.objective == "path" or self.config.log_det != "exact"
 
     def idle_parameters(self):
         """A constant added to a potential moves nothing, and without a prior flow its diffusion has no use."""

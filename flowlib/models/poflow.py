@@ -26,7 +26,6 @@ class PoFlow(FlowVAE):
     """
 
     uses = ("time_free",)
-    capturable = True
 
     def __init__(self, config: Config, channels=None, size=None, wave_weight=1e4, speed=1.0, **networks):
         check_choices(PoFlow, dataclasses.replace(config, model="poflow"))
@@ -35,6 +34,11 @@ class PoFlow(FlowVAE):
         own = dataclasses.replace(config, prior="none", hj_penalty="none", hj_weight=wave_weight)
         super().__init__(own, channels, size, **networks)
         self.penalty = WavePenalty(len(config.factors), speed)
+
+    @property
+    def capturable(self):
+        """Not with programs, whose acting potentials are looked up."""
+        return self.config.programs == "single"
 
 
 class WavePenalty(nn.Module):

@@ -99,7 +99,7 @@ class Optional(Protocol):
 
     capturable: bool
     """Whether `objective` is the same operations for all batches of the same shapes and factors, without a look at a value or a count of calls:
-    then a GPU makes a training step from one graph (`flowlib.training.captured`). Not inherited: a subclass says so anew."""
+    then a GPU makes a training step from one graph (`flowlib.training.captured`). Not inherited: a subclass, which could do more, says so anew."""
 
     def motion(self, batch: Batch) -> Tensor:
         """What moves each sequence (B, …), found from its frames, where that is more than a label: `transport` takes it for `factor`."""

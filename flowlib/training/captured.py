@@ -18,11 +18,11 @@ WARM_UP = 3  # steps made one by one before, in which libraries choose their alg
 
 def capturable(model, config, device, processes) -> bool:
     """Whether a model's steps may be captured: on a CUDA GPU, in one process, with this package's own networks and batches of one make, by a
-    class that says so of itself (`capturable`: its objective never looks at a value and counts no calls; a subclass says so anew)."""
+    class that says so of itself (`models.protocol.Optional.capturable`), not by inheritance."""
     from flowlib.models.networks import Network  # models stand on data, and training on models
 
     own = all(isinstance(getattr(model, part, None), Network) for part in ("encoder", "decoder"))
-    says_so = vars(type(model)).get("capturable", False)
+    says_so = "capturable" in vars(type(model)) and model.capturable
     return device.type == "cuda" and processes == 1 and own and says_so and config.batches == "balanced"
 
 
