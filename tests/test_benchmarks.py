@@ -7,16 +7,19 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny import few_samples
 
 from flowlib.config import preset
 from flowlib.data import load_sequences
-from flowlib.training import new_model
+from flowlib.evaluation import equivariance_error
+from flowlib.training import Trainer, new_model
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 import busy  # noqa: E402
 import official  # noqa: E402
 import preset as preset_search  # noqa: E402
 import run  # noqa: E402
+import side_by_side  # noqa: E402
 from straightforward import objective  # noqa: E402
 
 
@@ -66,3 +69,49 @@ def test_the_preset_is_the_best_stable_candidate_of_its_search():
     assert min(stable, key=lambda row: row["error"])["name"] == preset_search.CHOSEN
     chosen = dataclasses.replace(base, **candidates[preset_search.CHOSEN])
     assert dataclasses.replace(chosen, steps=preset("tutorial-noiseless").steps, validation=0) == preset("tutorial-noiseless")
+
+
+def test_seeds_side_by_side_are_those_of_single_runs(tmp_path, monkeypatch):
+    """In turns of threads and in two sessions; each seed's weights are those of a run by itself."""
+    few_samples(monkeypatch)
+    monkeypatch.setattr(side_by_side, "results_path", lambda name: tmp_path / f"{name}.json")
+    small = dict(latent_dim=6, width=2, potential_width=4, batch_size=6, images=12, steps=60, frames_per_step=1, horizon=2, checkpoint_every=50)
+    changes = [f"{name}={value}" for name, value in small.items()]
+    command = [
+        "paper-mnist",
+        "--seeds",
+        "2",
+        "--every",
+        "20",
+        "--device",
+        "cpu",
+        "--folder",
+        str(tmp_path),
+        "--name",
+        "found",
+        "--set",
+        *changes,
+    ]
+    side_by_side.main([*command, "--seconds", "0"])
+    assert [row["trained"]["steps"] for row in json.loads((tmp_path / "found.json").read_text())["rows"]] == [6, 6]
+    side_by_side.main([*command, "--seconds", "600"])
+    side_by_side.main([*command, "--seconds", "600", "--method", "again"])
+    rows = json.loads((tmp_path / "found.json").read_text())["rows"]
+    assert [row["method"] for row in rows] == ["published settings"] * 2 + ["again"] * 2
+    assert [step for step, _ in rows[0]["metrics"]["curve"]] == [6, 32, 52, 60] and rows[0]["trained"]["steps"] == 60
+    for seed in (0, 1):
+        config = dataclasses.replace(preset("paper-mnist"), data="digits", seed=seed, **small)
+        alone = Trainer(new_model(config), load_sequences(config), config)
+        alone.run(progress=False)
+        errors = [equivariance_error(alone.model, load_sequences(config, "test"), k).mean().item() for k in range(3)]
+        assert rows[seed]["metrics"]["curve"][-1][1] == pytest.approx(errors, abs=0.1)
+        assert rows[seed]["metrics"]["curve"] != rows[1 - seed]["metrics"]["curve"]
+
+
+def test_the_page_on_running_has_the_times_of_a_gpu():
+    root = Path(__file__).resolve().parents[1]
+    found = json.loads((root / "benchmarks" / "gpu.json").read_text())
+    table = (root / "book" / "running.md").read_text().partition("## On a GPU")[2].partition("\n## ")[0]
+    rows = [[int(one) for one in line.split("|")[2:6]] for line in table.splitlines() if line.startswith("| ") and "`" in line and "precision" not in line]
+    wanted = [[round(row[way]) for way in ("single", "graph", "graph_bf16", "drawing")] for row in found["cases"].values()]
+    assert sorted(rows) == sorted(wanted) and found["gpu"] in table
