@@ -47,16 +47,18 @@ def run_flow(bank, z, factor, steps, first=1, hessian=False, noise_scale=None, g
     if steps < 0:
         raise FlowlibError(f"steps = {steps}: a flow runs forward; give 0 or more steps")
     arrangements = _program(z, factor, steps, bank.factors)
-    noise = kicks = None
+    noise, kicks = None, [None] * steps
     if noise_scale is not None and steps:
         noise = torch.stack([torch.randn(z.shape, generator=generator, dtype=z.dtype, device=z.device) for _ in range(steps)])
-        kicks = torch.as_tensor(noise_scale).expand(len(z))[:, None] * noise
+        kicks = (
+            torch.as_tensor(noise_scale).expand(len(z))[:, None] * noise
+        ).unbind()  # whose gradient is put together once, not in every step
     path, records = [z], []
-    for step, ((spread, _, back), field) in enumerate(zip(arrangements, _fields(bank, first, arrangements))):
+    for (spread, _, back), field, kick in zip(arrangements, _fields(bank, first, arrangements), kicks):
         record = field(spread(path[-1]), hessian=hessian)
         records.append((back(record.gradient), back(record.time), back(record.hessian) if hessian else None))
         here = path[-1] + records[-1][0]
-        path.append(here if kicks is None else here + kicks[step])
+        path.append(here if kick is None else here + kick)
     return _collect(path, records, noise, hessian)
 
 
