@@ -10,8 +10,8 @@ data/results/NAME.json. `--set OPTION=VALUE` changes an option of the preset, an
 import argparse
 import dataclasses
 import json
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
@@ -42,7 +42,7 @@ class Seed:
 
     def train(self, until, every):
         """Train until a time of `time.perf_counter`."""
-        trainer, some = self.trainer, min(50, every)
+        trainer, some = self.trainer, min(500, every)  # each time a checkpoint is written
         with torch.cuda.stream(self.stream):
             while trainer.step < trainer.config.steps and time.perf_counter() < until:
                 trainer.run(min(trainer.step + some, trainer.config.steps), progress=False)
@@ -70,11 +70,9 @@ def side_by_side(config, seeds, folder, device, seconds, every):
     """The `Seed`s of a configuration, trained."""
     until = time.perf_counter() + seconds
     runs = [Seed(dataclasses.replace(config, seed=seed), folder, device) for seed in range(seeds)]
-    threads = [threading.Thread(target=run.train, args=(until, every)) for run in runs]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(seeds) as threads:
+        for done in [threads.submit(run.train, until, every) for run in runs]:
+            done.result()
     return runs
 
 

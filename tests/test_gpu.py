@@ -89,15 +89,16 @@ def test_the_same_seed_gives_the_same_curve_and_other_seeds_others():
 
 @pytest.mark.parametrize("optimizer", ["adam", "muon"])
 def test_a_run_goes_on_from_its_checkpoint(tmp_path, optimizer):
-    config = dataclasses.replace(CONFIG, optimizer=optimizer)
+    config = dataclasses.replace(CONFIG, optimizer=optimizer, steps=20)
     whole = Trainer(new_model(config, "cuda"), sources()["digits"], config)
     whole.run(progress=False)
-    Trainer(new_model(config, "cuda"), sources()["digits"], config, tmp_path).run(steps=4, progress=False)
+    Trainer(new_model(config, "cuda"), sources()["digits"], config, tmp_path).run(steps=8, progress=False)
     resumed = Trainer(new_model(config, "cuda"), sources()["digits"], config, tmp_path)
-    assert resumed.step == 4
+    assert resumed.step == 8
     resumed.run(progress=False)
+    assert resumed.captured.replays
     for one, other in zip(whole.model.parameters(), resumed.model.parameters()):
-        assert other.is_cuda and torch.allclose(one, other, atol=1e-5)
+        assert other.is_cuda and torch.allclose(one, other, atol=1e-4)
 
 
 @pytest.mark.parametrize("first, then", [("cuda", "cpu"), ("cpu", "cuda")])
@@ -221,3 +222,40 @@ def test_a_loss_that_is_not_finite_leaves_the_weights():
     assert trainer.captured.replays and all(
         torch.equal(before[name].nan_to_num(), one.nan_to_num()) for name, one in model.state_dict().items()
     )
+
+
+def test_frozen_parameters_stay():
+    """What a graph takes for given may change: then another is made."""
+    model, config = built("flow", {}, "cuda")
+    trainer = Trainer(model, sources()["moved"], dataclasses.replace(config, steps=20))
+    for _ in range(6):
+        trainer.train_step()
+    assert trainer.captured.replays
+    model.encoder.requires_grad_(False)
+    before = [one.clone() for one in model.encoder.parameters()], [one.clone() for one in model.decoder.parameters()]
+    for _ in range(4):
+        model.zero_grad()
+        trainer.train_step()
+    assert trainer.captured.replays
+    assert all(torch.equal(one, other) for one, other in zip(before[0], model.encoder.parameters()))
+    assert not all(torch.equal(one, other) for one, other in zip(before[1], model.decoder.parameters()))
+
+
+def test_two_trainers_side_by_side():
+    """Graphs at work at the same time, or after another is gone, do what each does alone."""
+
+    def trainer(seed):
+        config = dataclasses.replace(CONFIG, seed=seed, steps=40)
+        return Trainer(new_model(config, "cuda"), sources()["digits"], config)
+
+    alone = []
+    for seed in (0, 1):
+        one = trainer(seed)
+        alone.append([one.train_step()["loss"].item() for _ in range(20)])
+    pair, streams = [trainer(0), trainer(1)], [torch.cuda.Stream(), torch.cuda.Stream()]
+    together = [[], []]
+    for _ in range(20):
+        for one, stream, losses in zip(pair, streams, together):
+            with torch.cuda.stream(stream):
+                losses.append(one.train_step()["loss"].item())
+    assert together[0] == pytest.approx(alone[0], rel=1e-4) and together[1] == pytest.approx(alone[1], rel=1e-4)

@@ -31,7 +31,8 @@ MEASURED_ON = {"images": 6, "validation": 6}
 
 def tiny(config: Config) -> Config:
     """A method's configuration in the sizes of the tiny runs: six sequences in a batch, or as many as there are factors."""
-    return replace(config, **TINY | {"batch_size": max(TINY["batch_size"], len(config.factors))})
+    fitting = {"batch_size": max(TINY["batch_size"], len(config.factors)), "frames_per_step": min(config.frames_per_step, TINY["horizon"])}
+    return replace(config, **TINY | fitting)
 
 
 def method_name(config: Config) -> str:

@@ -39,6 +39,7 @@ from flowlib.experiments.variants import (
     of_two_kinds,
     penalties,
     search,
+    settings_apart,
     sharp_search,
     unlabelled,
     variants,
@@ -70,6 +71,10 @@ EXPERIMENTS = {
     "variants": Experiment(
         "the flow-factorized VAE with lines of the published code in place of ours (beside the rows of `ablations`)",
         variants(), ("equivariance", "likelihood"),
+    ),
+    "settings-apart": Experiment(
+        "the preset of `make train`, in an eighth of its steps, with one setting of the paper's code in place of its own",
+        settings_apart(), ("equivariance",),
     ),
     "penalties": Experiment(
         "four Hamilton–Jacobi penalties of equal weight", penalties(), ("equivariance", "geometry", "tight_likelihood")

@@ -1,5 +1,8 @@
 """Label → configuration of methods that differ in one thing, or in a few: what the catalogue's experiments compare."""
 
+import dataclasses
+
+from flowlib.config import preset
 from flowlib.experiments.settings import (
     CHOSEN,
     EQUAL_TIME,
@@ -66,6 +69,18 @@ def variants():
         "all of them": published | {"batches": "single", "hj_penalty": "paper", "hj_weight": 1.0, "mixed_residual": True},
     }  # fmt: skip
     return {label: method(base=SHORT_BASE, **CHOSEN["flow, k given"] | change) for label, change in changes.items()}
+
+
+def settings_apart():
+    """The preset of `make train` in an eighth of its steps, and with one setting of the paper's code in place of its own."""
+    changes = {
+        "make train, shorter": {}, "plain networks": {"network": "conv"}, "Adam": {"optimizer": "adam"},
+        "constant 1e-4": {"learning_rate": 1e-4, "schedule": "constant", "adam_beta2": 0.999}, "every frame decoded": {"frames_per_step": 8},
+        "marginal form": {"prior": "diffusion", "objective": "marginal"}, "output tanh": {"bounded_potential": True},
+        "d = 324": {"latent_dim": 324, "potential_width": 324}, "penalty with a force": {"hj_penalty": "paper", "hj_weight": 1.0},
+    }  # fmt: skip
+    base = dataclasses.replace(preset("tutorial-sharp"), steps=SHORT_BASE.steps)
+    return {label: dataclasses.replace(base, **change) for label, change in changes.items()}
 
 
 def penalties():

@@ -168,7 +168,7 @@ def _arrangement(z, factor, factors):
     low, high, grouped = _layout(factor, factors)
     _check(low, high, factors)
     if low == high:
-        return lambda x: x[None], [low], back
+        return lambda x: x[None], None if factors == 1 else [low], back
     if grouped:
         return lambda x: x.reshape(factors, len(z) // factors, *x.shape[1:]), None, back
     return lambda x: x[:, None], factor, back

@@ -1,9 +1,11 @@
 """One trainer for every model of the protocol: optimisers, a learning-rate schedule, checkpoints, exact resumption.
 
 Every random number of step s comes from a generator seeded by (seed, s), so a step is a pure function of the weights, the
-optimiser's state and s. An interrupted run that goes on from its checkpoint is therefore bit-identical to an uninterrupted one.
+optimiser's state and s. An interrupted run that goes on from its checkpoint is therefore bit-identical to an uninterrupted one (on a GPU,
+identical up to the order of sums).
 """
 
+import contextlib
 import math
 import time
 from functools import partial
@@ -68,8 +70,9 @@ class Trainer:
         self.model, self.sequences, self.config = model, sequences.to(self.device), config
         self.path = None if folder is None else Path(folder) / CHECKPOINT
         self.optimizers = build_optimizers(model, config, self.device)
-        self.captured = CapturedStep(self._backward, self._update) if capturable(model, config, self.device, self.part[1]) else None
-        self.step, self.seconds, self.history, self._ahead = 0, 0.0, {}, None
+        self.captured = CapturedStep(model, self.device) if capturable(model, config, self.device, self.part[1]) else None
+        self.step, self.seconds, self.history = 0, 0.0, {}
+        self._last, self._ahead = config.steps, None  # up to which step batches may be drawn ahead, and (step, the batch that was)
         saved = distributed.from_first(lambda: checkpoints.load(self.path) if self.path is not None and self.path.exists() else None)
         if saved is not None:
             self._restore(saved)
@@ -85,7 +88,7 @@ class Trainer:
 
         writer : an optional TensorBoard SummaryWriter.  Raises FlowlibError, naming the term, when a loss is not finite.
         """
-        last = self.config.steps if steps is None else steps
+        self._last = last = self.config.steps if steps is None else steps
         self.model.train()
         bar = tqdm(total=last, initial=self.step, disable=not progress or self.part[0] > 0, unit="step", mininterval=0.5)
         with bar:
@@ -96,6 +99,8 @@ class Trainer:
                 self._record(terms, bar, writer)
                 if self.part[0] == 0 and self.path is not None and (self.step % self.config.checkpoint_every == 0 or self.step == last):
                     self.save()
+        if self.captured is not None and self.step == self.config.steps:
+            self.captured.release()
         self.model.eval()
         return self.history
 
@@ -113,7 +118,7 @@ class Trainer:
                 f"--batch-size {smaller}, or a smaller width"
             ) from error
         set_learning_rate(self.optimizers.values(), learning_rate(self.config, self.step))
-        self._update() if self.captured is None else self.captured.update()
+        self._update() if self.captured is None else self.captured.update(self._update)
         self.step += 1
         return terms
 
@@ -123,9 +128,10 @@ class Trainer:
         if self.captured is None:
             terms = self._backward(batch, generator)
         else:
-            terms = self.captured.gradients(batch, generator)
-            if self.captured.replays and self.step + 1 < self.config.steps:
-                with self.captured.meanwhile():
+            terms = self.captured.gradients(self._backward, self._update, batch, generator)
+            if self.captured.replays and self.step + 1 < self._last:
+                # what fails here fails again in its own step
+                with contextlib.suppress(Exception), self.captured.meanwhile():
                     self._ahead = self.step + 1, self._draw(self.step + 1)
         distributed.average(list(terms.values()))
         self._check_finite("loss terms are", terms)
@@ -136,9 +142,9 @@ class Trainer:
 
     def _draw(self, step=None):
         """The batch of a step, by default of the present one, and the generator of the step's further random numbers."""
-        step = self.step if step is None else step
-        if self._ahead is not None and self._ahead[0] == step:
-            return self._ahead[1]
+        step, (ahead, drawn), self._ahead = self.step if step is None else step, self._ahead or (None, None), None
+        if ahead == step:
+            return drawn
         config, generator = self.config, step_generator(self.config.seed, step, self.device)
         more = {"beginning": self.model.beginning} if getattr(self.model, "beginning", 0) else {}
         draw = self.sequences.training_batch if config.batches == "balanced" else partial(single_factor_batch, self.sequences)
@@ -159,7 +165,9 @@ class Trainer:
 
     def _check_finite(self, what, tensors):
         """Raise, naming them, for tensors that hold NaN or infinity."""
-        if bool(torch.stack([value.isfinite().all() for value in tensors.values()]).all()):  # one look for all: a GPU is waited for once
+        if bool(
+            torch.stack([value.isfinite().all().to(self.device) for value in tensors.values()]).all()
+        ):  # one look: a GPU is waited for once
             return
         bad = ", ".join(name for name, value in tensors.items() if not bool(value.isfinite().all()))
         raise FlowlibError(f"{what} not finite at step {self.step}: {bad}. Try a smaller learning rate{self._kept()}")
