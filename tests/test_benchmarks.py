@@ -75,14 +75,14 @@ def test_seeds_side_by_side_are_those_of_single_runs(tmp_path, monkeypatch):
     """In turns of threads and in two sessions; each seed's weights are those of a run by itself."""
     few_samples(monkeypatch)
     monkeypatch.setattr(side_by_side, "results_path", lambda name: tmp_path / f"{name}.json")
-    small = dict(latent_dim=6, width=2, potential_width=4, batch_size=6, images=12, steps=60, frames_per_step=1, horizon=2, checkpoint_every=50)
+    small = dict(latent_dim=6, width=2, potential_width=4, batch_size=6, images=12, steps=30, frames_per_step=1, horizon=2, checkpoint_every=50)
     changes = [f"{name}={value}" for name, value in small.items()]
     command = [
         "paper-mnist",
         "--seeds",
         "2",
         "--every",
-        "20",
+        "10",
         "--device",
         "cpu",
         "--folder",
@@ -98,7 +98,7 @@ def test_seeds_side_by_side_are_those_of_single_runs(tmp_path, monkeypatch):
     side_by_side.main([*command, "--seconds", "600", "--method", "again"])
     rows = json.loads((tmp_path / "found.json").read_text())["rows"]
     assert [row["method"] for row in rows] == ["published settings"] * 2 + ["again"] * 2
-    assert [step for step, _ in rows[0]["metrics"]["curve"]] == [6, 32, 52, 60] and rows[0]["trained"]["steps"] == 60
+    assert [step for step, _ in rows[0]["metrics"]["curve"]] == [6, 22, 30] and rows[0]["trained"]["steps"] == 30
     for seed in (0, 1):
         config = dataclasses.replace(preset("paper-mnist"), data="digits", seed=seed, **small)
         alone = Trainer(new_model(config), load_sequences(config), config)
