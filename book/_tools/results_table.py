@@ -127,6 +127,16 @@ def plainer(noiseless, noisy):
     )
 
 
+def published(results):
+    """The model with the settings of the paper's code, as far as it was trained."""
+    rows = tables.by_method(results)["published settings"]
+    steps, planned = 1000 * (min(row["trained"]["steps"] for row in rows) // 1000), rows[0]["config"]["steps"]
+    return (
+        f"With the settings of the paper's code on these digits, `--preset paper-mnist --data digits`, it is {tables.spread(_mean_errors({'rows': rows}))} after "
+        f"{grouped(steps)} of {grouped(planned)} steps, on a GPU (chapter 13)."
+    )
+
+
 def further():
     """What stands below the comparison: other operators, and longer training."""
     operators, longer = (tables.read_results(name) for name in ("operators", "longer"))
@@ -135,11 +145,11 @@ def further():
 
 def made():
     """What stands between the README's marks, by their names."""
-    comparison, sharp, noiseless, noisy = (
-        tables.read_results(name) for name in ("comparison", "tutorial-sharp", "tutorial-noiseless", "tutorial-mnist")
+    comparison, sharp, noiseless, noisy, paper = (
+        tables.read_results(name) for name in ("comparison", "tutorial-sharp", "tutorial-noiseless", "tutorial-mnist", "paper-mnist")
     )
     return {
-        "results": "\n".join([table(sharp), harder(comparison), plainer(noiseless, noisy)]),
+        "results": "\n".join([table(sharp), harder(comparison), plainer(noiseless, noisy), published(paper)]),
         "comparison": comparison_table(comparison, further()),
         "verdicts": "\n".join(f"- {verdict}" for verdict in verdicts()),
     }
