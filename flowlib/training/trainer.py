@@ -165,11 +165,10 @@ class Trainer:
 
     def _check_finite(self, what, tensors):
         """Raise, naming them, for tensors that hold NaN or infinity."""
-        if bool(
-            torch.stack([value.isfinite().all().to(self.device) for value in tensors.values()]).all()
-        ):  # one look: a GPU is waited for once
+        finite = torch.stack([value.isfinite().all().to(self.device) for value in tensors.values()])
+        if bool(finite.all()):  # one look for all: a GPU is waited for once
             return
-        bad = ", ".join(name for name, value in tensors.items() if not bool(value.isfinite().all()))
+        bad = ", ".join(name for name, good in zip(tensors, finite.tolist()) if not good)
         raise FlowlibError(f"{what} not finite at step {self.step}: {bad}. Try a smaller learning rate{self._kept()}")
 
     def _kept(self):
