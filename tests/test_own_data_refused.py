@@ -36,19 +36,6 @@ class TestWrongTypesInPython:
         for line, found in zip(said, ("(2, 1, 18, 18) of torch.uint8", "(2, 3, 18, 18) of torch.float32", "a ndarray"), strict=True):
             assert line.startswith(f"images are {found}: give a tensor (B, 1, 18, 18) of floats in [0, 1]")
 
-    @pytest.mark.parametrize("name", ["flow", "tvae"])
-    def test_an_encoder_that_would_take_any_size(self, name):
-        class Encoder(torch.nn.Module):
-            def forward(self, images):
-                mean = images.mean((1, 2, 3))[:, None].expand(-1, 9)
-                return mean, mean
-
-        config = flowlib.Config(channels=1, size=18, latent_dim=9, horizon=2, width=2, model=name)
-        model = flowlib.models.build_model(config, encoder=Encoder())
-        assert model.encode(torch.rand(2, 1, 18, 18)).mean.shape == (2, 9)
-        with pytest.raises(FlowlibError, match=r"images are \(2, 1, 20, 20\) of torch.float32: give a tensor \(B, 1, 18, 18\)"):
-            model.encode(torch.rand(2, 1, 20, 20))
-
     @pytest.mark.parametrize("steps", [float("nan"), float("inf"), "8", None, torch.ones(2)])
     def test_transport(self, model, steps):
         with pytest.raises(FlowlibError, match="give finite numbers"):

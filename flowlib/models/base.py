@@ -45,16 +45,17 @@ class LatentModel(nn.Module):
         self.likelihood = build_likelihood(config.likelihood, config.noise_std)
 
     def encode(self, images: Float[Tensor, "B C H W"]) -> Posterior:
-        """q(z|x). Raises FlowlibError for images of another shape or type than the model's."""
-        return Posterior(*self.encoder(self.checked(images)))
-
-    def checked(self, images):
-        """The images; raises FlowlibError, saying what they are, unless they have the model's shape and are floats."""
-        shape = self.channels, self.size, self.size
-        if isinstance(images, Tensor) and images.is_floating_point() and images.shape[1:] == shape:
-            return images
-        found = f"{tuple(images.shape)} of {images.dtype}" if isinstance(images, Tensor) else f"a {type(images).__name__}"
-        raise FlowlibError(f"images are {found}: give a tensor (B, {', '.join(map(str, shape))}) of floats in [0, 1]; bytes / 255")
+        """q(z|x). Raises FlowlibError for images that the encoder cannot take."""
+        try:
+            return Posterior(*self.encoder(images))
+        except (RuntimeError, TypeError, AttributeError) as error:
+            shape = self.channels, self.size, self.size
+            if isinstance(images, Tensor) and images.is_floating_point() and images.shape[1:] == shape:
+                raise  # these images are as they should be: something else is wrong
+            found = f"{tuple(images.shape)} of {images.dtype}" if isinstance(images, Tensor) else f"a {type(images).__name__}"
+            raise FlowlibError(
+                f"images are {found}: give a tensor (B, {', '.join(map(str, shape))}) of floats in [0, 1]; bytes / 255"
+            ) from error
 
     def decode(self, z: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch C H W"]:
         """The parameters of p(x|z) that `self.likelihood` reads: logits, or means."""

@@ -82,7 +82,7 @@ class TVAE(LatentModel):
 
         t ~ N((μ_z − μ) / √(v + ε), σ_z² / (v + ε)). What the spread of u adds to the spread of t is left out.
         """
-        (mean, log_std), (u_mean, u_log_std) = self.encoder(self.checked(images)), self.scale_encoder(images)
+        (mean, log_std), (u_mean, u_log_std) = self.encoder(images), self.scale_encoder(images)
         variance = (u_mean.square() + (2 * u_log_std).exp()) @ self.neighbours + EPS
         return Posterior((mean - self.mu) * variance.rsqrt(), log_std - 0.5 * variance.log())
 
