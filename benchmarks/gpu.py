@@ -37,37 +37,28 @@ def trainer(name, change, graphs, precision):
     return made
 
 
-def milliseconds(made, steps):
+def milliseconds(action, times):
+    """What an action takes, the mean of so many."""
     torch.cuda.synchronize()
     started = time.perf_counter()
-    for _ in range(steps):
-        made.train_step()
+    for _ in range(times):
+        action()
     torch.cuda.synchronize()
-    return 1000 * (time.perf_counter() - started) / steps
-
-
-def drawing(made, steps):
-    """Milliseconds that a batch takes."""
-    torch.cuda.synchronize()
-    started = time.perf_counter()
-    for step in range(steps):
-        made._ahead = None
-        made._draw(step)
-    torch.cuda.synchronize()
-    return 1000 * (time.perf_counter() - started) / steps
+    return 1000 * (time.perf_counter() - started) / times
 
 
 def measured(name, change, steps):
     """Medians in turns: operation by operation, graphs, graphs with bf16; and a batch alone."""
     ways = {"single": (False, "float32"), "graph": (True, "float32"), "graph_bf16": (True, "bf16")}
     made = {way: trainer(name, change, *how) for way, how in ways.items()}
-    for one in made.values():
-        milliseconds(one, 5)
-    turns = {way: [] for way in [*made, "drawing"]}
+    actions = {way: one.train_step for way, one in made.items()}
+    for step in actions.values():
+        milliseconds(step, 5)
+    actions["drawing"] = lambda: made["graph"]._draw(0)
+    turns = {way: [] for way in actions}
     for _ in range(TURNS):
-        for way, one in made.items():
-            turns[way].append(milliseconds(one, max(2, steps // TURNS)))
-        turns["drawing"].append(drawing(made["graph"], max(2, steps // TURNS)))
+        for way, action in actions.items():
+            turns[way].append(milliseconds(action, max(2, steps // TURNS)))
     found = {way: round(statistics.median(values), 3) for way, values in turns.items()}
     return found | {
         "single_over_graph": round(found["single"] / found["graph"], 2),

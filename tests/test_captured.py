@@ -146,7 +146,7 @@ class TestAround:
         for step in range(12):
             for trainer in (one, other):
                 trainer.config = dataclasses.replace(trainer.config, frames_per_step=2 if step in (6, 7) else 1)
-                trainer._ahead = None
+                trainer._ahead = {}
                 trainer.train_step()
             assert one.captured.replays == (step >= 3 and step not in (6, 7))
         assert graphs.made == 1 and all(torch.equal(a, b) for a, b in zip(self.weights(one), self.weights(other)))

@@ -201,7 +201,7 @@ def test_other_batches_in_between():
             trainer.captured = None
         for step in range(10):
             trainer.config = dataclasses.replace(config, steps=10, frames_per_step=2 if step in (6, 7) else 1)
-            trainer._ahead = None
+            trainer._ahead = {}
             trainer.train_step()
             if graphs:
                 assert trainer.captured.replays == (step >= 3 and step not in (6, 7))

@@ -84,25 +84,25 @@ def transform(
     """
     strengths = {"scale": scale, "rotation": rotation, "hue": hue} | others
     strengths = {name: value.to(images) for name, value in strengths.items() if value is not None}
-    moving = {name: (value != known(name).rest).nonzero()[:, 0] for name, value in strengths.items()}
-    inside = [name for name in TRANSFORMATIONS if name in strengths and len(moving[name])]
-    images = _warped(images.clone(), [name for name in inside if known(name).warp], strengths)
+    moving = {name: value != known(name).rest for name, value in strengths.items()}
+    rows_of = {name: one.nonzero()[:, 0] for name, one in moving.items()}
+    inside = [name for name in TRANSFORMATIONS if name in strengths and len(rows_of[name])]
+    images = _warped(images.clone(), [name for name in inside if known(name).warp], strengths, moving)
     for name in inside:
         if not known(name).warp:
-            rows = moving[name]
+            rows = rows_of[name]
             chosen = images[rows]
             images[rows] = _applied(name, (chosen, strengths[name][rows]), chosen)
     return images.clamp(0, 1)
 
 
-def _warped(images, names, strengths):
+def _warped(images, names, strengths, moving):
     """All geometric transformations as one map of the pixel grid."""
     if not names:
         return images
     from kornia.geometry.transform import warp_affine
 
-    moving = torch.stack([strengths[name] != known(name).rest for name in names]).any(0)
-    rows, (height, width) = moving.nonzero()[:, 0], images.shape[-2:]
+    rows, (height, width) = torch.stack([moving[name] for name in names]).any(0).nonzero()[:, 0], images.shape[-2:]
     centre = _identity(images, len(rows))
     centre[:, 0, 2], centre[:, 1, 2] = (width - 1) / 2, (height - 1) / 2
     back = _identity(images, len(centre))

@@ -50,9 +50,8 @@ def run_flow(bank, z, factor, steps, first=1, hessian=False, noise_scale=None, g
     noise, kicks = None, [None] * steps
     if noise_scale is not None and steps:
         noise = torch.stack([torch.randn(z.shape, generator=generator, dtype=z.dtype, device=z.device) for _ in range(steps)])
-        kicks = (
-            torch.as_tensor(noise_scale).expand(len(z))[:, None] * noise
-        ).unbind()  # whose gradient is put together once, not in every step
+        scale = torch.as_tensor(noise_scale).expand(len(z))[:, None]
+        kicks = (scale * noise).unbind()  # whose gradient is put together once, not in every step
     path, records = [z], []
     for (spread, _, back), field, kick in zip(arrangements, _fields(bank, first, arrangements), kicks):
         record = field(spread(path[-1]), hessian=hessian)

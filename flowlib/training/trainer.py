@@ -72,7 +72,7 @@ class Trainer:
         self.optimizers = build_optimizers(model, config, self.device)
         self.captured = CapturedStep(model, self.device) if capturable(model, config, self.device, self.part[1]) else None
         self.step, self.seconds, self.history = 0, 0.0, {}
-        self._last, self._ahead = config.steps, None  # up to which step batches may be drawn ahead, and (step, the batch that was)
+        self._last, self._ahead = config.steps, {}  # up to which step batches may be drawn ahead, and the one that was, by its step
         saved = distributed.from_first(lambda: checkpoints.load(self.path) if self.path is not None and self.path.exists() else None)
         if saved is not None:
             self._restore(saved)
@@ -124,7 +124,7 @@ class Trainer:
 
     def _gradients(self):
         """The loss terms of a batch; the parameters' gradients are those of its loss. Both are means over the processes."""
-        batch, generator = self._draw()
+        batch, generator = self._draw(self.step)
         if self.captured is None:
             terms = self._backward(batch, generator)
         else:
@@ -132,7 +132,7 @@ class Trainer:
             if self.captured.replays and self.step + 1 < self._last:
                 # what fails here fails again in its own step
                 with contextlib.suppress(Exception), self.captured.meanwhile():
-                    self._ahead = self.step + 1, self._draw(self.step + 1)
+                    self._ahead = {self.step + 1: self._draw(self.step + 1)}
         distributed.average(list(terms.values()))
         self._check_finite("loss terms are", terms)
         if self.step == 0:
@@ -140,10 +140,10 @@ class Trainer:
         distributed.average([parameter.grad for parameter in self.model.parameters() if parameter.grad is not None])
         return terms
 
-    def _draw(self, step=None):
-        """The batch of a step, by default of the present one, and the generator of the step's further random numbers."""
-        step, (ahead, drawn), self._ahead = self.step if step is None else step, self._ahead or (None, None), None
-        if ahead == step:
+    def _draw(self, step):
+        """The batch of a step, and the generator of the step's further random numbers."""
+        drawn, self._ahead = self._ahead.get(step), {}
+        if drawn is not None:
             return drawn
         config, generator = self.config, step_generator(self.config.seed, step, self.device)
         more = {"beginning": self.model.beginning} if getattr(self.model, "beginning", 0) else {}
