@@ -84,6 +84,8 @@ class Config:
     """Standard deviation of the Gaussian likelihood, and that with which the logistic one begins; not used by the Bernoulli."""
     log_det: Literal["exact", "series", "trace", "rows", "none"] = "exact"
     """log|det(I + H)| in the marginal objective: exact, power series (large d, ‖H‖ < 1), its first term, row sums (chapter 13), or left out."""
+    log_det_steps: int = 0
+    """At how many steps of each sequence, drawn anew in every training step, it is taken; reweighted by T/n (0: at all T)."""
     hj_penalty: Literal["zero", "viscous", "paper", "none"] = "zero"
     """Hamilton–Jacobi penalty (M12): residual to zero, the viscous residual, the paper's driving force, or none."""
     hj_weight: float = 1e4
@@ -127,13 +129,15 @@ def _validate(config):
         raise FlowlibError(f"options = {config.options!r}: give finite numbers, words or truth values by name, such as beta 4")
     if config.velocity == "free" and (config.hj_penalty != "none" or _needs_hessian(config)):
         raise FlowlibError("velocity = 'free' has no potential: use it with hj_penalty none and the path objective")
+    if config.log_det_steps and config.objective == "path":
+        raise FlowlibError(f"log_det_steps = {config.log_det_steps}: the path objective has no log-determinants; choose objective marginal")
     if config.hj_penalty == "paper" and config.programs != "single":
         raise FlowlibError("hj_penalty = 'paper' has one driving force for each factor: with programs, choose zero or none")
     if config.hj_penalty == "viscous" and (config.bounded_potential or config.objective != "path" or config.prior == "none"):
         raise FlowlibError("hj_penalty = 'viscous' is for the noisy path: objective path with its prior, and bounded_potential False")
-    for name in ("validation", "images"):
+    for name, what in (("validation", "images"), ("images", "images"), ("log_det_steps", "steps")):
         if getattr(config, name) < 0:
-            raise FlowlibError(f"{name} = {getattr(config, name)}: give the number of images, 0 or more")
+            raise FlowlibError(f"{name} = {getattr(config, name)}: give the number of {what}, 0 or more")
     if not 0 <= config.seed < 2**32:
         raise FlowlibError(f"seed = {config.seed}: give a whole number from 0 to 2^32 − 1")
     if config.size < 4:
@@ -145,8 +149,9 @@ def _validate(config):
         value = getattr(config, name)
         if not low < value < float("inf"):
             raise FlowlibError(f"{name} = {value}: give a finite number {'≥' if low < 0 else '>'} 0")
-    if config.frames_per_step > config.horizon:
-        raise FlowlibError(f"frames_per_step = {config.frames_per_step} is more than the horizon {config.horizon}")
+    for name in ("frames_per_step", "log_det_steps"):
+        if getattr(config, name) > config.horizon:
+            raise FlowlibError(f"{name} = {getattr(config, name)} is more than the horizon {config.horizon}")
     if config.batch_size < len(config.factors):
         raise FlowlibError(f"batch_size = {config.batch_size}: a batch holds each of {len(config.factors)} factors")
 
@@ -164,7 +169,7 @@ def _check_option(name, kind, value):
     if kind in (int, float, bool):
         if type(value) is not kind and (kind, type(value)) != (float, int):
             raise FlowlibError(f"{name} = {value!r}: give a value of type {kind.__name__}")
-        if kind is int and name not in ("seed", "validation", "images") and value <= 0:
+        if kind is int and name not in ("seed", "validation", "images", "log_det_steps") and value <= 0:
             raise FlowlibError(f"{name} = {value}: give a positive whole number")
     if get_origin(kind) is Literal and value not in get_args(kind):
         raise FlowlibError(f"{name} = {value!r}: choose one of {', '.join(get_args(kind))}")
@@ -214,7 +219,8 @@ PRESETS = {
 
 # Options that choose a method. A model reads those that it names in `uses`; the others stay at their defaults.
 CHOICES = (
-    "time_free", "bounded_potential", "diffusion", "learn_diffusion", "prior", "velocity", "objective", "log_det", "hj_penalty", "hj_weight",
+    "time_free", "bounded_potential", "diffusion", "learn_diffusion", "prior", "velocity", "objective", "log_det", "log_det_steps", "hj_penalty",
+    "hj_weight",
 )  # fmt: skip
 
 

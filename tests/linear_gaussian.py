@@ -25,11 +25,12 @@ class LinearPotentials(nn.Module):
 
     def forward(self, z, t, factor=None, hessian=False):
         pick = slice(None) if factor is None else factor
-        a, b = t * self.matrices[pick][:, None], t * self.offsets[pick][:, None]
+        t = torch.as_tensor(t, dtype=z.dtype)[..., None]  # of all points, or (G, N) of each
+        a, b = t[..., None] * self.matrices[pick][:, None], t * self.offsets[pick][:, None]
         gradient = (a @ z[..., None]).squeeze(-1) + b
         value = 0.5 * (z * (gradient - b)).sum(-1) + (b * z).sum(-1)
         curvature = a.expand(*z.shape, z.shape[-1]) if hessian else None
-        return Derivatives(value, gradient, value / t if t else torch.zeros_like(value), curvature)
+        return Derivatives(value, gradient, value / t.squeeze(-1).clamp_min(1e-9), curvature)
 
 
 class FixedEncoder(nn.Module):

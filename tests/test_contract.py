@@ -132,6 +132,7 @@ class TestFirstStep:
         [
             {"prior": "none"}, {"hj_penalty": "none"}, {"hj_penalty": "paper"}, {"velocity": "free", "hj_penalty": "none"}, {"bounded_potential": True},
             {"objective": "marginal", "log_det": "series"}, {"objective": "marginal", "log_det": "none"}, {"prior": "none", "hj_penalty": "none"},
+            {"objective": "marginal", "log_det_steps": 1},
         ],
     )  # fmt: skip
     def test_every_kind_of_flow_does(self, changes):

@@ -75,6 +75,8 @@ def sources():
 VARIANTS = [(name, {}) for name in sorted(MODELS)] + [
     ("flow", {"objective": "marginal", "log_det": kind}) for kind in ("exact", "series", "trace", "rows", "none")
 ] + [
+    ("flow", {"objective": "marginal", "log_det": kind, "log_det_steps": 1}) for kind in ("exact", "series")
+] + [
     ("flow", {"hj_penalty": "paper", "bounded_potential": True}), ("flow", {"prior": "none", "likelihood": "gaussian"}),
     ("flow", {"velocity": "free", "hj_penalty": "none"}), ("flow", {"network": "mlp"}), ("flow", {"batches": "single"}),
     ("flow-published", {"hj_penalty": "paper", "options": {"mixed_residual": True}}),

@@ -1,12 +1,16 @@
 """Both objectives and both likelihood estimates against closed forms of a linear-Gaussian model (M13, M14, M17)."""
 
+import dataclasses
+
 import linear_gaussian as lg
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from flowlib.config import Config
 from flowlib.evaluation import frame_log_weights, from_log_weights, log_likelihood, sequence_log_weights
+from flowlib.models import FlowVAE
 
 COPIES = 40_000
 
@@ -133,3 +137,59 @@ class Repeat(nn.Module):
 
     def forward(self, z):
         return z.reshape(-1, 1, 1, 1)
+
+
+class TestLogDeterminantsOfSomeSteps:
+    """`Config.log_det_steps`: the marginal form's log-determinants at a random few of the steps."""
+
+    @pytest.mark.parametrize("factor", [0, 1])
+    @pytest.mark.parametrize("count", [1, 2])
+    def test_the_bound_is_estimated_without_bias(self, generator, factor, count):
+        model, frames, _ = bounds("marginal", generator, factor)
+        model.config = dataclasses.replace(model.config, log_det_steps=count)
+        batch = lg.batch_of(frames, COPIES, factor)
+        path = model.flow(model.encode(batch.frames[:, 0]).mean, batch.factor, lg.T)
+        change = model._sampled_change(path, batch.factor, generator)
+        matrix = lg.parts(model, factor)[0]
+        step = [np.linalg.slogdet(np.eye(lg.DIM) + t * matrix)[1] for t in range(1, lg.T + 1)]
+        expected = torch.tensor(-np.cumsum([0, *step]))
+        error = change.std(0) / COPIES**0.5
+        assert bool(((change.mean(0) - expected).abs() <= 4 * error + 1e-12).all())
+        assert bool((4 * error[1:] < 0.2 * torch.tensor(step).abs()).all())  # sharp enough to see another step's label, or a missing T/n
+
+    @pytest.mark.parametrize("kind", ["exact", "series", "trace", "rows"])
+    @pytest.mark.parametrize("factor", [0, torch.tensor([0, 0, 1, 1, 2, 2]), torch.tensor([2, 0, 1, 1, 0, 1])], ids=["one", "grouped", "mixed"])
+    def test_of_all_steps_it_is_what_it_was(self, double, factor, kind):
+        torch.manual_seed(0)
+        config = Config(latent_dim=3, horizon=4, objective="marginal", log_det=kind, log_det_steps=4, batch_size=6)
+        model = FlowVAE(config)
+        model.potentials.head.data.normal_()
+        flow = model.flow(torch.randn(6, 3), factor, 4, hessian=True)
+        found = model._sampled_change(flow, factor, torch.Generator().manual_seed(0))
+        if kind == "series":  # whose probes are drawn anew
+            every = [model._density_change(flow, factor, torch.Generator().manual_seed(seed)) for seed in range(300)]
+            sampled = [model._sampled_change(flow, factor, torch.Generator().manual_seed(seed)) for seed in range(300)]
+            every, sampled = torch.stack(every), torch.stack(sampled)
+            error = ((every.var(0) + sampled.var(0)) / 300).sqrt()
+            assert bool(((every.mean(0) - sampled.mean(0)).abs() <= 4.5 * error + 1e-12).all())
+        else:
+            torch.testing.assert_close(found, model._density_change(flow, factor, None))
+
+    def test_gradients_are_those_of_all_steps_on_average(self, double):
+        torch.manual_seed(0)
+        config = Config(latent_dim=3, horizon=3, objective="marginal", batch_size=6)
+        model, factor, z = FlowVAE(config), torch.arange(3).repeat_interleave(2), torch.randn(6, 3)
+        model.potentials.head.data.normal_()
+        weights = list(model.potentials.weights)
+
+        def gradient(count, seed=0):
+            model.config = dataclasses.replace(config, log_det_steps=count)
+            flow = model.flow(z, factor, 3, hessian=not count)
+            change = model._sampled_change(flow, factor, torch.Generator().manual_seed(seed)) if count else flow.log_density_change()
+            return torch.cat([one.flatten() for one in torch.autograd.grad(change.sum(), weights)])
+
+        draws = torch.stack([gradient(1, seed) for seed in range(400)])
+        error = draws.std(0) / 20
+        off = (draws.mean(0) - gradient(0)).abs()
+        assert bool((off <= 5 * error + 1e-12).all())
+        assert error.norm() < 0.1 * gradient(0).norm()

@@ -1,10 +1,12 @@
 """The potentials' closed-form derivatives against torch.func (M10–M12)."""
 
+import itertools
+
 import pytest
 import torch
 from torch.func import grad, hessian
 
-from flowlib.flows import PotentialBank
+from flowlib.flows import ConvexBank, PotentialBank, VelocityBank
 
 SHAPES = [(2, 5, 1, False), (3, 4, 2, False), (2, 5, 3, False), (3, 4, 2, True), (1, 16, 2, True)]
 
@@ -37,6 +39,18 @@ def test_gradient_time_derivative_and_hessian_agree_with_torch_func(double, shap
             assert torch.allclose(found.gradient[k, n], grad(u)(*point), atol=1e-12)
             assert torch.allclose(found.time[k, n], grad(u, 1)(*point), atol=1e-12)
             assert torch.allclose(found.hessian[k, n], hessian(u)(*point), atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", [PotentialBank, VelocityBank, ConvexBank])
+def test_each_point_may_have_a_time_of_its_own(double, kind):
+    torch.manual_seed(0)
+    bank = kind(3, 2, 5)
+    z, t = torch.randn(3, 4, 2), torch.randint(1, 9, (3, 4))
+    together = bank(z, t, hessian=True)
+    for k, n in itertools.product(range(3), range(4)):
+        alone = bank(z[k, n][None, None], int(t[k, n]), [k], hessian=True)
+        for name in ("value", "gradient", "time", "hessian"):
+            torch.testing.assert_close(getattr(together, name)[k, n], getattr(alone, name)[0, 0], equal_nan=True)
 
 
 @pytest.mark.parametrize("shape", SHAPES)

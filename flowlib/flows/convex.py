@@ -51,8 +51,8 @@ class ConvexBank(nn.Module):
         pick = (lambda p: p) if factor is None else (lambda p: p[factor])
         inputs, upper = [pick(v) for v in self.inputs], [softplus(pick(u)) for u in self.raw]
         head, stretch = softplus(pick(self.raw_head))[:, None], pick(self.quadratic)
-        t = torch.as_tensor(t, dtype=z.dtype, device=z.device).reshape(-1)
-        features, rates = time_features(t, self.frequencies)  # (1 or N, 2F)
+        t = torch.atleast_1d(torch.as_tensor(t, dtype=z.dtype, device=z.device))
+        features, rates = time_features(t, self.frequencies)  # (1 or N, 2F), or (G, N, 2F)
         drive, line = pick(self.time_weight).mT, pick(self.linear).mT
 
         hidden = [z @ inputs[0].mT + pick(self.biases[0])[:, None] + features @ drive]

@@ -35,7 +35,7 @@ class Trajectory:
 
 
 def run_flow(bank, z, factor, steps, first=1, hessian=False, noise_scale=None, generator=None) -> Trajectory:
-    """Let latents flow along the fields of their factors for `steps` unit steps, time labels first, first+1, ….
+    """Let latents flow along the fields of their factors for `steps` unit steps, time labels first, first+1, … (an array (B,): of each).
 
     bank : a `PotentialBank`, or a `VelocityBank`, whose field need not be a gradient;  z : (B, d)
     factor : one index for all, (B,) labels, or weights y (B, K) of a mixture, which flows along Σ_k y_k u^k (M15): all K are then
@@ -69,10 +69,11 @@ def estimated_density_change(bank, trajectory, factor, generator=None, terms=8, 
     if is_mixture(factor):
         raise FlowlibError("the series needs one factor for each sample: give labels, or use the exact Trajectory.log_density_change")
     starts = trajectory.path[:, :-1]
-    here, index, back = group_by_factor(starts, factor, bank.factors)
-    points = here.flatten(1, 2)  # (G, N·S, d): all steps of all samples in one call
+    spread, index, back = _arrangement(starts, factor, bank.factors)
     steps = starts.shape[1]
-    times = torch.arange(first, first + steps, dtype=starts.dtype, device=starts.device).repeat(here.shape[1])
+    labels = torch.as_tensor(first, dtype=starts.dtype, device=starts.device).reshape(-1, 1) + torch.arange(steps, device=starts.device)
+    # (G, N·S): all steps of all samples in one call
+    points, times = spread(starts).flatten(1, 2), spread(labels.expand(len(starts), -1)).flatten(1, 2)
     probes = torch.randint(0, 2, (1, *points.shape), generator=generator, device=points.device).to(points) * 2 - 1
     series = series_log_det(lambda v: bank.hessian_product(points, times, v, index), probes, terms)
     return _accumulate(back(series.unflatten(1, (-1, steps))))
@@ -126,6 +127,8 @@ def is_program(factor) -> bool:
 def _fields(bank, first, arrangements):
     """The bank's fields of every step, from the label `first` on. All steps have the same index: a program's, as every mixture's, is None."""
     index, count = arrangements[0][1] if arrangements else None, len(arrangements)
+    if isinstance(first, Tensor) and first.ndim:
+        return [partial(bank, t=spread(first + step), factor=index) for step, (spread, *_) in enumerate(arrangements)]
     if getattr(type(bank), "forward", None) is TanhBank.forward:
         return bank.along(first + torch.arange(count, device=bank.frequencies.device), index)
     return [partial(bank, t=first + step, factor=index) for step in range(count)]  # another bank, or a subclass with a field of its own

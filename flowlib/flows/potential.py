@@ -91,7 +91,7 @@ class TanhBank(nn.Module):
         """Potential, gradient, time derivative and, if asked, Hessian at (z, t).
 
         z : (G, N, d), group g moved by potential factor[g] (None: G = K, group k by potential k)
-        t : a number or a (N,) tensor of times
+        t : a number, or a tensor of times (N,) of the points, or (G, N) of each group's points
         """
         return self._derivatives(z, self.setting(t, factor), hessian)
 
@@ -100,7 +100,7 @@ class TanhBank(nn.Module):
         return [partial(self._derivatives, setting=one) for one in self.setting(times, factor).each()]
 
     def setting(self, t, factor=None) -> Setting:
-        """The weights in use, and what time gives to the first layer, at a time or at times (N,)."""
+        """The weights in use, and what time gives to the first layer, at a time or at times (N,) or (G, N)."""
         pick = (lambda p: p) if factor is None else (lambda p: p[factor])
         features, rates = self._time_features(t)
         from_time = pick(self.time_weight).mT  # (G, 2F, width)
@@ -108,9 +108,9 @@ class TanhBank(nn.Module):
         return Setting(pick, [pick(w) for w in self.weights], biases, first + features @ from_time, rates @ from_time)
 
     def _time_features(self, t):
-        """`time_features` of a time or times: two arrays (1 or N, 2F)."""
+        """`time_features` of a time or times: two arrays (1, 2F), (N, 2F) or (G, N, 2F)."""
         kind = {"dtype": self.frequencies.dtype, "device": self.frequencies.device}
-        times = torch.full((1,), t, **kind) if isinstance(t, (int, float)) else torch.as_tensor(t, **kind).reshape(-1)
+        times = torch.full((1,), t, **kind) if isinstance(t, (int, float)) else torch.atleast_1d(torch.as_tensor(t, **kind))
         return time_features(times, self.frequencies)
 
     def _derivatives(self, z, setting: Setting, hessian=False) -> Derivatives:

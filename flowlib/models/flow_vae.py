@@ -1,7 +1,7 @@
 """The flow-factorized VAE with k given: an encoder, a decoder, K potentials and a diffusion prior (M8–M14)."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from flowlib.config import CHOICES, Config
@@ -96,7 +96,7 @@ class FlowVAE(LatentModel):
 
         return travel(step, z, times)
 
-    def flow(self, z: Float[Tensor, "B d"], factor, steps: int, first: int = 1, **options) -> Trajectory:
+    def flow(self, z: Float[Tensor, "B d"], factor, steps: int, first: int | Int[Tensor, " B"] = 1, **options) -> Trajectory:
         """The flow with its velocities and residuals, and Hessians or noise where asked for (`run_flow`): the method to override."""
         return run_flow(self.potentials, z, factor, steps, first, **options)
 
@@ -147,17 +147,37 @@ class FlowVAE(LatentModel):
 
     def _marginal_terms(self, posterior, z, factor, batch, generator):
         """M13: Σ_t log q_t(z_t) − log N(z_t; 0, (1 + 2 D_k t) I) along the noise-free flow."""
-        kind = self.config.log_det
-        trajectory = self.flow(z, factor, batch.steps, hessian=kind in ("exact", "trace", "rows"))
-        if kind == "exact":
-            change = trajectory.log_density_change()
-        elif kind == "series":
-            change = estimated_density_change(self.potentials, trajectory, factor, generator)
-        elif kind == "rows":
-            change = rows_density_change(trajectory)
+        if self.config.log_det_steps:
+            trajectory = self.flow(z, factor, batch.steps)
+            change = self._sampled_change(trajectory, factor, generator)
         else:
-            change = trace_density_change(trajectory) if kind == "trace" else torch.zeros_like(trajectory.path[..., 0])
+            trajectory = self.flow(z, factor, batch.steps, hessian=self._reads_hessian)
+            change = self._density_change(trajectory, factor, generator)
         return trajectory, {"kl": batch.within(self.log_density_ratio(posterior, trajectory, factor, change)).sum(1)}
+
+    @property
+    def _reads_hessian(self):
+        return self.config.log_det in ("exact", "trace", "rows")
+
+    def _density_change(self, trajectory, factor, generator, first=1) -> Float[Tensor, "B frames"]:
+        """log q_t(z_t) − log q_0(z_0) as `Config.log_det` says."""
+        kind = self.config.log_det
+        if kind == "series":
+            return estimated_density_change(self.potentials, trajectory, factor, generator, first=first)
+        changes = {"exact": type(trajectory).log_density_change, "rows": rows_density_change, "trace": trace_density_change}
+        return changes[kind](trajectory) if kind in changes else torch.zeros_like(trajectory.path[..., 0])
+
+    def _sampled_change(self, trajectory, factor, generator) -> Float[Tensor, "B frames"]:
+        """`_density_change` from `Config.log_det_steps` different steps of each sequence, drawn uniformly: unbiased."""
+        path = trajectory.path
+        steps, count = path.shape[1] - 1, self.config.log_det_steps
+        order = torch.rand(len(path), steps, generator=generator, device=path.device).argsort(1)
+        changes = path.new_zeros(len(path), steps + 1)
+        for at in order[:, :count].unbind(1):
+            start = path.gather(1, at[:, None, None].expand(-1, 1, path.shape[-1]))[:, 0]
+            step = self.flow(start, factor, 1, at + 1, hessian=self._reads_hessian)
+            changes = changes.scatter(1, at[:, None] + 1, self._density_change(step, factor, generator, at + 1)[:, 1:])
+        return steps / count * changes.cumsum(1)
 
     def _path_terms(self, posterior, z, factor, batch, generator):
         """M14: KL[q(z_0|x_0) ‖ N(0, I)] and the kinetic action Σ_t ‖∇u‖² / (4 D_k) along the noisy chain."""

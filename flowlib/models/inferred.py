@@ -33,7 +33,7 @@ class InferredFlowVAE(FlowVAE):
         nothing is moved by the others afterwards
     """
 
-    uses = tuple(name for name in CHOICES if name != "log_det")
+    uses = tuple(name for name in CHOICES if name not in ("log_det", "log_det_steps"))
     needs_labels = False
 
     def __init__(
@@ -73,7 +73,7 @@ class InferredFlowVAE(FlowVAE):
         progress = self.iteration.item() / (self.warm_up * self.config.steps)
         return self.min_temperature ** min(1.0, progress)
 
-    def flow(self, z: Float[Tensor, "B d"], factor, steps: int, first: int = 1, **options):
+    def flow(self, z: Float[Tensor, "B d"], factor, steps: int, first=1, **options):
         """The flow of factors given by number or label, or of a mixture y (B, K) of the potentials."""
         if is_mixture(factor):
             return super().flow(z, factor, steps, first, **options)

@@ -53,7 +53,7 @@ class LinearMotion(FlowVAE):
         powers = torch.linalg.matrix_exp((times - times[0])[:, None, None] * self.matrices[:, None])
         return torch.einsum("btij,bj->bti", powers[factor].expand(len(z), -1, -1, -1), z)
 
-    def flow(self, z: Float[Tensor, "B d"], factor, steps: int, first: int = 1, **options) -> Trajectory:
+    def flow(self, z: Float[Tensor, "B d"], factor, steps: int, first=1, **options) -> Trajectory:
         """Whole steps forward, with noise where asked for (`run_flow`); a `LinearTrajectory`."""
         matrices = self.matrices
         moved = run_flow(_LinearSteps(torch.linalg.matrix_exp(matrices)), z, factor, steps, first, **options)

@@ -79,7 +79,7 @@ class Optional(Protocol):
     follows_gradients: bool
     """Whether `flow` exists and follows gradients of potentials; a free velocity's Jacobian is not symmetric."""
 
-    def flow(self, z: Tensor, factor, steps: int, first: int = 1, hessian=False, noise_scale=None, generator=None):
+    def flow(self, z: Tensor, factor, steps: int, first=1, hessian=False, noise_scale=None, generator=None):
         """The motion as a `flowlib.flows.Trajectory`, differentiable, in training and after it; `transport` returns its path alone.
 
         Whoever wants another motion of a `FlowVAE` overrides this: objective, likelihoods, geometry and `transport` all call it.

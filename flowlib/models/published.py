@@ -23,7 +23,7 @@ class PublishedFlowVAE(FlowVAE):
     mixed_residual : also take the Hamilton–Jacobi penalty as that code does (`mixed_penalty`); it needs hj_penalty paper, whose force it uses
     """
 
-    uses = tuple(name for name in CHOICES if name not in ("objective", "log_det", "prior", "velocity"))
+    uses = tuple(name for name in CHOICES if name not in ("objective", "log_det", "log_det_steps", "prior", "velocity"))
 
     def __init__(self, config: Config, channels=None, size=None, mixed_residual: bool = False, **networks):
         super().__init__(config, channels, size, **networks)
