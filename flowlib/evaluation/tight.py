@@ -12,6 +12,7 @@ from flowlib.evaluation.likelihood import LogLikelihood, from_log_weights
 from flowlib.models.joint import Joint, normal_log_prob
 
 CLIMB, NEWTON, REFINE = 60, 6, 150  # steps: of Adam and of Gauss and Newton to a mode, and of Adam up the proposal's ELBO
+SEARCH, DRAWS = 480, 4  # of a thorough search: steps of Adam, and starts that are drawn from the prior
 
 
 @dataclass(frozen=True)
@@ -35,15 +36,17 @@ class Proposal:
         return self.log_target(noise) - normal_log_prob(noise, 1.0).sum(1)
 
 
-def fit_proposal(joint: Joint, generator=None, climb=CLIMB, newton=NEWTON, refine=REFINE) -> Proposal:
+def fit_proposal(joint: Joint, generator=None, climb=CLIMB, newton=NEWTON, refine=REFINE, thorough=False) -> Proposal:
     """A Gaussian chain for every sequence of a joint density.
 
     `climb` steps of Adam go up log p(z̄, x̄), from the encodings and from the prior's mean, and `newton` steps of Gauss and Newton on from
     the better end of the two. There the proposal is the Gaussian chain of the prior's precision (of the Gaussian that resembles the
     prior) and of the curvature of what is seen; then `refine` steps of Adam raise its ELBO, in its means and scales.
+    thorough : the search for the mode is that of `_searched`, which takes longer and is less often stuck in a lower one
     Raises FlowlibError where the joint density is not finite.
     """
-    chain = _gaussian(joint, _climbed(joint, climb))
+    starts = torch.cat([joint.guess, torch.zeros_like(joint.guess)])
+    chain = _gaussian(joint, _searched(joint, starts, generator) if thorough else _best(joint, _climbed(joint, starts, climb)))
     for _ in range(newton):
         chain = _gaussian(joint, _stepped(joint, chain))
     return Proposal(joint, _refined(joint, chain, refine, generator))
@@ -60,26 +63,42 @@ def _smooth(joint, latents):
     return joint.smooth_log_prior(latents) + joint.log_seen(latents)
 
 
-def _slope(joint, latents):
-    """The gradient of the smoothed log p(z̄, x̄). Raises FlowlibError where it is not finite."""
+def _slope(joint, latents, weight=1.0):
+    """The gradient of the smoothed log p(z̄) + `weight` · log p(x̄|z̄). Raises FlowlibError where it is not finite."""
     with torch.enable_grad():
         latents = latents.detach().requires_grad_()
-        (slope,) = torch.autograd.grad(_smooth(joint, latents).sum(), latents)
+        value = joint.smooth_log_prior(latents) + weight * joint.log_seen(latents)
+        (slope,) = torch.autograd.grad(value.sum(), latents)
     if not bool(slope.isfinite().all()):
         raise FlowlibError("log p(z, x) or its gradient is not finite: do the model's weights or the frames hold NaN?")
     return slope
 
 
 @torch.no_grad()
-def _climbed(joint, steps, rate=0.05):
-    """The better of two ends (B, n, e) of `steps` steps of Adam up log p(z̄, x̄), the rate falling to zero."""
-    starts = torch.cat([joint.guess, torch.zeros_like(joint.guess)])
-    adam = torch.optim.Adam([starts], rate)
+def _climbed(joint, starts, steps, rate=0.05, weight=lambda progress: 1.0):
+    """The ends of `steps` steps of Adam up log p(z̄) + weight · log p(x̄|z̄), the rate falling to zero."""
+    here = starts.clone()
+    adam = torch.optim.Adam([here], rate)
     for step in range(steps):
         adam.param_groups[0]["lr"] = rate * (1 - step / steps)
-        starts.grad = -_slope(joint, starts)
+        here.grad = -_slope(joint, here, weight(step / steps))
         adam.step()
-    return _best(joint, starts.detach())
+    return here.detach()
+
+
+def _searched(joint, starts, generator, steps=SEARCH, rate=0.2):
+    """The best end (B, n, e) of long climbs from the starts, and of such, also from draws of the prior, in which what is seen weighs little at first.
+
+    Sequences that a model draws itself often lie where its encoder was never trained, and what is seen pulls a climb that starts
+    elsewhere into the nearest of many modes; while it weighs little, the climb finds its way to a better one.
+    """
+    more = torch.cat([starts, *(joint.draw(generator) for _ in range(DRAWS))])
+    return _best(joint, torch.cat([_climbed(joint, starts, steps, rate), _climbed(joint, more, steps, rate, _rising)]))
+
+
+def _rising(progress):
+    """From 0.001 up to 1 at four fifths of the way, by equal factors."""
+    return min(1.0, 0.001 ** (1 - progress / 0.8))
 
 
 def _best(joint, latents):

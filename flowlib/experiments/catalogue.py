@@ -177,6 +177,10 @@ EXPERIMENTS = {
         equal_time(("flow without noise", "PoFlow", "linear motion", "linear motion, skew", "SlowVAE"), FULL_BASE),
         ("equivariance", "ladder", "long", "other_images", "swap", "tight_likelihood"),
     ),
+    "patient-full": Experiment(
+        "the flow and the linear motion of `equal-time-full`, their modes looked for at length and annealed with 500 temperatures",
+        equal_time(("flow without noise", "linear motion"), FULL_BASE), ("patient_likelihood",),
+    ),
     "sharp-search": Experiment(
         "the rate of refined networks with Muon, equal processor time for every method", sharp_search(), ("validation",), (0,)
     ),
