@@ -34,6 +34,8 @@ class Config:
     """A training batch holds equally many sequences of each factor, or, as in the paper's code, those of one that is drawn (chapter 13)."""
     frames_per_step: int = 1
     """How many of the frames x_1 … x_T are decoded in a training step, reweighted by T/n (x_0 always is)."""
+    decoded: Literal["all", "one"] = "all"
+    """Of the frames of a training batch, decode all; or of each sequence one, drawn in proportion to its weight: 1/(T+1) for x_0."""
     starts: Literal["plain", "moved", "late", "anywhere", "mixed"] = "plain"
     """Training sequences begin plain; or half of them moved, by the other factors (moved), the own (late), all (anywhere); mixed: several at once."""
     programs: Literal["single", "composed", "switched"] = "single"
@@ -219,7 +221,7 @@ PRESETS = {
 
 # Options that choose a method. A model reads those that it names in `uses`; the others stay at their defaults.
 CHOICES = (
-    "time_free", "bounded_potential", "diffusion", "learn_diffusion", "prior", "velocity", "objective", "log_det", "log_det_steps", "hj_penalty",
+    "decoded", "time_free", "bounded_potential", "diffusion", "learn_diffusion", "prior", "velocity", "objective", "log_det", "log_det_steps", "hj_penalty",
     "hj_weight",
 )  # fmt: skip
 

@@ -93,7 +93,7 @@ def test_scales_are_positive_and_finite(name):
             Config(**{name: 0.0})
 
 
-@pytest.mark.parametrize("name", ["batches", "network", "objective", "likelihood", "log_det", "hj_penalty", "schedule"])
+@pytest.mark.parametrize("name", ["batches", "network", "objective", "likelihood", "log_det", "hj_penalty", "schedule", "decoded"])
 def test_choices_are_listed(name):
     with pytest.raises(FlowlibError, match=rf"{name} = 'x': choose one of .*\b{getattr(Config(), name)}\b"):
         Config(**{name: "x"})
@@ -132,7 +132,7 @@ class TestJson:
             optimizer="muon", data="mnist", data_digest="0123", channels=1, size=32, held_out=0.3, factors=("hue",), horizon=3, batch_size=4, batches="single", frames_per_step=2, latent_dim=5,
             network="mlp", width=6, potential_width=7, potential_depth=3, bounded_potential=True,
             diffusion=0.5, learn_diffusion=False, objective="marginal", likelihood="gaussian", noise_std=0.2,
-            log_det="series", log_det_steps=2, hj_penalty="none", hj_weight=0.1, steps=9, learning_rate=0.4,
+            log_det="series", log_det_steps=2, decoded="one", hj_penalty="none", hj_weight=0.1, steps=9, learning_rate=0.4,
             schedule="constant", seed=8, adam_beta2=0.9, checkpoint_every=11, left_out=(8, 9), validation=10, starts="moved", images=12, model="vae", options={"beta": 4.0},
             prior="none", velocity="free", time_free=True, programs="composed", corner=("hue",),
         )  # fmt: skip

@@ -132,7 +132,7 @@ class TestFirstStep:
         [
             {"prior": "none"}, {"hj_penalty": "none"}, {"hj_penalty": "paper"}, {"velocity": "free", "hj_penalty": "none"}, {"bounded_potential": True},
             {"objective": "marginal", "log_det": "series"}, {"objective": "marginal", "log_det": "none"}, {"prior": "none", "hj_penalty": "none"},
-            {"objective": "marginal", "log_det_steps": 1},
+            {"objective": "marginal", "log_det_steps": 1}, {"decoded": "one"},
         ],
     )  # fmt: skip
     def test_every_kind_of_flow_does(self, changes):
@@ -201,7 +201,7 @@ class TestOptions:
         [
             ("vae", {"log_det": "trace"}), ("slow-vae", {"objective": "marginal"}), ("poflow", {"hj_weight": 1.0}), ("tvae", {"diffusion": 0.1}),
             ("poflow", {"velocity": "free", "hj_penalty": "none"}), ("poflow", {"bounded_potential": True}), ("flow-inferred", {"log_det": "none"}),
-            ("flow-published", {"log_det": "rows"}), ("flow-published", {"objective": "marginal"}),
+            ("vae", {"decoded": "one"}), ("slow-vae", {"decoded": "one"}), ("flow-published", {"log_det": "rows"}), ("flow-published", {"objective": "marginal"}),
         ],
     )  # fmt: skip
     def test_choices_that_would_do_nothing_are_refused(self, model, changes):

@@ -113,6 +113,27 @@ def test_subsampled_frames_estimate_the_full_reconstruction(generator):
     assert torch.allclose(model._reconstruction(path, few).mean(), complete)
 
 
+@pytest.mark.parametrize("lengths", [None, 2])
+def test_one_decoded_frame_estimates_the_full_reconstruction(generator, lengths):
+    """Drawn in proportion to its weight: of x_0 and two of three later frames, a quarter are x_0; of a sequence of two steps, a third."""
+    model, frames = lg.build("path")
+    batch = lg.batch_of(frames, COPIES)
+    if lengths:
+        batch = dataclasses.replace(batch, lengths=torch.full((COPIES,), lengths)).take(frames=slice(1 + lengths))
+    path = torch.randn(1, lg.T + 1, lg.DIM, generator=generator).double().expand(COPIES, -1, -1)
+    complete = model._reconstruction(path, batch)
+    few = batch.take(frames=[0, 2]) if lengths is None else batch
+    expected = model._reconstruction(path, few)[0].item()
+    model.config = dataclasses.replace(model.config, decoded="one")
+    found = model._reconstruction(path, few, generator)
+    assert within(found, expected) and found.std() > 0.5
+    _, times, weights = few.one(generator)
+    total = 1 + (lengths or lg.T)
+    assert abs((times == 0).double().mean().item() - 1 / total) < 4 * (1 / total / COPIES) ** 0.5
+    assert bool((weights == total).all())
+    assert within(model._reconstruction(path, batch, generator), complete[0].item())
+
+
 def test_scalar_sequence_by_hand(generator, double):
     """A scalar case by hand: ELBO −3.746951 below log p −3.342596; decoding noise-free latents would give −3.246951."""
     model, _ = lg.build("path", mean=torch.tensor([0.5]), std=torch.tensor([0.5]).sqrt())

@@ -57,6 +57,17 @@ class Batch:
         activity = None if self.activity is None else self.activity[rows]
         return Batch(self.frames[rows][:, frames], self.times[rows][:, frames], self.factor[rows], self.steps, lengths, activity)
 
+    def one(self, generator=None) -> tuple[Tensor, Tensor, Tensor]:
+        """(frames (B, 1, C, H, W), times (B, 1), weights (B, 1)): of each sequence one, drawn in proportion to its weight, for all T + 1.
+
+        Its weight is their sum, so that it estimates without bias what the frames present estimate.
+        """
+        weights = self.weights.expand(self.times.shape)
+        level = torch.rand(len(self), 1, generator=generator, device=weights.device, dtype=weights.dtype) * weights.sum(1, keepdim=True)
+        place = (weights.cumsum(1) <= level).sum(1, keepdim=True).clamp_max(weights.shape[1] - 1)  # rounding may put the level at the end
+        rows = torch.arange(len(self), device=place.device)[:, None]
+        return self.frames[rows, place], self.times.gather(1, place), weights.sum(1, keepdim=True)
+
     def until(self, last: int) -> Tensor:
         """The frames x_0 … x_last in order, (B, last + 1, C, H, W); raises FlowlibError where the batch lacks some of them."""
         there, place = (self.times[:, :, None] == torch.arange(last + 1, device=self.times.device)).max(1)

@@ -76,6 +76,10 @@ EXPERIMENTS = {
         "the preset of `make train`, in an eighth of its steps, with one setting of the paper's code in place of its own",
         settings_apart(), ("equivariance",),
     ),
+    "estimators": Experiment(
+        "what a training step may leave out: one frame decoded instead of two, in the same time; one log-determinant instead of eight",
+        estimators(), ("equivariance",),
+    ),
     "penalties": Experiment(
         "four Hamilton–Jacobi penalties of equal weight", penalties(), ("equivariance", "geometry", "tight_likelihood")
     ),

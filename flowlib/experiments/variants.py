@@ -83,6 +83,16 @@ def settings_apart():
     return {label: dataclasses.replace(base, **change) for label, change in changes.items()}
 
 
+def estimators():
+    """What a step may leave out without bias: the second frame, which leaves time for a fifth more steps, and all log-determinants but one."""
+    sharp = preset("tutorial-sharp")
+    marginal = dataclasses.replace(sharp, steps=SHORT_BASE.steps, prior="diffusion", objective="marginal")
+    return {
+        "two frames decoded": dataclasses.replace(sharp, steps=2600), "one frame decoded": dataclasses.replace(sharp, steps=3100, decoded="one"),
+        "every log-determinant": marginal, "one log-determinant": dataclasses.replace(marginal, log_det_steps=1),
+    }  # fmt: skip
+
+
 def penalties():
     changes = {"r = 0": {}, "viscous": {"hj_penalty": "viscous"}, "the paper's": {"hj_penalty": "paper"}, "none": {"hj_penalty": "none"}}
     return {label: method(base=SHORT_BASE, **CHOSEN["flow, k given"] | change) for label, change in changes.items()}

@@ -71,7 +71,7 @@ def estimated_density_change(bank, trajectory, factor, generator=None, terms=8, 
     starts = trajectory.path[:, :-1]
     spread, index, back = _arrangement(starts, factor, bank.factors)
     steps = starts.shape[1]
-    labels = torch.as_tensor(first, dtype=starts.dtype, device=starts.device).reshape(-1, 1) + torch.arange(steps, device=starts.device)
+    labels = torch.arange(steps, dtype=starts.dtype, device=starts.device) + (first[:, None] if isinstance(first, Tensor) else first)
     # (G, N·S): all steps of all samples in one call
     points, times = spread(starts).flatten(1, 2), spread(labels.expand(len(starts), -1)).flatten(1, 2)
     probes = torch.randint(0, 2, (1, *points.shape), generator=generator, device=points.device).to(points) * 2 - 1

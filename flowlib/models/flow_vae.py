@@ -121,7 +121,7 @@ class FlowVAE(LatentModel):
         posterior = self.encode(batch.frames[:, 0])
         z = posterior.sample(generator)
         trajectory, divergences = self._divergences()(posterior, z, factor, batch, generator)
-        terms = {"reconstruction": self._reconstruction(trajectory.path, batch), **divergences}
+        terms = {"reconstruction": self._reconstruction(trajectory.path, batch, generator), **divergences}
         penalty = self.penalty(self.potentials, trajectory, factor, **self._of_prior(factor))
         terms = {name: value.mean() for name, value in terms.items()}
         return {"loss": sum(terms.values()) + self.config.hj_weight * penalty, **terms, "hj": penalty}
@@ -140,10 +140,11 @@ class FlowVAE(LatentModel):
             return self._start_terms
         return self._path_terms if self.config.objective == "path" else self._marginal_terms
 
-    def _reconstruction(self, path, batch):
-        """−Σ_t log p(x_t|z_t) (B,), estimated from the frames present."""
-        at_times = path.gather(1, batch.times[..., None].expand(-1, -1, path.shape[-1]))
-        return -(self.likelihood.log_prob(self.decode(at_times), batch.frames) * batch.weights).sum(1)
+    def _reconstruction(self, path, batch, generator=None):
+        """−Σ_t log p(x_t|z_t) (B,), estimated from the frames present, or from one of them (`Config.decoded`)."""
+        frames, times, weights = (batch.frames, batch.times, batch.weights) if self.config.decoded == "all" else batch.one(generator)
+        at_times = path.gather(1, times[..., None].expand(-1, -1, path.shape[-1]))
+        return -(self.likelihood.log_prob(self.decode(at_times), frames) * weights).sum(1)
 
     def _marginal_terms(self, posterior, z, factor, batch, generator):
         """M13: Σ_t log q_t(z_t) − log N(z_t; 0, (1 + 2 D_k t) I) along the noise-free flow."""
