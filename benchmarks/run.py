@@ -77,23 +77,35 @@ def floor(model, batch, generator):
     return posterior.kl().sum() - model.likelihood.log_prob(model.decode(codes), batch.frames).sum()
 
 
+def flowlib_steps(config):
+    """Name → (configuration, the draw of a batch) of flowlib's steps: as it is set, and with more or less that is decoded or differentiated."""
+    every, some = frames_of(config.horizon), frames_of(config.frames_per_step)
+    one_frame = dataclasses.replace(config, decoded="one")
+    steps = {"": (config, some), ", all frames decoded": (config, every), ", one frame decoded": (one_frame, some)}
+    if config.objective == "path":
+        return steps
+    fewer = {f"{name}, one log-determinant": (dataclasses.replace(one, log_det_steps=1), draw) for name, (one, draw) in steps.items()}
+    return steps | fewer
+
+
 def step_ratios(objective_name, repeats):
     """The published and the straightforward step against flowlib's, and flowlib's against its floor, for one of the two objectives."""
     config = dataclasses.replace(CONFIG, objective=objective_name)
-    every, some = frames_of(config.horizon), frames_of(config.frames_per_step)
+    every, steps = frames_of(config.horizon), flowlib_steps(config)
     found = medians({
         "official": training_step(official_objective, one_factor, config),
         "straightforward": training_step(straightforward_objective, every, config),
-        "flowlib, all frames": training_step(flowlib_objective, every, config),
-        "flowlib": training_step(flowlib_objective, some, config),
-        "floor": training_step(floor, some, config),
-    }, repeats)  # fmt: skip
+        "floor": training_step(floor, frames_of(config.frames_per_step), config),
+        "floor, one frame decoded": training_step(floor, frames_of(0), config),
+    } | {f"flowlib{name}": training_step(flowlib_objective, draw, one) for name, (one, draw) in steps.items()}, repeats)  # fmt: skip
     ratios = {
-        f"{objective_name}: {slow} / flowlib step{', all frames decoded' * (fast != 'flowlib')}": found[slow] / found[fast]
-        for slow in ("official", "straightforward") for fast in ("flowlib", "flowlib, all frames")
+        f"{objective_name}: {slow} / flowlib step{name}": found[slow] / found[f"flowlib{name}"]
+        for slow in ("official", "straightforward") for name in steps
     }  # fmt: skip
     return ratios | {
         f"{objective_name}: flowlib step / its floor": found["flowlib"] / found["floor"],
+        f"{objective_name}: flowlib step / its floor, one frame decoded": found["flowlib, one frame decoded"]
+        / found["floor, one frame decoded"],
         f"{objective_name}: flowlib step, milliseconds": 1000 * found["flowlib"],
     }
 
