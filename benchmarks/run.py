@@ -13,6 +13,7 @@ import statistics
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 from flowlib.threads import choose_waiting
@@ -70,11 +71,11 @@ def flowlib_objective(model, batch, generator):
     return model.objective(batch, generator)["loss"]
 
 
-def floor(model, batch, generator):
-    """The least that a step of this encoder and decoder can do: encode x_0, decode as many codes as there are frames."""
-    posterior = model.encode(batch.frames[:, 0])
-    codes = posterior.sample(generator)[:, None].expand(-1, batch.frames.shape[1], -1)
-    return posterior.kl().sum() - model.likelihood.log_prob(model.decode(codes), batch.frames).sum()
+def floor(model, batch, generator, decoded=None):
+    """The least that a step of this encoder and decoder can do: encode x_0, decode as many codes as there are frames, or `decoded` of them."""
+    posterior, frames = model.encode(batch.frames[:, 0]), batch.frames[:, :decoded]
+    codes = posterior.sample(generator)[:, None].expand(-1, frames.shape[1], -1)
+    return posterior.kl().sum() - model.likelihood.log_prob(model.decode(codes), frames).sum()
 
 
 def flowlib_steps(config):
@@ -96,7 +97,7 @@ def step_ratios(objective_name, repeats):
         "official": training_step(official_objective, one_factor, config),
         "straightforward": training_step(straightforward_objective, every, config),
         "floor": training_step(floor, frames_of(config.frames_per_step), config),
-        "floor, one frame decoded": training_step(floor, frames_of(0), config),
+        "floor, one frame decoded": training_step(partial(floor, decoded=1), frames_of(config.frames_per_step), config),
     } | {f"flowlib{name}": training_step(flowlib_objective, draw, one) for name, (one, draw) in steps.items()}, repeats)  # fmt: skip
     ratios = {
         f"{objective_name}: {slow} / flowlib step{name}": found[slow] / found[f"flowlib{name}"]

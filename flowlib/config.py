@@ -33,7 +33,7 @@ class Config:
     batches: Literal["balanced", "single"] = "balanced"
     """A training batch holds equally many sequences of each factor, or, as in the paper's code, those of one that is drawn (chapter 13)."""
     frames_per_step: int = 1
-    """How many of the frames x_1 … x_T are decoded in a training step, reweighted by T/n (x_0 always is)."""
+    """How many of the frames x_1 … x_T a training batch holds besides x_0, reweighted by T/n: what a step decodes, unless `decoded` is one."""
     decoded: Literal["all", "one"] = "all"
     """Of the frames of a training batch, decode all; or of each sequence one, drawn in proportion to its weight: 1/(T+1) for x_0."""
     starts: Literal["plain", "moved", "late", "anywhere", "mixed"] = "plain"
@@ -131,8 +131,10 @@ def _validate(config):
         raise FlowlibError(f"options = {config.options!r}: give finite numbers, words or truth values by name, such as beta 4")
     if config.velocity == "free" and (config.hj_penalty != "none" or _needs_hessian(config)):
         raise FlowlibError("velocity = 'free' has no potential: use it with hj_penalty none and the path objective")
-    if config.log_det_steps and config.objective == "path":
-        raise FlowlibError(f"log_det_steps = {config.log_det_steps}: the path objective has no log-determinants; choose objective marginal")
+    if config.log_det_steps and (not _needs_hessian(config) or config.log_det == "none"):
+        raise FlowlibError(
+            f"log_det_steps = {config.log_det_steps}: nothing takes a log-determinant; choose objective marginal, with its prior and a log_det"
+        )
     if config.hj_penalty == "paper" and config.programs != "single":
         raise FlowlibError("hj_penalty = 'paper' has one driving force for each factor: with programs, choose zero or none")
     if config.hj_penalty == "viscous" and (config.bounded_potential or config.objective != "path" or config.prior == "none"):

@@ -1,6 +1,7 @@
 """Fitted proposals, importance weights, annealing and its sandwich against closed forms and quadrature (M17)."""
 
 import dataclasses
+from pathlib import Path
 
 import linear_gaussian as lg
 import numpy as np
@@ -9,16 +10,19 @@ import torch
 from tiny import CONFIG, sequences
 from torch import nn
 
+import flowlib
 from flowlib.config import Config
-from flowlib.data import Batch
+from flowlib.data import Batch, load_sequences
 from flowlib.errors import FlowlibError
 from flowlib.evaluation import annealed, tight
 from flowlib.evaluation.annealed import Schedule, annealed_likelihood, annealed_log_weights, sandwich, simulated
 from flowlib.evaluation.gaussian_chain import GaussianChain, from_precision
 from flowlib.evaluation.tight import Proposal, fit_proposal, importance_likelihood
 from flowlib.models import FlowVAE, Gaussian
+from flowlib.models.joint import Joint, normal_log_prob
 from flowlib.training import new_model
 
+CHECKPOINTS = Path(__file__).resolve().parents[1] / "data" / "checkpoints"
 DIM, PIXELS, STEPS, STD, DIFFUSION = 32, 48, 3, 0.7, 0.1
 
 
@@ -115,6 +119,46 @@ class TestClosedForm:
         exact = truth(model, drawn, kind)
         assert np.abs(found.lower.numpy() - exact).max() < 0.5 and np.abs(found.upper.numpy() - exact).max() < 0.5
         assert abs(found.gap) < 0.5 and found.accepted > 0.6
+
+
+class Slope(Joint):
+    """z ~ N(0, 1), and what is seen is N(z; 0.4, 1/40), unnormalised."""
+
+    def __init__(self):
+        super().__init__(None, torch.zeros(1, 1), torch.zeros(1, 1, 1).double(), (torch.ones(1), torch.zeros(1)))
+
+    def log_prior(self, latents):
+        return normal_log_prob(latents[:, 0], 1.0)
+
+    def log_seen(self, latents):
+        return -20 * (latents[:, 0, 0] - 0.4) ** 2
+
+
+class TestSearch:
+    def test_it_finds_modes_that_the_climb_does_not(self):
+        """Of sequences that a trained flow draws of the hue: the climb from their encodings ends far below where the search does."""
+        model = flowlib.load(CHECKPOINTS / "flow-composing.safetensors").requires_grad_(False)
+        batch = load_sequences(model.config, "test").full_batch(range(16), 2)
+        joint, drawn = simulated(model.sequence_joint, batch, seeded(79))
+        stuck = [12, 15]
+        few = model.sequence_joint(dataclasses.replace(batch, frames=joint.frames).take(stuck))
+        plain, searched = (fit_proposal(few, seeded(), refine=0, **one).chain.mean for one in ({}, {"search": 300}))
+        truth = few.log_prob(drawn[stuck])
+        assert (few.log_prob(searched) - few.log_prob(plain)).mean() > 50
+        assert (few.log_prob(searched) > truth).any()
+
+    def test_what_is_seen_weighs_little_at_first(self):
+        assert [round(tight._rising(progress), 6) for progress in (0.0, 0.4, 0.8, 1.0)] == [0.001, 0.031623, 1.0, 1.0]
+        z = torch.tensor([[[0.1]]]).double()
+        seen = [tight._slope(Slope(), z, weight).item() for weight in (0.0, 0.001, 1.0)]
+        assert seen[0] == pytest.approx(-0.1) and seen[2] == pytest.approx(-0.1 + 40 * 0.3, rel=1e-6)
+        assert seen[1] == pytest.approx(-0.1 + 0.04 * 0.3, rel=1e-6)
+
+    @pytest.mark.parametrize("prior", ["diffusion", "none"])
+    def test_the_likelihood_is_recovered_from_there_too(self, prior):
+        model, batch = linear_model(prior)
+        found = importance_likelihood(fit_proposal(model.sequence_joint(batch), seeded(), refine=0, search=60), 100, seeded())
+        assert np.abs(found.value.numpy() - truth(model, batch, "sequence")).max() < 0.5
 
 
 class TestUnbiased:

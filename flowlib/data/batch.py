@@ -57,7 +57,7 @@ class Batch:
         activity = None if self.activity is None else self.activity[rows]
         return Batch(self.frames[rows][:, frames], self.times[rows][:, frames], self.factor[rows], self.steps, lengths, activity)
 
-    def one(self, generator=None) -> tuple[Tensor, Tensor, Tensor]:
+    def draw_frame(self, generator=None) -> tuple[Tensor, Tensor, Tensor]:
         """(frames (B, 1, C, H, W), times (B, 1), weights (B, 1)): of each sequence one, drawn in proportion to its weight, for all T + 1.
 
         Its weight is their sum, so that it estimates without bias what the frames present estimate.

@@ -29,7 +29,7 @@ class Estimate:
         return cls(values.mean().item(), error, len(values))
 
 
-def frame_errors(frames: Float[Tensor, "B F C H W"], predicted: Float[Tensor, "B #F C H W"]) -> Float[Tensor, "B F"]:
+def frame_errors(frames: Float[Tensor, "B F C H W"], predicted: Float[Tensor, " B #F C H W"]) -> Float[Tensor, "B F"]:
     """‖x_t − x̂_t‖₁, summed over the pixels of each frame; one predicted frame is held against all."""
     return (frames - predicted).abs().sum((-3, -2, -1))
 

@@ -20,7 +20,7 @@ class LogLikelihood:
     effective_samples: Float[Tensor, "*batch"]
 
 
-def from_log_weights(log_weights: Float[Tensor, "M *batch"]) -> LogLikelihood:
+def from_log_weights(log_weights: Float[Tensor, " M *batch"]) -> LogLikelihood:
     """log (1/M) Σ_m w_m, computed without overflow."""
     total = torch.logsumexp(log_weights, 0)
     effective = (2 * total - torch.logsumexp(2 * log_weights, 0)).exp()

@@ -31,7 +31,8 @@ MEASURED_ON = {"images": 6, "validation": 6}
 
 def tiny(config: Config) -> Config:
     """A method's configuration in the sizes of the tiny runs: six sequences in a batch, or as many as there are factors."""
-    fitting = {"batch_size": max(TINY["batch_size"], len(config.factors)), "frames_per_step": min(config.frames_per_step, TINY["horizon"])}
+    fitting = {name: min(getattr(config, name), TINY["horizon"]) for name in ("frames_per_step", "log_det_steps")}
+    fitting["batch_size"] = max(TINY["batch_size"], len(config.factors))
     return replace(config, **TINY | fitting)
 
 

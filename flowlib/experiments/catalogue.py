@@ -36,6 +36,7 @@ from flowlib.experiments.variants import (
     collapse,
     composing_apart,
     equal_time_search,
+    estimators,
     of_two_kinds,
     penalties,
     search,
@@ -77,8 +78,8 @@ EXPERIMENTS = {
         settings_apart(), ("equivariance",),
     ),
     "estimators": Experiment(
-        "what a training step may leave out: one frame decoded instead of two, in the same time; one log-determinant instead of eight",
-        estimators(), ("equivariance",),
+        "what a training step may leave out: one frame decoded instead of two, in about the same time; one log-determinant instead of eight",
+        estimators(), ("equivariance", "likelihood"),
     ),
     "penalties": Experiment(
         "four Hamilton–Jacobi penalties of equal weight", penalties(), ("equivariance", "geometry", "tight_likelihood")
@@ -181,9 +182,9 @@ EXPERIMENTS = {
         equal_time(("flow without noise", "PoFlow", "linear motion", "linear motion, skew", "SlowVAE"), FULL_BASE),
         ("equivariance", "ladder", "long", "other_images", "swap", "tight_likelihood"),
     ),
-    "patient-full": Experiment(
+    "searched-full": Experiment(
         "the flow and the linear motion of `equal-time-full`, their modes looked for at length and annealed with 500 temperatures",
-        equal_time(("flow without noise", "linear motion"), FULL_BASE), ("patient_likelihood",),
+        equal_time(("flow without noise", "linear motion"), FULL_BASE), ("searched_likelihood",),
     ),
     "sharp-search": Experiment(
         "the rate of refined networks with Muon, equal processor time for every method", sharp_search(), ("validation",), (0,)

@@ -63,7 +63,7 @@ def make_penalty(kind: str | nn.Module, repeats: int) -> nn.Module:
     return HJPenalty(kind, repeats, 2, Config(potential_width=WIDTH, horizon=STEPS))
 
 
-def end_mismatch(trajectory: Trajectory, source: Gaussian, target: Gaussian) -> Float[Tensor, "B"]:
+def end_mismatch(trajectory: Trajectory, source: Gaussian, target: Gaussian) -> Float[Tensor, " B"]:
     """log q_T(z_T) − log target(z_T), whose mean estimates KL[q_T ‖ target]; q_T by the log-determinants (M11)."""
     log_density = source.log_prob(trajectory.path[:, 0]) + trajectory.log_density_change()[:, -1]
     return log_density - target.log_prob(trajectory.path[:, -1])
@@ -102,10 +102,10 @@ class FitReport:
     mismatch : KL[q_T ‖ target];  speed : root mean square of T‖∇u‖ at each step;  residual : T² r.
     """
 
-    action: Float[Tensor, "R"]
-    displacement: Float[Tensor, "R"]
-    w2: Float[Tensor, "R"]
-    mismatch: Float[Tensor, "R"]
+    action: Float[Tensor, " R"]
+    displacement: Float[Tensor, " R"]
+    w2: Float[Tensor, " R"]
+    mismatch: Float[Tensor, " R"]
     speed: Float[Tensor, "R T"]
     residual: Float[Tensor, "R B T"]
 

@@ -84,7 +84,7 @@ def settings_apart():
 
 
 def estimators():
-    """What a step may leave out without bias: the second frame, which leaves time for a fifth more steps, and all log-determinants but one."""
+    """What a step may leave out without bias: the second frame, for a fifth more steps in about the same time, and all log-determinants but one."""
     sharp = preset("tutorial-sharp")
     marginal = dataclasses.replace(sharp, steps=SHORT_BASE.steps, prior="diffusion", objective="marginal")
     return {

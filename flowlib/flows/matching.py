@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 
-def matching_loss(field, x: Float[Tensor, "G N d"], y: Float[Tensor, "G N d"], generator: Generator) -> Float[Tensor, "G"]:
+def matching_loss(field, x: Float[Tensor, "G N d"], y: Float[Tensor, "G N d"], generator: Generator) -> Float[Tensor, " G"]:
     """E‖v(z_t, t) − (y − x)‖² on the straight segments z_t = (1 − t)x + t y, t uniform over [0, 1], for each of G groups.
 
     field : a `VelocityBank` or `PotentialBank` of G groups, called with one time for the n-th points of all groups

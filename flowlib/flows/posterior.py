@@ -35,12 +35,13 @@ class Trajectory:
 
 
 def run_flow(bank, z, factor, steps, first=1, hessian=False, noise_scale=None, generator=None) -> Trajectory:
-    """Let latents flow along the fields of their factors for `steps` unit steps, time labels first, first+1, … (an array (B,): of each).
+    """Let latents flow along the fields of their factors for `steps` unit steps, time labels first, first+1, ….
 
     bank : a `PotentialBank`, or a `VelocityBank`, whose field need not be a gradient;  z : (B, d)
     factor : one index for all, (B,) labels, or weights y (B, K) of a mixture, which flows along Σ_k y_k u^k (M15): all K are then
         evaluated at every point, so that gradients reach y, also where y_k = 0; (B, S, K) are the weights of a program, other ones
         in every step
+    first : one label for all, or a tensor (B,) of each sample's
     noise_scale : None, or the standard deviation √(2 D_k) of the kernel's noise, () or (B,)
     Raises FlowlibError for negative steps (`flowlib.flows.backward` undoes steps) and for factors that are not there.
     """
@@ -71,7 +72,7 @@ def estimated_density_change(bank, trajectory, factor, generator=None, terms=8, 
     starts = trajectory.path[:, :-1]
     spread, index, back = _arrangement(starts, factor, bank.factors)
     steps = starts.shape[1]
-    labels = torch.arange(steps, dtype=starts.dtype, device=starts.device) + (first[:, None] if isinstance(first, Tensor) else first)
+    labels = torch.arange(steps, dtype=starts.dtype, device=starts.device) + (first[:, None] if _each(first) else first)
     # (G, N·S): all steps of all samples in one call
     points, times = spread(starts).flatten(1, 2), spread(labels.expand(len(starts), -1)).flatten(1, 2)
     probes = torch.randint(0, 2, (1, *points.shape), generator=generator, device=points.device).to(points) * 2 - 1
@@ -114,6 +115,11 @@ def _collect(path, records, noise, hessian):
     )
 
 
+def _each(first):
+    """Whether `first` holds a label for each sample."""
+    return isinstance(first, Tensor) and first.ndim > 0
+
+
 def is_mixture(factor) -> bool:
     """Whether `factor` holds the weights (B, K) of a mixture, rather than one index or (B,) labels."""
     return isinstance(factor, Tensor) and factor.ndim == 2
@@ -127,7 +133,7 @@ def is_program(factor) -> bool:
 def _fields(bank, first, arrangements):
     """The bank's fields of every step, from the label `first` on. All steps have the same index: a program's, as every mixture's, is None."""
     index, count = arrangements[0][1] if arrangements else None, len(arrangements)
-    if isinstance(first, Tensor) and first.ndim:
+    if _each(first):
         return [partial(bank, t=spread(first + step), factor=index) for step, (spread, *_) in enumerate(arrangements)]
     if getattr(type(bank), "forward", None) is TanhBank.forward:
         return bank.along(first + torch.arange(count, device=bank.frequencies.device), index)

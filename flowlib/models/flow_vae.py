@@ -97,7 +97,10 @@ class FlowVAE(LatentModel):
         return travel(step, z, times)
 
     def flow(self, z: Float[Tensor, "B d"], factor, steps: int, first: int | Int[Tensor, " B"] = 1, **options) -> Trajectory:
-        """The flow with its velocities and residuals, and Hessians or noise where asked for (`run_flow`): the method to override."""
+        """The flow with its velocities and residuals, and Hessians or noise where asked for (`run_flow`): the method to override.
+
+        With `Config.log_det_steps` it is also asked for single steps from the middle of a path, each sample with a label `first` of its own.
+        """
         return run_flow(self.potentials, z, factor, steps, first, **options)
 
     def log_density_ratio(self, posterior, trajectory: Trajectory, factor, change) -> Float[Tensor, "B frames"]:
@@ -142,7 +145,7 @@ class FlowVAE(LatentModel):
 
     def _reconstruction(self, path, batch, generator=None):
         """−Σ_t log p(x_t|z_t) (B,), estimated from the frames present, or from one of them (`Config.decoded`)."""
-        frames, times, weights = (batch.frames, batch.times, batch.weights) if self.config.decoded == "all" else batch.one(generator)
+        frames, times, weights = (batch.frames, batch.times, batch.weights) if self.config.decoded == "all" else batch.draw_frame(generator)
         at_times = path.gather(1, times[..., None].expand(-1, -1, path.shape[-1]))
         return -(self.likelihood.log_prob(self.decode(at_times), frames) * weights).sum(1)
 
@@ -150,7 +153,7 @@ class FlowVAE(LatentModel):
         """M13: Σ_t log q_t(z_t) − log N(z_t; 0, (1 + 2 D_k t) I) along the noise-free flow."""
         if self.config.log_det_steps:
             trajectory = self.flow(z, factor, batch.steps)
-            change = self._sampled_change(trajectory, factor, generator)
+            change = self._sampled_change(trajectory, factor, batch, generator)
         else:
             trajectory = self.flow(z, factor, batch.steps, hessian=self._reads_hessian)
             change = self._density_change(trajectory, factor, generator)
@@ -168,17 +171,20 @@ class FlowVAE(LatentModel):
         changes = {"exact": type(trajectory).log_density_change, "rows": rows_density_change, "trace": trace_density_change}
         return changes[kind](trajectory) if kind in changes else torch.zeros_like(trajectory.path[..., 0])
 
-    def _sampled_change(self, trajectory, factor, generator) -> Float[Tensor, "B frames"]:
-        """`_density_change` from `Config.log_det_steps` different steps of each sequence, drawn uniformly: unbiased."""
+    def _sampled_change(self, trajectory, factor, batch, generator) -> Float[Tensor, "B frames"]:
+        """`_density_change` from `Config.log_det_steps` different steps of each sequence, drawn uniformly: unbiased. All, where it has no more."""
         path = trajectory.path
         steps, count = path.shape[1] - 1, self.config.log_det_steps
-        order = torch.rand(len(path), steps, generator=generator, device=path.device).argsort(1)
+        order = torch.rand(len(path), steps, generator=generator, device=path.device)
+        own = path.new_full((len(path), 1), steps) if batch.lengths is None else batch.lengths.to(path)[:, None]
+        beyond = torch.arange(steps, device=path.device) >= own  # these steps come last, and `Batch.within` leaves out what they give
+        weight = own / own.clamp_max(count)
         changes = path.new_zeros(len(path), steps + 1)
-        for at in order[:, :count].unbind(1):
+        for at in order.masked_fill(beyond, 2.0).argsort(1)[:, :count].unbind(1):
             start = path.gather(1, at[:, None, None].expand(-1, 1, path.shape[-1]))[:, 0]
             step = self.flow(start, factor, 1, at + 1, hessian=self._reads_hessian)
             changes = changes.scatter(1, at[:, None] + 1, self._density_change(step, factor, generator, at + 1)[:, 1:])
-        return steps / count * changes.cumsum(1)
+        return weight * changes.cumsum(1)
 
     def _path_terms(self, posterior, z, factor, batch, generator):
         """M14: KL[q(z_0|x_0) ‖ N(0, I)] and the kinetic action Σ_t ‖∇u‖² / (4 D_k) along the noisy chain."""

@@ -83,6 +83,7 @@ class Optional(Protocol):
         """The motion as a `flowlib.flows.Trajectory`, differentiable, in training and after it; `transport` returns its path alone.
 
         Whoever wants another motion of a `FlowVAE` overrides this: objective, likelihoods, geometry and `transport` all call it.
+        first : the label of the first step, or one for each sample (B,)
         """
 
     def sequence_log_weights(self, batch: Batch, generator=None) -> Tensor:

@@ -7,7 +7,7 @@ from torch import Tensor
 from flowlib.transport.checks import check_path, check_points, check_shape
 
 
-def kinetic_action(z: Float[Tensor, "B S d"], times: Float[Tensor, "S"]) -> Float[Tensor, ""]:
+def kinetic_action(z: Float[Tensor, "B S d"], times: Float[Tensor, " S"]) -> Float[Tensor, ""]:
     """The Benamou–Brenier action (M4) of particles that move on polygons at constant speed between the times:
 
         ∫ E‖v‖² dt = Σ_s E‖z_{s+1} − z_s‖² / (t_{s+1} − t_s),        E the mean over the B particles.
@@ -28,7 +28,7 @@ def hamilton_jacobi_residual(time_derivative: Float[Tensor, "*batch"], gradient:
     return time_derivative + 0.5 * gradient.square().sum(-1)
 
 
-def straightness(z: Float[Tensor, "B S d"]) -> Float[Tensor, "B"]:
+def straightness(z: Float[Tensor, "B S d"]) -> Float[Tensor, " B"]:
     """‖z_S − z_0‖ over the polygon's length, in [0, 1]: 1 for a straight line, and for a particle at rest."""
     check_points(z, "z", "B S d")
     length = z.diff(dim=1).norm(dim=-1).sum(1)

@@ -76,7 +76,7 @@ class GaussianBridge:
         narrowed = torch.logdet(self.source.covariance) - torch.logdet(self.cross)
         return 0.5 * (moved / (2 * self.diffusion) - len(self.source.mean) + narrowed)
 
-    def sample(self, n: int, times: Float[Tensor, "S"], generator: Generator) -> Float[Tensor, "n S d"]:
+    def sample(self, n: int, times: Float[Tensor, " S"], generator: Generator) -> Float[Tensor, "n S d"]:
         """n paths at the times, which go from 0 to 1: the ends first, then Brownian bridges between them."""
         check_times(times)
         if times[0] != 0 or times[-1] != 1:

@@ -29,7 +29,7 @@ def gradient_of(potential: Potential) -> Velocity:
     return velocity
 
 
-def time_derivative(potential: Potential, z: Float[Tensor, "B d"], t: Time) -> Float[Tensor, "B"]:
+def time_derivative(potential: Potential, z: Float[Tensor, "B d"], t: Time) -> Float[Tensor, " B"]:
     """∂_t u(z, t) at fixed z, one value per sample.
 
     The potential gets t as a 0-d tensor and has to use it as one: float(t), t.item() or math.exp(t) would lose the
@@ -53,12 +53,12 @@ def jacobian(step_map: Callable, z: Float[Tensor, "B d"]) -> Float[Tensor, "B d 
     return vmap(jacrev(lambda point: _moved(step_map, point[None])[0]))(z)
 
 
-def divergence(velocity: Velocity, z: Float[Tensor, "B d"], t: Time) -> Float[Tensor, "B"]:
+def divergence(velocity: Velocity, z: Float[Tensor, "B d"], t: Time) -> Float[Tensor, " B"]:
     """∇·v(z, t) = Σ_i ∂v_i/∂z_i, exactly (the whole Jacobian is formed: d backward passes)."""
     return jacobian(lambda points: velocity(points, t), z).diagonal(dim1=-2, dim2=-1).sum(-1)
 
 
-def continuity_residual(log_density: Potential, velocity: Velocity, z: Float[Tensor, "B d"], t: Time) -> Float[Tensor, "B"]:
+def continuity_residual(log_density: Potential, velocity: Velocity, z: Float[Tensor, "B d"], t: Time) -> Float[Tensor, " B"]:
     """How far (p, v) is from the continuity equation (M1), divided by p:
 
         ∂_t log p + v·∇log p + ∇·v = (∂_t p + ∇·(p v)) / p,        0 exactly when v moves p.
@@ -72,8 +72,8 @@ def continuity_residual(log_density: Potential, velocity: Velocity, z: Float[Ten
 
 
 def push_forward_log_density(
-    step_map: Callable, z: Float[Tensor, "B d"], log_density: Float[Tensor, "B"]
-) -> tuple[Float[Tensor, "B d"], Float[Tensor, "B"]]:
+    step_map: Callable, z: Float[Tensor, "B d"], log_density: Float[Tensor, " B"]
+) -> tuple[Float[Tensor, "B d"], Float[Tensor, " B"]]:
     """Change of variables (M2) for one map g: z' = g(z) and log q'(z') = log q(z) − log|det ∂g/∂z|.
 
     Right only where g is injective, which no finite set of points can show: at a fold several z share one z',

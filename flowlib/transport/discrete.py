@@ -40,8 +40,8 @@ def squared_distances(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"]) -> Float
 def optimal_coupling(
     x: Float[Tensor, "n d"],
     y: Float[Tensor, "m d"],
-    a: Float[Tensor, "n"] | None = None,
-    b: Float[Tensor, "m"] | None = None,
+    a: Float[Tensor, " n"] | None = None,
+    b: Float[Tensor, " m"] | None = None,
 ) -> tuple[Float[Tensor, "n m"], Float[Tensor, ""]]:
     """The plan P that minimises ⟨P, C⟩ over P ≥ 0, P1 = a, Pᵀ1 = b, and W₂² = ⟨P, C⟩ (M3).
 
@@ -54,7 +54,7 @@ def optimal_coupling(
 
 
 @torch.no_grad()
-def optimal_pairing(x: Float[Tensor, "n d"], y: Float[Tensor, "n d"]) -> Int[Tensor, "n"]:
+def optimal_pairing(x: Float[Tensor, "n d"], y: Float[Tensor, "n d"]) -> Int[Tensor, " n"]:
     """The permutation j of least Σ_i ‖x_i − y_{j(i)}‖²: the OT plan between n and n points of equal weights (M3)."""
     if len(x) != len(y):
         raise FlowlibError(f"{len(x)} points cannot be paired with {len(y)}; take equally many, or optimal_coupling.")
@@ -65,9 +65,9 @@ def optimal_pairing(x: Float[Tensor, "n d"], y: Float[Tensor, "n d"]) -> Int[Ten
 def dual_potentials(
     x: Float[Tensor, "n d"],
     y: Float[Tensor, "m d"],
-    a: Float[Tensor, "n"] | None = None,
-    b: Float[Tensor, "m"] | None = None,
-) -> tuple[Float[Tensor, "n"], Float[Tensor, "m"]]:
+    a: Float[Tensor, " n"] | None = None,
+    b: Float[Tensor, " m"] | None = None,
+) -> tuple[Float[Tensor, " n"], Float[Tensor, " m"]]:
     """(f, g) that maximise Σ a_i f_i + Σ b_j g_j, which is W₂², under f_i + g_j ≤ C_ij (Kantorovich, M3).
 
     f_i + g_j = C_ij wherever the plan has mass (complementary slackness). Raises as `optimal_coupling` does.
@@ -81,8 +81,8 @@ def sinkhorn_coupling(
     x: Float[Tensor, "n d"],
     y: Float[Tensor, "m d"],
     epsilon: Number,
-    a: Float[Tensor, "n"] | None = None,
-    b: Float[Tensor, "m"] | None = None,
+    a: Float[Tensor, " n"] | None = None,
+    b: Float[Tensor, " m"] | None = None,
     *,
     max_iterations: int = 10_000,
     tolerance: Number = 1e-9,
@@ -124,13 +124,13 @@ def barycentric_map(plan: Float[Tensor, "n m"], y: Float[Tensor, "m d"]) -> Floa
     return plan @ y / mass
 
 
-def c_transform(z: Float[Tensor, "B d"], y: Float[Tensor, "m d"], g: Float[Tensor, "m"]) -> Float[Tensor, "B"]:
+def c_transform(z: Float[Tensor, "B d"], y: Float[Tensor, "m d"], g: Float[Tensor, " m"]) -> Float[Tensor, " B"]:
     """f(z) = min_j ‖z − y_j‖² − g_j: extends the dual potential from the source points to all of space."""
     check_shape(g, (len(y),), "g")
     return (squared_distances(z, y) - g).amin(1)
 
 
-def map_from_dual(z: Float[Tensor, "B d"], y: Float[Tensor, "m d"], g: Float[Tensor, "m"]) -> Float[Tensor, "B d"]:
+def map_from_dual(z: Float[Tensor, "B d"], y: Float[Tensor, "m d"], g: Float[Tensor, " m"]) -> Float[Tensor, "B d"]:
     """Brenier's map T(z) = z − ½∇f(z), f the `c_transform` of g: the y_j whose Laguerre cell holds z (M3).
 
     ½‖z‖² − ½f(z) is convex and T is its gradient. On the source points of a linear programme several cells
@@ -140,13 +140,13 @@ def map_from_dual(z: Float[Tensor, "B d"], y: Float[Tensor, "m d"], g: Float[Ten
     return y[(squared_distances(z, y) - g).argmin(1)]
 
 
-def w2_1d(x: Float[Tensor, "n"], y: Float[Tensor, "m"]) -> Float[Tensor, ""]:
+def w2_1d(x: Float[Tensor, " n"], y: Float[Tensor, " m"]) -> Float[Tensor, ""]:
     """W₂² on a line = ∫₀¹ (F_x⁻¹(q) − F_y⁻¹(q))² dq, by sorting (M3)."""
     mass, i, j = _common_levels(x, y)
     return (mass * (x.sort().values[i] - y.sort().values[j]).square()).sum()
 
 
-def quantile_map_1d(x: Float[Tensor, "n"], y: Float[Tensor, "m"]) -> Float[Tensor, "n"]:
+def quantile_map_1d(x: Float[Tensor, " n"], y: Float[Tensor, " m"]) -> Float[Tensor, " n"]:
     """The image of each x_i under the increasing map F_y⁻¹∘F_x (M3); where n ≠ m its mean over x_i's mass."""
     mass, i, j = _common_levels(x, y)
     image = torch.zeros_like(x).index_add(0, i, len(x) * mass * y.sort().values[j])

@@ -32,8 +32,8 @@ class DynamicTransport:
 
 
 def benamou_brenier_1d(
-    source: Float[Tensor, "n"],
-    target: Float[Tensor, "n"],
+    source: Float[Tensor, " n"],
+    target: Float[Tensor, " n"],
     spacing: Number,
     *,
     time_steps: int = 24,

@@ -12,10 +12,10 @@ from flowlib.transport.types import Number
 def soft_c_transform(
     z: Float[Tensor, "B d"],
     y: Float[Tensor, "m d"],
-    g: Float[Tensor, "m"],
+    g: Float[Tensor, " m"],
     epsilon: Number,
-    b: Float[Tensor, "m"] | None = None,
-) -> Float[Tensor, "B"]:
+    b: Float[Tensor, " m"] | None = None,
+) -> Float[Tensor, " B"]:
     """f(z) = −ε log Σ_j b_j exp((g_j − ‖z − y_j‖²)/ε): Sinkhorn's half step, at any point z.
 
     Tends to `c_transform` as ε falls; b are positive weights of sum 1 (default uniform). Source: Peyré and Cuturi 2019, § 4.4.
@@ -26,9 +26,9 @@ def soft_c_transform(
 def entropic_map(
     z: Float[Tensor, "B d"],
     y: Float[Tensor, "m d"],
-    g: Float[Tensor, "m"],
+    g: Float[Tensor, " m"],
     epsilon: Number,
-    b: Float[Tensor, "m"] | None = None,
+    b: Float[Tensor, " m"] | None = None,
 ) -> Float[Tensor, "B d"]:
     """T(z) = z − ½∇f(z) with f the `soft_c_transform`: a mean of the y_j, weighted b_j exp((g_j − ‖z − y_j‖²)/ε).
 

@@ -20,7 +20,7 @@ def flow_log_density(
     *,
     start: Time = 0.0,
     **solver,
-) -> Float[Tensor, "B"]:
+) -> Float[Tensor, " B"]:
     """log p_t(z) of p_start moved by `velocity` from time `start` to t ≥ start, at points z of time t:
 
         log p_t(z) = log p_start(z₀) − ∫ ∇·v(z(s), s) ds,        z(·) the trajectory through (z, t), z₀ its start.

@@ -17,7 +17,7 @@ from flowlib.transport.types import Time
 class Gaussian:
     """N(mean, covariance); mean finite, covariance symmetric and positive definite, else FlowlibError."""
 
-    mean: Float[Tensor, "d"]
+    mean: Float[Tensor, " d"]
     covariance: Float[Tensor, "d d"]
     scale_tril: Float[Tensor, "d d"] = field(init=False, repr=False)
 
@@ -36,7 +36,7 @@ class Gaussian:
         noise = torch.randn(n, len(self.mean), generator=generator, dtype=self.mean.dtype, device=generator.device)
         return self.mean + noise.to(self.mean.device) @ self.scale_tril.mT
 
-    def log_prob(self, z: Float[Tensor, "B d"]) -> Float[Tensor, "B"]:
+    def log_prob(self, z: Float[Tensor, "B d"]) -> Float[Tensor, " B"]:
         """log p(z) = −½ (z − m)ᵀΣ⁻¹(z − m) − ½ log det(2πΣ)."""
         white = torch.linalg.solve_triangular(self.scale_tril, self._centred(z).mT, upper=False).mT
         log_normaliser = self.scale_tril.diagonal().log().sum() + 0.5 * len(self.mean) * log(2 * pi)
@@ -57,7 +57,7 @@ class AffineMap:
     """z ↦ M z + b for points z (B, d)."""
 
     matrix: Float[Tensor, "d d"]
-    offset: Float[Tensor, "d"]
+    offset: Float[Tensor, " d"]
 
     def __call__(self, z: Float[Tensor, "B d"]) -> Float[Tensor, "B d"]:
         """The image of each point."""
@@ -117,7 +117,7 @@ class GaussianPotential:
             raise FlowlibError(f"steps is {self.steps}; take at least one.")
         object.__setattr__(self, "matrix", gaussian_map(self.source, self.target).matrix)
 
-    def __call__(self, z: Float[Tensor, "B d"], t: Time) -> Float[Tensor, "B"]:
+    def __call__(self, z: Float[Tensor, "B d"], t: Time) -> Float[Tensor, " B"]:
         """u(z, t)."""
         s, shift = (t - 1) / self.steps, self.target.mean - self.source.mean
         y = z - self.source.mean - s * shift
@@ -129,7 +129,7 @@ class GaussianPotential:
         s, shift = (t - 1) / self.steps, self.target.mean - self.source.mean
         return ((z - self.source.mean - s * shift) @ self._curvature(t) + shift) / self.steps
 
-    def time_derivative(self, z: Float[Tensor, "B d"], t: Time) -> Float[Tensor, "B"]:
+    def time_derivative(self, z: Float[Tensor, "B d"], t: Time) -> Float[Tensor, " B"]:
         """∂_t u(z, t) = −½‖S y + δ‖²/T², from dS/ds = −S² and dy/ds = −δ."""
         return -0.5 * self.gradient(z, t).square().sum(-1)
 

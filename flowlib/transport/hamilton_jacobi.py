@@ -16,7 +16,7 @@ from flowlib.transport.discrete import squared_distances
 from flowlib.transport.types import Time
 
 
-def hopf_lax(initial_potential: Callable, z: Float[Tensor, "B d"], t: Time, candidates: Float[Tensor, "N d"]) -> Float[Tensor, "B"]:
+def hopf_lax(initial_potential: Callable, z: Float[Tensor, "B d"], t: Time, candidates: Float[Tensor, "N d"]) -> Float[Tensor, " B"]:
     """u(z, t) = min_y u₀(y) + ‖z − y‖²/(2t), t > 0, over a grid of candidates y (N, d).
 
     The viscosity solution, also after characteristics have crossed. The grid has to reach beyond every

@@ -21,7 +21,7 @@ Diffusion = int | float | Tensor  # D > 0
 class BrownianPath:
     """z (B, S, d) at times (S,), with the drift b and the standard noise ε (B, S−1, d) of each step."""
 
-    times: Float[Tensor, "S"]
+    times: Float[Tensor, " S"]
     z: Float[Tensor, "B S d"]
     drift: Float[Tensor, "B steps d"]
     noise: Float[Tensor, "B steps d"]
@@ -46,7 +46,7 @@ def heat_log_density(centres: Float[Tensor, "N d"], diffusion: Diffusion, *, var
     check_points(centres, "centres", "N d")
     check_positive(diffusion, "diffusion")
 
-    def log_density(z: Float[Tensor, "B d"], t: Time) -> Float[Tensor, "B"]:
+    def log_density(z: Float[Tensor, "B d"], t: Time) -> Float[Tensor, " B"]:
         spread = torch.as_tensor(variance + 2 * diffusion * t).to(z)
         check_positive(spread, "variance + 2Dt")
         distances = (z[:, None] - centres).square().sum(-1)
@@ -85,7 +85,7 @@ def probability_flow_velocity(log_density: Potential, diffusion: Diffusion) -> V
 def brownian_path(
     z: Float[Tensor, "B d"],
     diffusion: Diffusion,
-    times: Float[Tensor, "S"],
+    times: Float[Tensor, " S"],
     generator: Generator,
     *,
     drift: Velocity | None = None,
@@ -109,7 +109,7 @@ def brownian_path(
     return BrownianPath(times, torch.stack(path, 1), torch.stack(drifts, 1), torch.stack(noises, 1))
 
 
-def path_kl(drift: Float[Tensor, "B steps d"], times: Float[Tensor, "S"], diffusion: Diffusion) -> Float[Tensor, ""]:
+def path_kl(drift: Float[Tensor, "B steps d"], times: Float[Tensor, " S"], diffusion: Diffusion) -> Float[Tensor, ""]:
     """KL of the chain with drift b from the one without, same noise: Σ_s E‖b_s‖² Δt / (4D) (M14).
 
     A kinetic action. E is the mean over B particles of the chain *with* drift.
@@ -121,9 +121,9 @@ def path_kl(drift: Float[Tensor, "B steps d"], times: Float[Tensor, "S"], diffus
 def path_log_weight(
     drift: Float[Tensor, "B steps d"],
     noise: Float[Tensor, "B steps d"],
-    times: Float[Tensor, "S"],
+    times: Float[Tensor, " S"],
     diffusion: Diffusion,
-) -> Float[Tensor, "B"]:
+) -> Float[Tensor, " B"]:
     """log of (density without drift / density with drift) at each path drawn with drift (M17):
 
     log w = Σ_s −⟨b_s, ε_s⟩ √(Δt/2D) − ‖b_s‖² Δt/(4D),     E w = 1,  E log w = −KL.

@@ -22,7 +22,7 @@ def rotation_field(antisymmetric: Float[Tensor, "d d"]) -> Velocity:
     return lambda z, t: z @ antisymmetric.mT
 
 
-def weighted_divergence(velocity: Velocity, log_density: Potential, z: Float[Tensor, "B d"], t: Time) -> Float[Tensor, "B"]:
+def weighted_divergence(velocity: Velocity, log_density: Potential, z: Float[Tensor, "B d"], t: Time) -> Float[Tensor, " B"]:
     """∇·(p v)/p = ∇·v + v·∇log p: the rate at which v drains p at z, 0 for a field that preserves p (M7)."""
     return divergence(velocity, z, t) + (velocity(z, t) * gradient_of(log_density)(z, t)).sum(-1)
 

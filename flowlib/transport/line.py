@@ -13,14 +13,14 @@ from flowlib.transport.checks import check_density, check_points, check_positive
 from flowlib.transport.types import Number, Time
 
 
-def w2_density_1d(source: Float[Tensor, "n"], target: Float[Tensor, "n"], spacing: Number) -> Float[Tensor, ""]:
+def w2_density_1d(source: Float[Tensor, " n"], target: Float[Tensor, " n"], spacing: Number) -> Float[Tensor, ""]:
     """W₂² = ∫₀¹ (F⁻¹(q) − G⁻¹(q))² dq (M3), exact for densities that are constant on the cells."""
     mass, start, end = _matched_pieces(source, target, spacing)
     left, right = (end - start).unbind(1)
     return (mass * (left**2 + left * right + right**2) / 3).sum()
 
 
-def displacement_density_1d(source: Float[Tensor, "n"], target: Float[Tensor, "n"], spacing: Number, s: Time) -> Float[Tensor, "n"]:
+def displacement_density_1d(source: Float[Tensor, " n"], target: Float[Tensor, " n"], spacing: Number, s: Time) -> Float[Tensor, " n"]:
     """The displacement interpolation at 0 ≤ s ≤ 1 (M4): the law of (1 − s) F⁻¹(q) + s G⁻¹(q), q uniform.
 
     Returned as its mean over each cell: mass is kept exactly.

@@ -38,7 +38,7 @@ class ObservedBrownian:
         for name in ("variance", "diffusion", "start"):
             check_positive(getattr(self, name), name)
 
-    def potential(self, z: Float[Tensor, "B d"], t: Time) -> Float[Tensor, "B"]:
+    def potential(self, z: Float[Tensor, "B d"], t: Time) -> Float[Tensor, " B"]:
         """u(z, t) = 2D log h(z, t), of the observations after t."""
         precision, centre, constant = self._ahead(as_time(t, z))
         return 2 * self.diffusion * (constant - 0.5 * precision * (z - centre).square().sum(-1))

@@ -19,7 +19,7 @@ METHODS = ("euler", "rk4", "dopri5")
 class Path:
     """Positions z (B, S, d) of B particles at times (S,), and their log-density (B, S) if asked for."""
 
-    times: Float[Tensor, "S"]
+    times: Float[Tensor, " S"]
     z: Float[Tensor, "B S d"]
     log_density: Float[Tensor, "B S"] | None = None
 
@@ -27,10 +27,10 @@ class Path:
 def integrate(
     velocity: Velocity,
     z: Float[Tensor, "B d"],
-    times: Float[Tensor, "S"],
+    times: Float[Tensor, " S"],
     *,
     method: str = "dopri5",
-    log_density: Float[Tensor, "B"] | None = None,
+    log_density: Float[Tensor, " B"] | None = None,
     rtol: Number = 1e-7,
     atol: Number = 1e-9,
     step_size: Number | None = None,

@@ -10,7 +10,7 @@ from flowlib.transport.discrete import optimal_coupling
 from flowlib.transport.types import Number
 
 
-def image_to_measure(image: Float[Tensor, "H W"]) -> tuple[Float[Tensor, "n 2"], Float[Tensor, "n"]]:
+def image_to_measure(image: Float[Tensor, "H W"]) -> tuple[Float[Tensor, "n 2"], Float[Tensor, " n"]]:
     """The n pixels with ink as points, and their shares of the ink (sum 1), in reading order.
 
     A point is (column, −row) from the image's centre in pixels: first coordinate to the right, second upwards.
@@ -28,7 +28,7 @@ def image_to_measure(image: Float[Tensor, "H W"]) -> tuple[Float[Tensor, "n 2"],
 
 def displacement(
     x: Float[Tensor, "n d"], y: Float[Tensor, "m d"], plan: Float[Tensor, "n m"], s: Number
-) -> tuple[Float[Tensor, "k d"], Float[Tensor, "k"]]:
+) -> tuple[Float[Tensor, "k d"], Float[Tensor, " k"]]:
     """The pile at time s when each pair's mass P_ij goes straight from x_i to y_j: points (1 − s) x_i + s y_j and
     masses, for the k pairs with P_ij > 0; 0 ≤ s ≤ 1 (McCann 1997; M4 where the plan is optimal)."""
     if not 0 <= s <= 1:
@@ -38,7 +38,7 @@ def displacement(
     return (1 - s) * x[i] + s * y[j], plan[i, j]
 
 
-def rasterize(points: Float[Tensor, "n 2"], weights: Float[Tensor, "n"], size: tuple[int, int], *, blur: Number = 0.5) -> Float[Tensor, "H W"]:
+def rasterize(points: Float[Tensor, "n 2"], weights: Float[Tensor, " n"], size: tuple[int, int], *, blur: Number = 0.5) -> Float[Tensor, "H W"]:
     """The picture (H, W) = `size` of weighted points, in the coordinates of `image_to_measure`.
 
     Each point spreads its weight over the pixels as a Gaussian of `blur` > 0 pixels, normalised on the grid: the
@@ -55,7 +55,7 @@ def rasterize(points: Float[Tensor, "n 2"], weights: Float[Tensor, "n"], size: t
 
 
 def displacement_frames(
-    first: Float[Tensor, "H W"], second: Float[Tensor, "H W"], times: Float[Tensor, "S"], *, blur: Number = 0.5
+    first: Float[Tensor, "H W"], second: Float[Tensor, "H W"], times: Float[Tensor, " S"], *, blur: Number = 0.5
 ) -> Float[Tensor, "S H W"]:
     """The frames at `times` in [0, 1] when the ink of `first` moves onto that of `second` by the optimal plan.
 
@@ -71,7 +71,7 @@ def displacement_frames(
     return torch.stack(frames)
 
 
-def _centres(count: int, like: Tensor) -> Float[Tensor, "count"]:
+def _centres(count: int, like: Tensor) -> Float[Tensor, " count"]:
     """The centres of `count` pixels in a row, measured from their middle."""
     return torch.arange(count).to(like) - (count - 1) / 2
 
