@@ -44,18 +44,7 @@ def test_every_method_is_searched_alike():
 
 @pytest.mark.parametrize(
     "name",
-    [
-        "equal-time",
-        "equal-time-nats",
-        "equal-time-full",
-        "equal-time-search",
-        "unseen-equal-time",
-        "labels",
-        "bits",
-        "sharp",
-        "sharp-search",
-        "searched-full",
-    ],
+    "equal-time equal-time-nats equal-time-full equal-time-search unseen-equal-time labels bits sharp sharp-search searched-full".split(),
 )
 def test_at_equal_time_only_the_number_of_steps_differs(name):
     methods = experiment(name).methods

@@ -68,6 +68,15 @@ class Batch:
         rows = torch.arange(len(self), device=place.device)[:, None]
         return self.frames[rows, place], self.times.gather(1, place), weights.sum(1, keepdim=True)
 
+    def draw_steps(self, count: int, generator=None) -> tuple[Tensor, Tensor]:
+        """(steps (B, count) among 0 … T − 1, weight (B, 1)): of each sequence `count` different ones of its own, each of which stands for so many.
+
+        A sequence that has fewer gets them all; what is drawn beyond its length is for `within` to leave out.
+        """
+        steps = in_random_order(torch.rand(len(self), self.steps, generator=generator, device=self.frames.device), self.lengths)
+        own = self.frames.new_full((len(self), 1), self.steps) if self.lengths is None else self.lengths.to(self.frames)[:, None]
+        return steps[:, :count], own / own.clamp_max(count)
+
     def until(self, last: int) -> Tensor:
         """The frames x_0 … x_last in order, (B, last + 1, C, H, W); raises FlowlibError where the batch lacks some of them."""
         there, place = (self.times[:, :, None] == torch.arange(last + 1, device=self.times.device)).max(1)
@@ -88,6 +97,14 @@ class Batch:
         if not (low >= 0 and high <= 1):  # NaN fails both
             raise FlowlibError(f"frames range from {low:g} to {high:g}: divide bytes by 255, and look for NaN in the images")
         return self
+
+
+def in_random_order(drawn: Float[Tensor, "B T"], lengths: Int[Tensor, " B"] | None = None) -> Int[Tensor, "B T"]:
+    """The steps 0 … T − 1 of each sequence in the order of numbers drawn from [0, 1); those beyond its length come last."""
+    if lengths is not None:
+        beyond = torch.arange(drawn.shape[1], device=drawn.device) >= lengths[:, None]
+        drawn = drawn.masked_fill(beyond, 2.0)
+    return drawn.argsort(1)
 
 
 def grouped_factors(batch_size, factors, device=None):

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from flowlib.data.batch import Batch
+from flowlib.data.batch import Batch, in_random_order
 from flowlib.data.corner import enters, in_corner
 from flowlib.data.sequences import as_floats
 from flowlib.data.source import Source, shares
@@ -102,9 +102,7 @@ class FactorialSequences(Source):
         rows, factor = shares(batch_size, len(self.factors), part)
         drawn = torch.rand(batch_size, generator=generator, device=generator.device).cpu()[rows]
         order = torch.rand(batch_size, self.steps, generator=generator, device=generator.device).cpu()[rows]
-        lengths = torch.tensor(self.lengths, device="cpu")[factor]
-        beyond = torch.arange(self.steps, device="cpu") >= lengths[:, None]  # these times come last, and are not among the first few
-        times = 1 + order.masked_fill(beyond, 2.0).argsort(1)[:, :frames_per_step]
+        times = 1 + in_random_order(order, torch.tensor(self.lengths, device="cpu")[factor])[:, :frames_per_step]
         times = torch.cat([torch.zeros_like(times[:, :1]), times], 1)
         begins = [self._begins[k] for k in factor.tolist()]
         begin = [one[[int(share * len(one))]] for one, share in zip(begins, drawn.double().tolist())]

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from flowlib.data.batch import Batch, grouped_factors
+from flowlib.data.batch import Batch, grouped_factors, in_random_order
 from flowlib.data.transforms import factor_index
 from flowlib.errors import FlowlibError
 
@@ -111,7 +111,7 @@ class Source:
 
     def _random_times(self, batch_size, frames_per_step, generator, beginning=0) -> Int[Tensor, "B F"]:
         """Time 0, and different random ones of 1 … T; then 1 … beginning."""
-        order = torch.rand(batch_size, self.steps, generator=generator, device=generator.device).argsort(1)
+        order = in_random_order(torch.rand(batch_size, self.steps, generator=generator, device=generator.device))
         first = torch.arange(1, beginning + 1, device=order.device).expand(batch_size, -1)
         return torch.cat([torch.zeros_like(order[:, :1]), 1 + order[:, :frames_per_step], first], 1)
 

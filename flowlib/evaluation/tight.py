@@ -58,17 +58,16 @@ def _gaussian(joint, mean):
     return from_precision(mean, joint.curvature(mean), joint.precision[0], joint.coupling(mean))
 
 
-def _smooth(joint, latents):
-    """log p(z̄, x̄), its prior smoothed."""
-    return joint.smooth_log_prior(latents) + joint.log_seen(latents)
+def _smooth(joint, latents, weight=1.0):
+    """log p(z̄) + `weight` · log p(x̄|z̄), the prior smoothed."""
+    return joint.smooth_log_prior(latents) + weight * joint.log_seen(latents)
 
 
 def _slope(joint, latents, weight=1.0):
-    """The gradient of the smoothed log p(z̄) + `weight` · log p(x̄|z̄). Raises FlowlibError where it is not finite."""
+    """The gradient of `_smooth`. Raises FlowlibError where it is not finite."""
     with torch.enable_grad():
         latents = latents.detach().requires_grad_()
-        value = joint.smooth_log_prior(latents) + weight * joint.log_seen(latents)
-        (slope,) = torch.autograd.grad(value.sum(), latents)
+        (slope,) = torch.autograd.grad(_smooth(joint, latents, weight).sum(), latents)
     if not bool(slope.isfinite().all()):
         raise FlowlibError("log p(z, x) or its gradient is not finite: do the model's weights or the frames hold NaN?")
     return slope

@@ -6,6 +6,7 @@ from flowlib.flows.logdet import determinant, lanczos_log_det, log_abs_det, seri
 from flowlib.flows.matching import matched_path, matching_loss
 from flowlib.flows.posterior import (
     Trajectory,
+    codes_at,
     coordinate_density_change,
     estimated_density_change,
     group_by_factor,
@@ -21,7 +22,7 @@ from flowlib.flows.solenoidal import SolenoidalBank
 from flowlib.flows.velocity import VelocityBank
 
 __all__ = [
-    "ConvexBank", "Derivatives", "DiffusionPrior", "PotentialBank", "SolenoidalBank", "Trajectory", "VelocityBank", "coordinate_density_change", "determinant",
+    "ConvexBank", "Derivatives", "DiffusionPrior", "PotentialBank", "SolenoidalBank", "Trajectory", "VelocityBank", "codes_at", "coordinate_density_change", "determinant",
     "estimated_density_change", "group_by_factor", "is_mixture", "is_program", "lanczos_log_det", "log_abs_det", "matched_path", "matching_loss",
     "rows_density_change", "run_flow", "series_log_det", "smallest_eigenvalue", "stops", "trace_density_change", "travel", "undo",
 ]  # fmt: skip

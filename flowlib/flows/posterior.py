@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
@@ -118,6 +118,11 @@ def _collect(path, records, noise, hessian):
 def _each(first):
     """Whether `first` holds a label for each sample."""
     return isinstance(first, Tensor) and first.ndim > 0
+
+
+def codes_at(path: Float[Tensor, "B frames d"], times: Int[Tensor, "B F"]) -> Float[Tensor, "B F d"]:
+    """The latents of a path z_0 … z_S at each sample's times, whole numbers 0 … S."""
+    return path.gather(1, times[..., None].expand(-1, -1, path.shape[-1]))
 
 
 def is_mixture(factor) -> bool:

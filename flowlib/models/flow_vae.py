@@ -1,5 +1,7 @@
 """The flow-factorized VAE with k given: an encoder, a decoder, K potentials and a diffusion prior (M8–M14)."""
 
+from operator import methodcaller
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -12,6 +14,7 @@ from flowlib.flows import (
     PotentialBank,
     Trajectory,
     VelocityBank,
+    codes_at,
     estimated_density_change,
     rows_density_change,
     run_flow,
@@ -24,6 +27,8 @@ from flowlib.models.hj_penalty import HJPenalty
 from flowlib.models.importance import marginal_log_weights, noisy_chain_log_weights, shared_flow_log_weights
 from flowlib.models.joint import Joint, NoisyChain, SharedStart, single_frames
 from flowlib.models.registry import register
+
+FROM_HESSIAN = {"exact": methodcaller("log_density_change"), "rows": rows_density_change, "trace": trace_density_change}  # kinds of `log_det`
 
 
 @register("flow")
@@ -146,8 +151,7 @@ class FlowVAE(LatentModel):
     def _reconstruction(self, path, batch, generator=None):
         """−Σ_t log p(x_t|z_t) (B,), estimated from the frames present, or from one of them (`Config.decoded`)."""
         frames, times, weights = (batch.frames, batch.times, batch.weights) if self.config.decoded == "all" else batch.draw_frame(generator)
-        at_times = path.gather(1, times[..., None].expand(-1, -1, path.shape[-1]))
-        return -(self.likelihood.log_prob(self.decode(at_times), frames) * weights).sum(1)
+        return -(self.likelihood.log_prob(self.decode(codes_at(path, times)), frames) * weights).sum(1)
 
     def _marginal_terms(self, posterior, z, factor, batch, generator):
         """M13: Σ_t log q_t(z_t) − log N(z_t; 0, (1 + 2 D_k t) I) along the noise-free flow."""
@@ -161,29 +165,24 @@ class FlowVAE(LatentModel):
 
     @property
     def _reads_hessian(self):
-        return self.config.log_det in ("exact", "trace", "rows")
+        return self.config.log_det in FROM_HESSIAN
 
     def _density_change(self, trajectory, factor, generator, first=1) -> Float[Tensor, "B frames"]:
         """log q_t(z_t) − log q_0(z_0) as `Config.log_det` says."""
         kind = self.config.log_det
         if kind == "series":
             return estimated_density_change(self.potentials, trajectory, factor, generator, first=first)
-        changes = {"exact": type(trajectory).log_density_change, "rows": rows_density_change, "trace": trace_density_change}
-        return changes[kind](trajectory) if kind in changes else torch.zeros_like(trajectory.path[..., 0])
+        return FROM_HESSIAN[kind](trajectory) if kind in FROM_HESSIAN else torch.zeros_like(trajectory.path[..., 0])
 
     def _sampled_change(self, trajectory, factor, batch, generator) -> Float[Tensor, "B frames"]:
         """`_density_change` from `Config.log_det_steps` different steps of each sequence, drawn uniformly: unbiased. All, where it has no more."""
         path = trajectory.path
-        steps, count = path.shape[1] - 1, self.config.log_det_steps
-        order = torch.rand(len(path), steps, generator=generator, device=path.device)
-        own = path.new_full((len(path), 1), steps) if batch.lengths is None else batch.lengths.to(path)[:, None]
-        beyond = torch.arange(steps, device=path.device) >= own  # these steps come last, and `Batch.within` leaves out what they give
-        weight = own / own.clamp_max(count)
-        changes = path.new_zeros(len(path), steps + 1)
-        for at in order.masked_fill(beyond, 2.0).argsort(1)[:, :count].unbind(1):
-            start = path.gather(1, at[:, None, None].expand(-1, 1, path.shape[-1]))[:, 0]
-            step = self.flow(start, factor, 1, at + 1, hessian=self._reads_hessian)
-            changes = changes.scatter(1, at[:, None] + 1, self._density_change(step, factor, generator, at + 1)[:, 1:])
+        steps, weight = batch.draw_steps(self.config.log_det_steps, generator)
+        changes = torch.zeros_like(path[..., 0])
+        for at in steps.split(1, dim=1):
+            label = at[:, 0] + 1
+            step = self.flow(codes_at(path, at)[:, 0], factor, 1, label, hessian=self._reads_hessian)
+            changes = changes.scatter(1, at + 1, self._density_change(step, factor, generator, label)[:, 1:])
         return weight * changes.cumsum(1)
 
     def _path_terms(self, posterior, z, factor, batch, generator):

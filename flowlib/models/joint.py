@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from flowlib.data import Batch
+from flowlib.flows import codes_at
 from flowlib.models.protocol import LOG_2PI
 
 
@@ -141,7 +142,7 @@ class SharedStart(Joint):
     def codes(self, latents):
         copies = len(latents) // len(self.times)
         path = self.model.transport(latents[:, 0], self.factor.repeat(copies), self.steps)
-        return path.gather(1, self.times.repeat(copies, 1)[..., None].expand(-1, -1, path.shape[-1]))
+        return codes_at(path, self.times.repeat(copies, 1))
 
     def draw(self, generator=None):
         return _noise(self.guess, generator)

@@ -7,7 +7,7 @@ from torch import Tensor
 from flowlib.config import Config
 from flowlib.data import Batch, Source
 from flowlib.errors import FlowlibError
-from flowlib.flows import stops
+from flowlib.flows import codes_at, stops
 from flowlib.models.base import LatentModel
 from flowlib.models.registry import register
 
@@ -96,8 +96,7 @@ class MSP(LatentModel):
         count = self.config.frames_per_step
         shown = batch.take(frames=slice(0, 1 + count))  # the others are there for M
         path = self.transport(self.encode(batch.frames[:, 0]).mean, self.motion(batch), batch.steps)
-        at_times = path.gather(1, shown.times[..., None].expand(-1, -1, path.shape[-1]))
-        log_prob = self.likelihood.log_prob(self.decode(at_times), shown.frames)
+        log_prob = self.likelihood.log_prob(self.decode(codes_at(path, shown.times)), shown.frames)
         reconstruction = -(log_prob * shown.weights).sum(1).mean()
         return {"loss": reconstruction, "reconstruction": reconstruction}
 
