@@ -10,7 +10,7 @@ BOOK_FLAGS ?=
 book notebooks figures execute test colab-check: export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help train book notebooks pdf slides figures execute test colab-check assignments lint clean
+.PHONY: help train book notebooks pdf slides figures execute test colab-check assignments lint derived clean
 
 help:            ## show this list
 	@awk '/^[a-z-]+:.*## / { name = $$0; sub(/:.*/, "", name); sub(/.*## /, ""); printf "  make %-13s%s\n", name, $$0 }' Makefile
@@ -50,10 +50,16 @@ colab-check: notebooks  ## run the plain notebooks as Colab would, in an environ
 assignments: $(READY)  ## build the assignments for students, and with solutions, into _build/assignments
 	$(PY) -m flowlib.teaching build
 
-lint: $(READY)   ## look whether the code is written as ruff would write it (`ruff format .` mends it), and over the page's scripts
+lint: $(READY)   ## look whether the code is written as ruff would write it (`ruff format .` mends it), the page's scripts and derived texts
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/biome lint --error-on-warnings
+	@$(MAKE) --no-print-directory derived CHECK=--check
+
+derived: $(READY)  ## rewrite what pages and README derive from elsewhere: the book's address, tables of results, course times
+	$(PY) book/_tools/address.py $(CHECK)
+	$(PY) book/_tools/results_table.py $(CHECK)
+	$(PY) book/_tools/course_times.py $(CHECK)
 
 clean:           ## remove what the commands wrote, but not the environment
 	rm -rf _build .colab build *.egg-info .pytest_cache
