@@ -38,8 +38,8 @@ class Config:
     """Of the frames of a training batch, decode all; or of each sequence one, drawn in proportion to its weight: 1/(T+1) for x_0."""
     starts: Literal["plain", "moved", "late", "anywhere", "mixed"] = "plain"
     """Training sequences begin plain; or half of them moved, by the other factors (moved), the own (late), all (anywhere); mixed: several at once."""
-    programs: Literal["single", "composed", "switched"] = "single"
-    """What moves a training sequence: one factor; in half of them two in turn (switched); in two thirds two, in turn or at once (composed)."""
+    programs: Literal["single", "composed", "seldom", "switched"] = "single"
+    """What moves a training sequence: one factor; in half of them two in turn (switched); two in turn or at once in two thirds (composed) or one (seldom)."""
     left_out: tuple[int, ...] = ()
     """Digits that are left out of training (M19); the held-out part always has all ten."""
     corner: tuple[str, ...] = ()
@@ -74,8 +74,8 @@ class Config:
     """Let D_k follow the gradient of the objective."""
     prior: Literal["diffusion", "none"] = "diffusion"
     """The prior's flow: diffusion (M9), or none, that is the posterior's own, so that only z_0 has a divergence."""
-    velocity: Literal["gradient", "free"] = "gradient"
-    """The velocity of the posterior flow: the gradient of a potential, or any vector field (an ablation)."""
+    velocity: Literal["gradient", "turning", "free"] = "gradient"
+    """The velocity of the posterior flow: the gradient of a potential; that and a rotation; or any vector field (an ablation)."""
 
     # objective
     objective: Literal["marginal", "path"] = "path"
@@ -129,8 +129,8 @@ def _validate(config):
         raise FlowlibError(f"corner = {config.corner!r}: name different factors of a full factorial data set, or none")
     if not isinstance(config.options, dict) or not all(_is_plain(value) for value in config.options.values()):
         raise FlowlibError(f"options = {config.options!r}: give finite numbers, words or truth values by name, such as beta 4")
-    if config.velocity == "free" and (config.hj_penalty != "none" or _needs_hessian(config)):
-        raise FlowlibError("velocity = 'free' has no potential: use it with hj_penalty none and the path objective")
+    if config.velocity != "gradient" and (config.hj_penalty != "none" or _needs_hessian(config)):
+        raise FlowlibError(f"velocity = {config.velocity!r} has no potential: use it with hj_penalty none and the path objective")
     if config.log_det_steps and (not _needs_hessian(config) or config.log_det == "none"):
         raise FlowlibError(
             f"log_det_steps = {config.log_det_steps}: nothing takes a log-determinant; choose objective marginal, with its prior and a log_det"

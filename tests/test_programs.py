@@ -60,6 +60,11 @@ class TestActivity:
         changes = (switched.argmax(2).diff(dim=1) != 0).sum(1)
         assert set(changes.tolist()) == {0, 1} and 400 < changes.sum() < 500
 
+    def test_two_factors_act_in_a_third_half_of_them_at_once(self):
+        seldom = random_activity("seldom", 1800, 3, 8, generator())
+        two, at_once = ((seldom.sum(1) > 0).sum(1) == 2), (seldom.sum(2) == 2).all(1)
+        assert 550 < two.sum() < 650 and 250 < at_once.sum() < 350 and (two | ~at_once).all()
+
     def test_single_is_the_own_factor_throughout(self):
         single = random_activity("single", 6, 3, 4, generator())
         assert torch.equal(single.argmax(2), torch.arange(3).repeat_interleave(2)[:, None].expand(-1, 4)) and single.sum() == 24
@@ -114,7 +119,7 @@ def test_shares_of_a_batch_are_the_batch():
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"starts": "x"}, "choose plain, moved, late or anywhere"), ({"programs": "x"}, "choose single, composed or switched"),
+        ({"starts": "x"}, "choose plain, moved, late or anywhere"), ({"programs": "x"}, "choose single, composed, seldom, switched"),
         ({"starts": "moved", "programs": "composed"}, "begin plain, late or anywhere"),
     ],
 )  # fmt: skip

@@ -11,7 +11,8 @@ from torch.nn.functional import one_hot
 
 from flowlib.data.batch import grouped_factors
 
-KINDS = {"composed": 3, "switched": 2}  # alone; one after the other; both at once
+# In how many sequences of their sum the own factor acts alone; one after the other; both at once.
+SHARES = {"composed": (1, 1, 1), "seldom": (4, 1, 1), "switched": (1, 1, 0)}
 
 
 def random_start(starts: str, batch_size: int, factors: int, steps: int, generator) -> Int[Tensor, "B K"]:
@@ -31,7 +32,8 @@ def random_activity(programs: str, batch_size: int, factors: int, steps: int, ge
     """Which factors act in each step, of a batch grouped by factor.
 
     programs : "single", the sequence's own throughout. "composed", with equal chances that; or its own before a random step 1 … T − 1
-        and another one after it; or its own and another one in every step. "switched", with equal chances the first two of these
+        and another one after it; or its own and another one in every step. "seldom", the last two with a chance of 1/6 each. "switched",
+        with equal chances the first two of these
     """
     drawn = {"generator": generator, "device": generator.device}
     own = grouped_factors(batch_size, factors, generator.device)
@@ -41,8 +43,10 @@ def random_activity(programs: str, batch_size: int, factors: int, steps: int, ge
     other = one_hot((own + torch.randint(1, factors, (batch_size,), **drawn)) % factors, factors)[:, None]
     at = torch.randint(1, max(steps, 2), (batch_size, 1), **drawn)
     later = (torch.arange(steps, device=generator.device) >= at)[..., None]
-    kind = torch.randint(KINDS[programs], (batch_size, 1, 1), **drawn)
-    return torch.where(kind == 0, alone, torch.where(kind == 1, torch.where(later, other, alone), alone + other))
+    single, switched, _ = SHARES[programs]
+    ticket = torch.randint(sum(SHARES[programs]), (batch_size, 1, 1), **drawn)
+    two = torch.where(ticket < single + switched, torch.where(later, other, alone), alone + other)
+    return torch.where(ticket < single, alone, two)
 
 
 def steps_at(start: Int[Tensor, "B K"], activity: Int[Tensor, "B T K"], times: Int[Tensor, "B F"]) -> Int[Tensor, "B F K"]:

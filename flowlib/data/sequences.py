@@ -7,7 +7,7 @@ from jaxtyping import Float, Int, Real
 from torch import Tensor
 
 from flowlib.data.options import names_of
-from flowlib.data.programs import KINDS, random_activity, random_start, steps_at
+from flowlib.data.programs import SHARES, random_activity, random_start, steps_at
 from flowlib.data.source import Source, shares
 from flowlib.data.transforms import colour, known, strength, transform
 from flowlib.errors import FlowlibError
@@ -21,8 +21,8 @@ class ImageSequences(Source):
     starts : where training sequences begin: "plain", the image as it is; "moved", in half of them with every other factor at
         a random step 0 … T, where it stays; "late", in half of them with the own factor there, which then moves on; "anywhere", in half
         of them with every factor there
-    programs : what moves them: "single", one factor; "composed", in two thirds of them, two; "switched", in half of them, two, one
-        after the other (`flowlib.data.programs`)
+    programs : what moves them: "single", one factor; "composed", in two thirds of them, two; "seldom", in one third; "switched",
+        in half of them, two, one after the other (`flowlib.data.programs`)
     Raises FlowlibError for images that cannot be used, and for a transformation that fails on the first one.
     """
 
@@ -35,8 +35,8 @@ class ImageSequences(Source):
         self.channels, self.size, self.device = images.shape[1], images.shape[-1], images.device
         if starts not in ("plain", "moved", "late", "anywhere"):
             raise FlowlibError(f"starts = {starts!r}: choose plain, moved, late or anywhere")
-        if programs not in ("single", *KINDS):
-            raise FlowlibError(f"programs = {programs!r}: choose single, {' or '.join(KINDS)}")
+        if programs not in ("single", *SHARES):
+            raise FlowlibError(f"programs = {programs!r}: choose single, {', '.join(SHARES)}")
         if programs != "single" and (len(self.factors) < 2 or starts == "moved"):
             raise FlowlibError(f"programs = {programs!r} needs two factors or more, and sequences that begin plain, late or anywhere")
         if steps < 1:

@@ -26,11 +26,11 @@ from flowlib.experiments.settings import (
     method,
 )
 from flowlib.experiments.variants import (
+    ALONE,
     COMPOSING,
     CORNER,
     LONG,
     SLOWER,
-    STILL,
     ablations,
     apart,
     collapse,
@@ -42,6 +42,7 @@ from flowlib.experiments.variants import (
     search,
     settings_apart,
     sharp_search,
+    still,
     unlabelled,
     variants,
 )
@@ -105,10 +106,19 @@ EXPERIMENTS = {
         ("composition", "equivariance", "long"),
     ),
     "composed-apart": Experiment(
-        "programs of factors without late starts at full length, with the short memory: with time labels and without",
+        "programs of factors without late starts at full length, with the short memory: with time labels and without, and in fewer sequences",
         {
-            "programs alone": method(**COMPOSING | {"starts": "plain", "time_free": False}, adam_beta2=0.95),
+            "programs alone": method(**ALONE, adam_beta2=0.95),
+            "programs, seldom": method(**ALONE | {"programs": "seldom"}, adam_beta2=0.95),
             "programs, time-free": method(**COMPOSING | {"starts": "plain"}, adam_beta2=0.95),
+        },
+        ("composition", "equivariance", "long"),
+    ),
+    "composed-full": Experiment(
+        "programs of factors five times as long, as `equal-time-full`, which has the same flow without them",
+        {
+            "programs alone": method(**ALONE, base=FULL_BASE, adam_beta2=0.95),
+            "programs, seldom": method(**ALONE | {"programs": "seldom"}, base=FULL_BASE, adam_beta2=0.95),
         },
         ("composition", "equivariance", "long"),
     ),
@@ -220,12 +230,12 @@ EXPERIMENTS = {
         ("chosen", "disentanglement", "equivariance", "likelihood", "pairs", "recognition", "references"),
     ),
     "rooms-noiseless": Experiment(
-        "rooms, as `rooms`: motion without noise and penalty",
-        {label: method(**EQUAL_TIME[label], base=ROOMS) for label in STILL}, ("equivariance", "likelihood", "long", "pairs", "references"),
+        "rooms, as `rooms`: motion without noise and penalty, by four kinds of fields",
+        still(ROOMS), ("equivariance", "likelihood", "long", "pairs", "references"),
     ),
     "studio-noiseless": Experiment(
-        "the small studio, as `studio`: motion without noise and penalty",
-        {label: method(**EQUAL_TIME[label], base=STUDIO) for label in STILL}, ("equivariance", "likelihood", "pairs", "references"),
+        "the small studio, as `studio`: motion without noise and penalty, by four kinds of fields",
+        still(STUDIO), ("equivariance", "likelihood", "pairs", "references"),
     ),
     "bits": Experiment(
         "a proper likelihood of 8-bit values, equal processor time, as long as in equal-time-full",

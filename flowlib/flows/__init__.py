@@ -19,10 +19,11 @@ from flowlib.flows.posterior import (
 from flowlib.flows.potential import Derivatives, PotentialBank
 from flowlib.flows.prior import DiffusionPrior
 from flowlib.flows.solenoidal import SolenoidalBank
+from flowlib.flows.turning import TurningBank
 from flowlib.flows.velocity import VelocityBank
 
 __all__ = [
-    "ConvexBank", "Derivatives", "DiffusionPrior", "PotentialBank", "SolenoidalBank", "Trajectory", "VelocityBank", "codes_at", "coordinate_density_change", "determinant",
+    "ConvexBank", "Derivatives", "DiffusionPrior", "PotentialBank", "SolenoidalBank", "Trajectory", "TurningBank", "VelocityBank", "codes_at", "coordinate_density_change", "determinant",
     "estimated_density_change", "group_by_factor", "is_mixture", "is_program", "lanczos_log_det", "log_abs_det", "matched_path", "matching_loss",
     "rows_density_change", "run_flow", "series_log_det", "smallest_eigenvalue", "stops", "trace_density_change", "travel", "undo",
 ]  # fmt: skip

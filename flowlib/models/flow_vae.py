@@ -1,5 +1,6 @@
 """The flow-factorized VAE with k given: an encoder, a decoder, K potentials and a diffusion prior (M8–M14)."""
 
+from functools import partial
 from operator import methodcaller
 
 import torch
@@ -13,6 +14,7 @@ from flowlib.flows import (
     DiffusionPrior,
     PotentialBank,
     Trajectory,
+    TurningBank,
     VelocityBank,
     codes_at,
     estimated_density_change,
@@ -58,13 +60,11 @@ class FlowVAE(LatentModel):
         self._build_flows(len(config.factors))
 
     def _build_flows(self, count):
-        """`count` potentials (or free fields), their D and their penalty."""
+        """`count` potentials (or other fields), their D and their penalty."""
         config = self.config
         shape = config.potential_width, config.potential_depth, config.horizon
-        if config.velocity == "free":
-            self.potentials = VelocityBank(count, config.latent_dim, *shape, time_free=config.time_free)
-        else:
-            self.potentials = PotentialBank(count, config.latent_dim, *shape, config.bounded_potential, time_free=config.time_free)
+        fields = {"gradient": partial(PotentialBank, bounded=config.bounded_potential), "turning": TurningBank, "free": VelocityBank}
+        self.potentials = fields[config.velocity](count, config.latent_dim, *shape, time_free=config.time_free)
         self.prior = DiffusionPrior(count, config.diffusion, config.learn_diffusion)
         self.penalty = HJPenalty(config.hj_penalty, count, config.latent_dim, config)
 
