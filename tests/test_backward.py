@@ -34,7 +34,15 @@ def test_stops_are_the_ends_and_the_whole_times_between(steps, first, times):
     assert stops(steps, first) == pytest.approx(times)
 
 
-@pytest.mark.parametrize("model, changes", [("flow", {}), ("flow", {"velocity": "free", "hj_penalty": "none"}), ("flow-inferred", {})])
+@pytest.mark.parametrize(
+    "model, changes",
+    [
+        ("flow", {}),
+        ("flow", {"velocity": "turning", "hj_penalty": "none"}),
+        ("flow", {"velocity": "free", "hj_penalty": "none"}),
+        ("flow-inferred", {}),
+    ],
+)
 @pytest.mark.parametrize("steps, first", [(4, 1), (1, 3), (2.5, 1), (0.3, 2), (1.5, 1.75)])
 def test_there_and_back(model, changes, steps, first, generator):
     """Every code of the path is met again, for one factor and for a label of each sample."""

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.func import grad, hessian
 
-from flowlib.flows import ConvexBank, PotentialBank, VelocityBank
+from flowlib.flows import ConvexBank, PotentialBank, TurningBank, VelocityBank
 
 SHAPES = [(2, 5, 1, False), (3, 4, 2, False), (2, 5, 3, False), (3, 4, 2, True), (1, 16, 2, True)]
 
@@ -41,7 +41,7 @@ def test_gradient_time_derivative_and_hessian_agree_with_torch_func(double, shap
             assert torch.allclose(found.hessian[k, n], hessian(u)(*point), atol=1e-12)
 
 
-@pytest.mark.parametrize("kind", [PotentialBank, VelocityBank, ConvexBank])
+@pytest.mark.parametrize("kind", [PotentialBank, TurningBank, VelocityBank, ConvexBank])
 def test_each_point_may_have_a_time_of_its_own(double, kind):
     torch.manual_seed(0)
     bank = kind(3, 2, 5)

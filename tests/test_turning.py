@@ -10,6 +10,7 @@ from torch.func import hessian, jacrev, vmap
 from flowlib.errors import FlowlibError
 from flowlib.flows import PotentialBank, TurningBank, run_flow
 from flowlib.models import build_model, has_potentials
+from flowlib.viz.weights import pack_potentials
 
 
 @pytest.fixture
@@ -88,3 +89,7 @@ class TestModel:
     def test_what_asks_for_a_potential_is_refused(self, changes):
         with pytest.raises(FlowlibError, match="velocity = 'turning' has no potential"):
             dataclasses.replace(self.config, **changes)
+
+    def test_a_page_that_would_follow_the_gradient_alone_is_refused(self):
+        with pytest.raises(FlowlibError, match="TurningBank moves by more than ∇u"):
+            pack_potentials(build_model(self.config).potentials)

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from flowlib.errors import FlowlibError
+from flowlib.flows import SolenoidalBank, TurningBank
 from flowlib.viz.checks import as_array
 from flowlib.viz.picture import as_text
 
@@ -113,7 +114,14 @@ def _pack_weights(module, precision):
 
 
 def pack_potentials(bank):
-    """The potentials of a `flowlib.flows.PotentialBank` in half precision, one dictionary per factor, and what they share."""
+    """The potentials of a `flowlib.flows.PotentialBank` in half precision, one dictionary per factor, and what they share.
+
+    Raises FlowlibError for fields that are more than a gradient: the page's script would follow ∇u alone.
+    """
+    if isinstance(bank, (SolenoidalBank, TurningBank)):
+        raise FlowlibError(
+            f"a {type(bank).__name__} moves by more than ∇u, which is all that a page can follow: give a model whose velocity is gradient"
+        )
 
     def half(array):
         return pack(as_array(array, "a potential's weights"), "float16")[0]
