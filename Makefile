@@ -5,6 +5,7 @@ PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 JOBS ?= 2
 BOOK_FLAGS ?=
+CHECK :=
 # Threads that spin while they wait make a training step beside another busy process many times slower: `train` looks whether there
 # is one (flowlib/threads.py), everything else lets them sleep.
 book notebooks figures execute test colab-check: export OMP_WAIT_POLICY ?= PASSIVE

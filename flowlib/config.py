@@ -75,7 +75,7 @@ class Config:
     prior: Literal["diffusion", "none"] = "diffusion"
     """The prior's flow: diffusion (M9), or none, that is the posterior's own, so that only z_0 has a divergence."""
     velocity: Literal["gradient", "turning", "free"] = "gradient"
-    """The velocity of the posterior flow: the gradient of a potential; that and a rotation; or any vector field (an ablation)."""
+    """The velocity of the posterior flow: the gradient of a potential; that and a matrix times z, which may rotate (turning); or any vector field (an ablation)."""
 
     # objective
     objective: Literal["marginal", "path"] = "path"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from flowlib.config import Config
 from flowlib.errors import FlowlibError
 from flowlib.experiments.settings import (
+    BASE,
     CHOSEN,
     EQUAL_TIME,
     FULL_BASE,
@@ -26,7 +27,6 @@ from flowlib.experiments.settings import (
     method,
 )
 from flowlib.experiments.variants import (
-    ALONE,
     COMPOSING,
     CORNER,
     LONG,
@@ -39,6 +39,7 @@ from flowlib.experiments.variants import (
     estimators,
     of_two_kinds,
     penalties,
+    programs,
     search,
     settings_apart,
     sharp_search,
@@ -107,19 +108,12 @@ EXPERIMENTS = {
     ),
     "composed-apart": Experiment(
         "programs of factors without late starts at full length, with the short memory: with time labels and without, and in fewer sequences",
-        {
-            "programs alone": method(**ALONE, adam_beta2=0.95),
-            "programs, seldom": method(**ALONE | {"programs": "seldom"}, adam_beta2=0.95),
-            "programs, time-free": method(**COMPOSING | {"starts": "plain"}, adam_beta2=0.95),
-        },
+        programs(BASE) | {"programs, time-free": method(**COMPOSING | {"starts": "plain"}, adam_beta2=0.95)},
         ("composition", "equivariance", "long"),
     ),
     "composed-full": Experiment(
         "programs of factors five times as long, as `equal-time-full`, which has the same flow without them",
-        {
-            "programs alone": method(**ALONE, base=FULL_BASE, adam_beta2=0.95),
-            "programs, seldom": method(**ALONE | {"programs": "seldom"}, base=FULL_BASE, adam_beta2=0.95),
-        },
+        programs(FULL_BASE),
         ("composition", "equivariance", "long"),
     ),
     "composed-limit": Experiment(

@@ -21,19 +21,28 @@ from flowlib.experiments.settings import (
 )
 
 CORNER = ("floor_hue", "wall_hue", "object_hue")  # no training frame has all three hues in the upper half of the circle
-STILL = ("flow without noise", "linear motion")  # the two that need no more than a factor's label and no noise
-FIELDS = {"any field": "free", "flow that turns": "turning"}  # in the place of a gradient
 SLOWER = {"learning_rate": 3e-3}
 NO_POTENTIAL = {"velocity": "free", "hj_penalty": "none"}
 LONG = {"VAE": {"learning_rate": 3e-3}}  # at 6e-3 one of three runs of this length diverged
 COMPOSING = NOISELESS | {"time_free": True, "starts": "late", "programs": "composed"}
-ALONE = COMPOSING | {"starts": "plain", "time_free": False}  # programs, and nothing else that makes flows compose
 
 
 def still(base):
     """Motions without noise, by a gradient, by a matrix, by any field, by a gradient and a matrix."""
-    others = {label: EQUAL_TIME["flow without noise"] | {"velocity": velocity} for label, velocity in FIELDS.items()}
-    return {label: method(**settings, base=base) for label, settings in ({m: EQUAL_TIME[m] for m in STILL} | others).items()}
+    flow = EQUAL_TIME["flow without noise"]
+    settings = {
+        "flow without noise": flow,
+        "linear motion": EQUAL_TIME["linear motion"],
+        "any field": flow | {"velocity": "free"},
+        "flow that turns": flow | {"velocity": "turning"},
+    }
+    return {label: method(**setting, base=base) for label, setting in settings.items()}
+
+
+def programs(base):
+    """Programs of factors and nothing else that makes flows compose, with a short memory of Adam's: in two thirds of the sequences, in one."""
+    alone = COMPOSING | {"starts": "plain", "time_free": False, "adam_beta2": 0.95}
+    return {"programs alone": method(**alone, base=base), "programs, seldom": method(**alone | {"programs": "seldom"}, base=base)}
 
 
 def search(chosen, base):

@@ -73,6 +73,8 @@ class TanhBank(nn.Module):
     time_free : the time features weigh nothing and never will, so that the field depends on the place alone and ∂_t u = 0
     """
 
+    is_gradient = False  # whether `gradient` is that of `value`
+
     def __init__(self, factors, dim, width, depth=2, horizon=8, time_frequencies=4, time_free=False):
         super().__init__()
         self.factors, self.dim = factors, dim
@@ -119,6 +121,8 @@ class TanhBank(nn.Module):
 
 class PotentialBank(TanhBank):
     """K independent potentials u = w·a_L + b on the layers of a `TanhBank`; `bounded` adds the output tanh of the paper's code, u ← tanh u."""
+
+    is_gradient = True
 
     def __init__(self, factors, dim, width, depth=2, horizon=8, bounded=False, time_frequencies=4, time_free=False):
         super().__init__(factors, dim, width, depth, horizon, time_frequencies, time_free)

@@ -19,6 +19,8 @@ class SolenoidalBank(PotentialBank):
     `value` is h, the conserved stream function, and `time` is NaN.
     """
 
+    is_gradient = False
+
     def __init__(self, factors, dim, width, depth=2, horizon=8):
         super().__init__(factors, dim, width, depth, horizon)
         self.weight = nn.Parameter(torch.randn(factors, dim, dim) / math.sqrt(2 * dim))

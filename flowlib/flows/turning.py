@@ -17,6 +17,8 @@ class TurningBank(PotentialBank):
     gradient v is not but for R = 0, and `time` is NaN.
     """
 
+    is_gradient = False
+
     def __init__(self, factors, dim, width, depth=2, horizon=8, time_free=False):
         super().__init__(factors, dim, width, depth, horizon, time_free=time_free)
         self.matrix = nn.Parameter(torch.zeros(factors, dim, dim))

@@ -7,7 +7,6 @@ import torch
 from torch import nn
 
 from flowlib.errors import FlowlibError
-from flowlib.flows import SolenoidalBank, TurningBank
 from flowlib.viz.checks import as_array
 from flowlib.viz.picture import as_text
 
@@ -116,9 +115,9 @@ def _pack_weights(module, precision):
 def pack_potentials(bank):
     """The potentials of a `flowlib.flows.PotentialBank` in half precision, one dictionary per factor, and what they share.
 
-    Raises FlowlibError for fields that are more than a gradient: the page's script would follow ∇u alone.
+    Raises FlowlibError for other fields: the page's script follows ∇u alone.
     """
-    if isinstance(bank, (SolenoidalBank, TurningBank)):
+    if not bank.is_gradient:
         raise FlowlibError(
             f"a {type(bank).__name__} moves by more than ∇u, which is all that a page can follow: give a model whose velocity is gradient"
         )
