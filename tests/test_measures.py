@@ -17,6 +17,7 @@ from flowlib.data import Sequences, load_sequences
 from flowlib.data.factorial import FactorialSequences
 from flowlib.errors import FlowlibError
 from flowlib.evaluation.annealed import Schedule, annealed_likelihood, sandwich
+from flowlib.evaluation.composition import switch_path
 from flowlib.evaluation.tight import fit_proposal
 from flowlib.experiments import catalogue, measures, runner
 from flowlib.experiments.measures import (
@@ -29,6 +30,7 @@ from flowlib.experiments.measures import (
     recognition,
     tight_likelihood,
 )
+from flowlib.flows import run_flow
 from flowlib.training import Trainer, load_model, new_model
 
 PARTED = dataclasses.replace(CONFIG, left_out=(8, 2), validation=3)
@@ -96,6 +98,20 @@ class TestComposition:
 
     def test_columns(self):
         assert composition.switch_ratio(self.ROWS) == 1.5 and composition.superposition_ratio(self.ROWS) == 4
+        assert composition.switch_ratio(self.ROWS, "continue") == pytest.approx((9.9 + 4.95) / 2)
+
+    def test_labels_after_a_switch_are_those_of_training(self):
+        """The flow of a program counts its steps through, and a flow of single factors begins at label 1."""
+        torch.manual_seed(0)
+        model, z = new_model(CONFIG).eval(), torch.randn(4, CONFIG.latent_dim)
+        model.potentials.head.data.normal_(std=0.3)
+        program = torch.eye(3)[[0, 2]].expand(4, -1, -1)
+        trained = run_flow(model.potentials, z, program, 2).path
+        switched = {
+            programs: switch_path(model, z, 0, 2, 1, 2, composition.labels_of({"programs": programs})) for programs in ("switched", "single")
+        }
+        assert torch.allclose(switched["switched"], trained) and not torch.allclose(switched["single"], trained, atol=1e-3)
+        assert torch.allclose(switched["single"][:, 2], model.transport(switched["single"][:, 1], 2, 1)[:, 1])
 
     def test_a_row_by_hand(self, tagged, monkeypatch):
         """Every number of a row is the mean of the evaluation that its name says."""

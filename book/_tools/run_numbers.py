@@ -49,12 +49,12 @@ def draws(kind):
     return lambda metrics: mean(metrics["likelihood"][f"{kind}_effective_samples"])
 
 
-def composed(kind):
-    """The mean error of two flows after each other ("switch") or at once ("superpose"), in pixels (M18)."""
+def composed(kind, labels="restart"):
+    """The mean error of two flows after each other ("switch", with these time labels) or at once ("superpose"), in pixels (M18)."""
 
     def value(metrics):
         rows = [row[kind] for row in metrics["composition"] if kind in row]
-        return mean(row["restart"] if kind == "switch" else row for row in rows)
+        return mean(row[labels] if kind == "switch" else row for row in rows)
 
     return value
 

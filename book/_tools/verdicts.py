@@ -26,7 +26,7 @@ from run_numbers import (
 
 from flowlib.experiments import tables
 from flowlib.experiments.differences import LEVEL, difference, welch_p
-from flowlib.experiments.measures.composition import superposition_ratio, switch_ratio
+from flowlib.experiments.measures.composition import labels_of, superposition_ratio, switch_ratio
 from flowlib.experiments.measures.equivariance import mean_error
 
 FLOW = "flow, k given"
@@ -232,7 +232,11 @@ def _noise(ablations, apart):
 
 def _programs(comparison, programs, equal):
     ours = programs[PROGRAMS]
-    ratios = [tables.average(ours, lambda metrics: ratio(metrics["composition"])) for ratio in (switch_ratio, superposition_ratio)]
+    labels = labels_of(ours[0]["config"])
+    ratios = [
+        tables.average(ours, lambda metrics: switch_ratio(metrics["composition"], labels)),
+        tables.average(ours, lambda metrics: superposition_ratio(metrics["composition"])),
+    ]
     text = (
         f"**Told of two factors at a time, flows compose.** Without noise, and trained for {steps(programs)} steps on sequences in which two factors act, "
         f"a flow errs {ratios[0]:.1f} times as much as its two flows alone where it switches, and {ratios[1]:.1f} times where both act at once. "
@@ -242,7 +246,7 @@ def _programs(comparison, programs, equal):
     )
     below = []
     for kind in ("switch", "superpose"):
-        mine = [composed(kind)(row["metrics"]) for row in ours]
+        mine = [composed(kind, labels)(row["metrics"]) for row in ours]
         for rows in comparison.values():
             theirs = [composed(kind)(row["metrics"]) for row in rows]
             below.append(mean(mine) < mean(theirs) and welch_p(mine, theirs) < LEVEL)

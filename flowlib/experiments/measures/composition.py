@@ -1,5 +1,6 @@
 """M18, flows switched, superposed and exchanged, in M16's units."""
 
+from functools import partial
 from statistics import mean as average
 
 from flowlib.data import load_sequences
@@ -15,12 +16,17 @@ from flowlib.evaluation import (
 from flowlib.experiments.measures.registry import register, rounded_mean
 
 IMAGES, SWITCH_AT = 100, 4
-LABELS = "restart"  # the time labels after a switch that the book uses: counted anew from 1 (chapter 11 compares)
+COUNTED_ANEW, GOING_ON = "restart", "continue"  # the time labels after a switch: from 1 again, or those of the sequence's own steps
 
 
-def switch_ratio(rows) -> float:
+def labels_of(config) -> str:
+    """The labels that training paired with codes which a second flow moves: a program's count its steps, a single factor's begin at 1 (chapter 11)."""
+    return COUNTED_ANEW if config.get("programs", "single") == "single" else GOING_ON
+
+
+def switch_ratio(rows, labels=COUNTED_ANEW) -> float:
     """The error of switching over the mean of the two flows' own errors, averaged over ordered pairs."""
-    return average(row["switch"][LABELS] / row["own"] for row in rows)
+    return average(row["switch"][labels] / row["own"] for row in rows)
 
 
 def superposition_ratio(rows) -> float:
@@ -33,7 +39,13 @@ def still(sequences, times):
     return rounded_mean(composed_no_motion(sequences, times, IMAGES))
 
 
-@register(columns=[("switch / own", switch_ratio, 2), ("superpose / own", superposition_ratio, 2)])
+@register(
+    columns=[
+        ("switch / own", switch_ratio, 2),
+        ("with labels going on", partial(switch_ratio, labels=GOING_ON), 2),
+        ("superpose / own", superposition_ratio, 2),
+    ]
+)
 def composition(model, config):
     """One row per ordered pair of factors: the mean error of switching (both time labels; looking again) and, once per pair, of
     superposing; the mean of the two flows' own errors over as many steps; no motion; the commutator."""
@@ -42,10 +54,11 @@ def composition(model, config):
     rows = []
     for first, second in ((a, b) for a in range(len(names)) for b in range(len(names)) if a != b):
         switch = {
-            labels: rounded_mean(switch_error(model, sequences, first, second, SWITCH_AT, labels, IMAGES)) for labels in ("restart", "continue")
+            labels: rounded_mean(switch_error(model, sequences, first, second, SWITCH_AT, labels, IMAGES))
+            for labels in (COUNTED_ANEW, GOING_ON)
         }
         row = {"first": names[first], "second": names[second], "switch": switch, "own": (own[first] + own[second]) / 2}
-        row["again"] = rounded_mean(switch_error(model, sequences, first, second, SWITCH_AT, LABELS, IMAGES, reencode=True))
+        row["again"] = rounded_mean(switch_error(model, sequences, first, second, SWITCH_AT, COUNTED_ANEW, IMAGES, reencode=True))
         row["switch_no_motion"] = still(sequences, switch_times(sequences, first, second, SWITCH_AT, sequences.steps))
         if first < second:
             row["superpose"] = rounded_mean(superposition_error(model, sequences, (first, second), IMAGES))
