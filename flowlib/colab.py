@@ -3,6 +3,9 @@
 import importlib
 import subprocess
 import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036  (here no installer has looked)
+    raise ImportError(f"flowlib needs Python 3.11 or newer, and this is {sys.version.split()[0]}: choose another kernel, or Colab")
 import tomllib
 from collections.abc import Callable, Iterable
 from importlib import metadata

@@ -74,8 +74,8 @@ class Config:
     """Let D_k follow the gradient of the objective."""
     prior: Literal["diffusion", "none"] = "diffusion"
     """The prior's flow: diffusion (M9), or none, that is the posterior's own, so that only z_0 has a divergence."""
-    velocity: Literal["gradient", "turning", "free"] = "gradient"
-    """The velocity of the posterior flow: the gradient of a potential; that and a matrix times z, which may rotate (turning); or any vector field (an ablation)."""
+    velocity: Literal["gradient", "turning", "quadratic", "rotating", "free"] = "gradient"
+    """The velocity of the posterior flow: ∇u, the gradient of a potential; ∇u + Az, which may rotate (turning); as ablations A symmetric (quadratic), antisymmetric (rotating), or any field (free)."""
 
     # objective
     objective: Literal["marginal", "path"] = "path"
@@ -130,7 +130,9 @@ def _validate(config):
     if not isinstance(config.options, dict) or not all(_is_plain(value) for value in config.options.values()):
         raise FlowlibError(f"options = {config.options!r}: give finite numbers, words or truth values by name, such as beta 4")
     if config.velocity != "gradient" and (config.hj_penalty != "none" or _needs_hessian(config)):
-        raise FlowlibError(f"velocity = {config.velocity!r} has no potential: use it with hj_penalty none and the path objective")
+        raise FlowlibError(
+            f"velocity = {config.velocity!r} is not ∇u of the potential alone: use it with hj_penalty none and the path objective"
+        )
     if config.log_det_steps and (not _needs_hessian(config) or config.log_det == "none"):
         raise FlowlibError(
             f"log_det_steps = {config.log_det_steps}: nothing takes a log-determinant; choose objective marginal, with its prior and a log_det"

@@ -39,6 +39,7 @@ def test_stops_are_the_ends_and_the_whole_times_between(steps, first, times):
     [
         ("flow", {}),
         ("flow", {"velocity": "turning", "hj_penalty": "none"}),
+        ("flow", {"velocity": "rotating", "hj_penalty": "none"}),
         ("flow", {"velocity": "free", "hj_penalty": "none"}),
         ("flow-inferred", {}),
     ],

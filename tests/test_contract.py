@@ -131,7 +131,7 @@ class TestFirstStep:
         "changes",
         [
             {"prior": "none"}, {"hj_penalty": "none"}, {"hj_penalty": "paper"}, {"velocity": "free", "hj_penalty": "none"}, {"bounded_potential": True},
-            {"velocity": "turning", "hj_penalty": "none"}, {"objective": "marginal", "log_det": "series"}, {"objective": "marginal", "log_det": "none"}, {"prior": "none", "hj_penalty": "none"},
+            {"velocity": "turning", "hj_penalty": "none"}, {"velocity": "rotating", "hj_penalty": "none"}, {"objective": "marginal", "log_det": "series"}, {"objective": "marginal", "log_det": "none"}, {"prior": "none", "hj_penalty": "none"},
             {"objective": "marginal", "log_det_steps": 1}, {"decoded": "one"},
         ],
     )  # fmt: skip

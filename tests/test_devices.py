@@ -78,7 +78,7 @@ VARIANTS = [(name, {}) for name in sorted(MODELS)] + [
     ("flow", {"objective": "marginal", "log_det": kind, "log_det_steps": 1}) for kind in ("exact", "series")
 ] + [
     ("flow", {"hj_penalty": "paper", "bounded_potential": True}), ("flow", {"prior": "none", "likelihood": "gaussian"}),
-    ("flow", {"velocity": "free", "hj_penalty": "none"}), ("flow", {"velocity": "turning", "hj_penalty": "none"}), ("flow", {"network": "mlp"}), ("flow", {"batches": "single"}),
+    ("flow", {"velocity": "free", "hj_penalty": "none"}), ("flow", {"velocity": "turning", "hj_penalty": "none"}), ("flow", {"velocity": "quadratic", "hj_penalty": "none"}), ("flow", {"network": "mlp"}), ("flow", {"batches": "single"}),
     ("flow-published", {"hj_penalty": "paper", "options": {"mixed_residual": True}}),
     ("flow", {"hj_penalty": "viscous"}), ("flow", {"decoded": "one"}),
     ("flow", {"prior": "none", "time_free": True, "programs": "composed"}), ("poflow", {"programs": "composed"}),

@@ -199,7 +199,7 @@ class TestFreeVelocity:
 
     @pytest.mark.parametrize("changes", [{}, {"hj_penalty": "none", "objective": "marginal"}])
     def test_it_has_no_potential(self, changes):
-        with pytest.raises(FlowlibError, match="velocity = 'free' has no potential"):
+        with pytest.raises(FlowlibError, match="velocity = 'free' is not ∇u"):
             dataclasses.replace(CONFIG, velocity="free", **changes)
 
 

@@ -1,5 +1,6 @@
 """The classroom: notebooks are generated from sources, and a folder of submissions becomes points and feedback, whatever is in it."""
 
+import copy
 import csv
 import json
 import os
@@ -21,9 +22,12 @@ from assignments import HIDDEN  # noqa: F401  (the runner's own import must work
 from flowlib import teaching
 from flowlib.errors import FlowlibError
 from flowlib.teaching import NotYet, close, generator, graded, submission
-from flowlib.teaching.classroom import build, completed, grade
+from flowlib.teaching.classroom import build, grade
+from flowlib.teaching.ids import doubts
 from flowlib.teaching.minutes import TEXT, summary, written_down
+from flowlib.teaching.repair import completed, repaired, undoubled, without_answer
 from flowlib.teaching.sources import grade_id, notebook, points, sources, written
+from flowlib.teaching.table import update_table
 
 SOURCE = """# %% [markdown]
 # # Small
@@ -136,6 +140,78 @@ def test_cells_that_were_deleted_are_put_back(tmp_path):
     assert [grade_id(cell) for cell in whole.cells if grade_id(cell)] == [grade_id(cell) for cell in released.cells if grade_id(cell)]
 
 
+def test_of_cells_that_were_copied_or_split_one_keeps_the_name(tmp_path):
+    (tmp_path / "1_small.py").write_text(SOURCE)
+    released, handed_in = notebook(tmp_path / "1_small.py"), notebook(tmp_path / "1_small.py")
+    cells = {grade_id(cell): cell for cell in handed_in.cells}
+    copies = []
+    for name, sources_ in (
+        ("answer-double", ["def double(x):\n    return 2 * x", cells["answer-double"].source]),
+        ("double", ["pass", "assert 0"]),
+    ):
+        place = handed_in.cells.index(cells[name])
+        for source in sources_:
+            copies.append(copy.deepcopy(cells[name]))
+            copies[-1].source = source
+            handed_in.cells.insert(place + 1, copies[-1])
+    whole, doubled = undoubled(handed_in, released)
+    named = [(grade_id(cell), cell.source) for cell in whole.cells if grade_id(cell)]
+    assert sorted(doubled) == ["answer-double", "double"] and len(named) == len(dict(named)) == len(
+        [cell for cell in released.cells if grade_id(cell)]
+    )
+    assert dict(named)["answer-double"].startswith("def double(x):\n    return 2 * x"), (
+        "the one that was changed, also where it is not the last"
+    )
+    assert len({cell["id"] for cell in whole.cells}) == len(whole.cells) and all(one in whole.cells for one in copies), "all cells stay"
+    nbformat.validate(whole)
+
+
+def test_a_notebook_without_any_metadata_is_not_graded_with_zero(tmp_path):
+    (tmp_path / "1_small.py").write_text(SOURCE)
+    released, handed_in = notebook(tmp_path / "1_small.py"), notebook(tmp_path / "1_small.py")
+    for cell in handed_in.cells:
+        cell.metadata.pop("nbgrader", None)
+    with pytest.raises(FlowlibError, match="no cell has nbgrader's metadata any more"):
+        repaired(handed_in, released)
+
+
+def test_an_answer_is_taken_out(tmp_path):
+    (tmp_path / "1_small.py").write_text(SOURCE)
+    book = notebook(tmp_path / "1_small.py")
+    before = [cell.source for cell in book.cells]
+    after = without_answer(book, "double")
+    changed = [cell for cell, source in zip(after.cells, before, strict=True) if cell.source != source]
+    assert [grade_id(cell) for cell in changed] == ["answer-double"] and "2 * x" not in changed[0].source
+    nbformat.validate(after)
+
+
+def test_a_table_keeps_what_it_has_of_others(tmp_path):
+    table, names = tmp_path / "points.csv", ["student", "assignment", "points"]
+    update_table(table, names, [("ann", "1", 3), ("bob", "1", None)])
+    update_table(table, names, [("ann", "2", 5), ("bob", "1", 4)])
+    assert list(csv.reader(table.open())) == [names, ["ann", "1", "3"], ["ann", "2", "5"], ["bob", "1", "4"]]
+    update_table(table, [*names, "note"], [("ann", "2", 5, "late")])
+    assert list(csv.reader(table.open())) == [[*names, "note"], ["ann", "2", "5", "late"]], "a table of other columns is begun anew"
+
+
+def test_ids_that_are_nobodys_own_are_named(tmp_path):
+    paths = []
+    for student, line in (
+        ("ann", 'STUDENT = "ann"'),
+        ("cat", "STUDENT = ' Ann'"),
+        ("bob", 'STUDENT = "your id"'),
+        ("dan", 'STUDENT = "dan"'),
+        ("eve", "x = 1"),
+    ):
+        paths.append(tmp_path / student / "1_small.ipynb")
+        paths[-1].parent.mkdir()
+        nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(f"import os\n{line}")]), paths[-1])
+    assert doubts([*paths, tmp_path / "none" / "1_small.ipynb"]) == [
+        "1_small: ann, cat have the same STUDENT, 'ann'", "1_small: bob left STUDENT as it was, so the data are not their own",
+    ]  # fmt: skip
+    assert all('STUDENT = "your id"' in source.read_text() for name, source in sources().items() if "STUDENT" in source.read_text())
+
+
 def answered(released, path, double="return 2 * x", half="half = 3", words="", first=None, without=(), test=None, minutes=None):
     """A submission: the release with these answers."""
     book = nbformat.read(released, 4)
@@ -167,6 +243,8 @@ def hand_in(released, folder, student, **answers):
     [
         ("Minutes: 90", 90), (f"{TEXT} 7.5\n", 7.5), ("Minutes: 5\n\nMinutes: 6 or so", 6), (TEXT, None), (f"{TEXT}\n\nsorry", None), ("Minutes: long", None),
         ("Minutes: -5", None), ("Minutes: 0", None), ("Minutes: NaN", None), ("Minutes: inf", None), ("Minutes: 1e9", None), ("no such line", None),
+        ("Minutes: 120min", 120), ("Minutes: ~100", 100), ("Minutes: 1:30", 90), ("Minutes: ca. 2 h", 120), ("Minutes: **120**", 120), ("**Minutes:** 90", 90),
+        ("Minutes: 1,5 hours", 90), ("Minutes: 45 minutes", 45),
     ],
 )  # fmt: skip
 def test_minutes_are_a_number_or_nothing(tmp_path, line, wanted):
@@ -194,9 +272,12 @@ def test_whatever_is_handed_in_is_graded_or_reported(tmp_path, capsys):
         "hard-coded": ({"double": "return 4", "minutes": "Minutes: long"}, (0, 2)),
         "tampered": ({"minutes": "Minutes: 40", "double": "return 5", "test": "double(2) == 5", "without": ("half", "submission")}, (0, 2)),
         "greedy": ({"half": "half = bytearray(10**12)", "first": "import not_there"}, (3, 0)),
+        "fatal": ({"double": "import os; return 4 if x == 2 else os._exit(1)"}, (0, 2)),
     }
     for student, (answers, _) in cases.items():
         hand_in(released, handed_in, student, **answers)
+    for name in ("Copy of 1_small.ipynb", "1_small (1).ipynb"):
+        (handed_in / "solution" / name).write_text(text)
     for student, content in (("untouched", text), ("broken", '{"cells": [')):
         (handed_in / student).mkdir()
         (handed_in / student / "1_small.ipynb").write_text(content)
@@ -205,19 +286,24 @@ def test_whatever_is_handed_in_is_graded_or_reported(tmp_path, capsys):
 
     started = time.perf_counter()
     rows = grade(handed_in, out, folder)
-    each = (time.perf_counter() - started) / 5  # kernels
+    each = (time.perf_counter() - started) / 7  # kernels
+    said = capsys.readouterr().out
+    assert all(f"{name}: not graded, for its name" in said for name in ("Copy of 1_small.ipynb", "1_small (1).ipynb"))
     with open(out / "points.csv") as file:
-        assert len(list(csv.DictReader(file))) == len(rows) == 3 * 6
+        assert len(list(csv.DictReader(file))) == len(rows) == 3 * 7
     with open(out / "minutes.csv") as file:
         noted = {row["student"]: row["minutes"] for row in csv.DictReader(file) if row["assignment"] == "1_small"}
-    assert noted == {"solution": "95.5", "tampered": "40.0"} | dict.fromkeys(("hard-coded", "greedy", "untouched", "broken"), "")
-    assert "1_small: median 67.75 minutes, 40 to 95.5 (2 of 6 wrote them down)" in capsys.readouterr().out
+    assert noted == {"solution": "95.5", "tampered": "40.0"} | dict.fromkeys(("hard-coded", "greedy", "fatal", "untouched", "broken"), "")
+    assert "1_small: median 67.75 minutes, 40 to 95.5 (2 of 7 wrote them down)" in said
     rows += grade(endless, out, folder, seconds=max(5, round(each)))  # also where the machine is busy, longer than an import takes
     wanted = {student: points for student, (_, points) in cases.items()} | {"untouched": (0, 0), "for-ever": (0, 2), "broken": (None, None)}
     found = {student: {row.task: row for row in rows if row.student == student} for student in wanted}
     assert {student: (tasks["double"].points, tasks["half"].points) for student, tasks in found.items()} == wanted
     assert all(row.note.startswith("not graded") for row in found["broken"].values())
     assert found["tampered"]["half"].note == "its cell was missing and was put back"
+    assert found["fatal"]["double"].note == "the notebook's process died in its test"
+    with open(out / "points.csv") as file:
+        assert len(list(csv.DictReader(file))) == 3 * 8, "those of the first call stay"
     assert found["solution"]["words"].note == "to be graded by hand" and found["untouched"]["words"].points == 0
     assert {path: path.read_bytes() for path in before} == before
     feedback = (out / "feedback" / "hard-coded" / "1_small" / "1_small.html").read_text()

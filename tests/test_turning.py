@@ -13,10 +13,10 @@ from flowlib.models import build_model, has_potentials
 from flowlib.viz.weights import pack_potentials
 
 
-@pytest.fixture
-def bank(double):
+@pytest.fixture(params=["all", "symmetric", "antisymmetric"])
+def bank(double, request):
     torch.manual_seed(0)
-    bank = TurningBank(2, 3, 5)
+    bank = TurningBank(2, 3, 5, part=request.param)
     for parameter in bank.parameters():
         parameter.data.normal_()
     return bank
@@ -37,11 +37,33 @@ def test_the_jacobian_is_its_own_and_its_symmetric_part_the_hessian_of_the_value
     assert torch.allclose(bank.laplacian(z[None], 2.0, [k])[0], jacobian.diagonal(dim1=1, dim2=2).sum(1))
 
 
-def test_it_is_a_gradient_and_a_rotation_that_is_the_same_everywhere(bank, generator):
+def test_it_is_a_gradient_and_a_rotation_that_is_the_same_everywhere(bank, generator, request):
     z = torch.randn(7, 3, generator=generator)
     slope = vmap(jacrev(lambda point: bank(point[None, None], 2.0, [1]).value[0, 0]))(z)
-    turn = (bank.matrix[1] - bank.matrix[1].mT) / 2
-    assert turn.norm() > 1 and torch.allclose(bank(z[None], 2.0, [1]).gradient[0], slope + z @ turn.mT)
+    jacobian = vmap(jacrev(field(bank, 1)))(z)
+    turn = (jacobian - jacobian.mT)[0] / 2
+    assert torch.allclose(bank(z[None], 2.0, [1]).gradient[0], slope + z @ turn.mT)
+    rotates = request.node.callspec.params["bank"] != "symmetric"
+    assert turn.norm() > 1 if rotates else turn.norm() < 1e-9
+
+
+def test_each_part_of_the_matrix_adds_what_its_name_says(double, generator):
+    z = torch.randn(1, 7, 3, generator=generator)
+    fields = {}
+    for part in ("all", "symmetric", "antisymmetric"):
+        torch.manual_seed(0)
+        fields[part] = TurningBank(1, 3, 5, part=part)
+        fields[part].matrix.data = torch.tensor([[[1.0, 2.0, 0.0], [4.0, -1.0, 6.0], [2.0, 0.0, 3.0]]])
+    torch.manual_seed(0)
+    alone = PotentialBank(1, 3, 5)(z, 1.0).gradient
+    added = {part: (one(z, 1.0).gradient - alone)[0] for part, one in fields.items()}
+    symmetric = torch.tensor([[1.0, 3.0, 1.0], [3.0, -1.0, 3.0], [1.0, 3.0, 3.0]])
+    turning = torch.tensor([[0.0, -1.0, -1.0], [1.0, 0.0, 3.0], [1.0, -3.0, 0.0]])
+    assert torch.allclose(added["symmetric"], z[0] @ symmetric.mT)
+    assert torch.allclose(added["antisymmetric"], z[0] @ turning.mT)
+    assert torch.allclose(added["all"], added["symmetric"] + added["antisymmetric"])
+    with pytest.raises(FlowlibError, match="part = 'half'"):
+        TurningBank(1, 3, 5, part="half")
 
 
 def test_all_fields_at_once_are_each_by_itself(bank, generator):
@@ -87,7 +109,7 @@ class TestModel:
 
     @pytest.mark.parametrize("changes", [{"hj_penalty": "zero"}, {"prior": "diffusion", "objective": "marginal"}])
     def test_what_asks_for_a_potential_is_refused(self, changes):
-        with pytest.raises(FlowlibError, match="velocity = 'turning' has no potential"):
+        with pytest.raises(FlowlibError, match="velocity = 'turning' is not ∇u"):
             dataclasses.replace(self.config, **changes)
 
     def test_a_page_that_would_follow_the_gradient_alone_is_refused(self):

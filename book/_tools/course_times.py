@@ -22,7 +22,7 @@ TEST_POINT, READER_POINT, SEEDS = 4, 5, 3  # minutes for a point that a test giv
 SYLLABI = {
     "three weeks": (180, [((1, 2), 0, (1,)), ((3, 4), 0, (2,)), ((6, 8), 0, (3,))]),
     "six weeks": (120, [((1, 2), 0, (1,)), ((3, 4), 0, (2,)), ((5, 6), 2, ()), ((7, 8), 0, (3,)), ((9, 10), 0, ()), ((11,), 0, (4,))]),
-    "alone": (0, [((n,), None, {2: (1,), 4: (2,), 8: (3,), 10: (4,)}.get(n, ())) for n in range(1, 16)]),
+    "alone": (0, [((n,), None, {2: (1,), 4: (2,), 8: (3,), 10: (4,)}.get(n, ())) for n in range(1, 17)]),
 }
 PAGE = BOOK / "teaching.md"
 

@@ -74,7 +74,7 @@ def _code(cell, inside, page):
     copy = nbformat.v4.new_code_cell(cell.source, metadata={"tags": [tag for tag in tags(cell) if tag == colab_cell.TAG]})
     if inside is not None:  # Colab hides the code of a form, Jupyter a hidden source; both show it at a click
         copy.source = f"#@title Solution of {page.number(inside).text} (show the code)\n{cell.source}"
-        copy.metadata |= {"cellView": "form", "jupyter": {"source_hidden": True}}
+        copy.metadata |= {"cellView": "form", "jupyter": {"source_hidden": True, "outputs_hidden": True}}
     return copy
 
 

@@ -224,17 +224,21 @@ EXPERIMENTS = {
         ("chosen", "disentanglement", "equivariance", "likelihood", "pairs", "recognition", "references"),
     ),
     "rooms-noiseless": Experiment(
-        "rooms, as `rooms`: motion without noise and penalty, by four kinds of fields",
+        "rooms, as `rooms`: motion without noise and penalty, by six kinds of fields",
         still(ROOMS), ("equivariance", "likelihood", "long", "pairs", "references"),
     ),
     "studio-noiseless": Experiment(
-        "the small studio, as `studio`: motion without noise and penalty, by four kinds of fields",
+        "the small studio, as `studio`: motion without noise and penalty, by six kinds of fields",
         still(STUDIO), ("equivariance", "likelihood", "pairs", "references"),
     ),
     "bits": Experiment(
         "a proper likelihood of 8-bit values, equal processor time, as long as in equal-time-full",
         equal_time(IN_BITS, FULL_BASE, IN_BITS, likelihood="logistic"),
         ("equivariance", "fitted_likelihood", "tight_likelihood"),
+    ),
+    "bits-searched": Experiment(
+        "the flow and the linear motion of `bits`, their modes looked for at length and annealed with 500 temperatures",
+        equal_time(("flow without noise", "linear motion"), FULL_BASE, IN_BITS, likelihood="logistic"), ("searched_likelihood",),
     ),
     "unlabelled": Experiment(
         "digits, several factors in every step and no labels: spike-and-slab strengths of fields of two kinds",

@@ -28,13 +28,15 @@ COMPOSING = NOISELESS | {"time_free": True, "starts": "late", "programs": "compo
 
 
 def still(base):
-    """Motions without noise, by a gradient, by a matrix, by any field, by a gradient and a matrix."""
+    """Motions without noise, by a gradient, by a matrix, by any field, by a gradient and a matrix, or the matrix's symmetric or antisymmetric part."""
     flow = EQUAL_TIME["flow without noise"]
     settings = {
         "flow without noise": flow,
         "linear motion": EQUAL_TIME["linear motion"],
         "any field": flow | {"velocity": "free"},
         "flow that turns": flow | {"velocity": "turning"},
+        "gradient and quadratic": flow | {"velocity": "quadratic"},
+        "gradient and rotation": flow | {"velocity": "rotating"},
     }
     return {label: method(**setting, base=base) for label, setting in settings.items()}
 

@@ -73,7 +73,7 @@ class TanhBank(nn.Module):
     time_free : the time features weigh nothing and never will, so that the field depends on the place alone and ∂_t u = 0
     """
 
-    is_gradient = False  # whether `gradient` is that of `value`
+    is_gradient = False  # whether the field is ∇u of these layers and nothing else
 
     def __init__(self, factors, dim, width, depth=2, horizon=8, time_frequencies=4, time_free=False):
         super().__init__()

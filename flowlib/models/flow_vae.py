@@ -63,7 +63,13 @@ class FlowVAE(LatentModel):
         """`count` potentials (or other fields), their D and their penalty."""
         config = self.config
         shape = config.potential_width, config.potential_depth, config.horizon
-        fields = {"gradient": partial(PotentialBank, bounded=config.bounded_potential), "turning": TurningBank, "free": VelocityBank}
+        fields = {
+            "gradient": partial(PotentialBank, bounded=config.bounded_potential),
+            "turning": TurningBank,
+            "quadratic": partial(TurningBank, part="symmetric"),
+            "rotating": partial(TurningBank, part="antisymmetric"),
+            "free": VelocityBank,
+        }
         self.potentials = fields[config.velocity](count, config.latent_dim, *shape, time_free=config.time_free)
         self.prior = DiffusionPrior(count, config.diffusion, config.learn_diffusion)
         self.penalty = HJPenalty(config.hj_penalty, count, config.latent_dim, config)

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import nbformat
 
-from flowlib.atomic_io import write_csv, write_text
+from flowlib.atomic_io import write_text
 from flowlib.errors import FlowlibError
-from flowlib.teaching import minutes
+from flowlib.teaching import ids, minutes
+from flowlib.teaching.repair import repaired, without_answer
 from flowlib.teaching.sources import FOLDER, grade_id, notebook, sources
+from flowlib.teaching.table import update_table
 
 BUILT = Path("_build/assignments")
 PAGES = 'c = get_config()\nc.CourseDirectory.source_directory = "instructor"\n'  # for nbgrader's own pages
@@ -53,40 +55,38 @@ def build(out=BUILT, folder=FOLDER, seconds=60) -> list[Path]:
 def grade(submissions, out=BUILT, folder=FOLDER, seconds=60, gigabytes=8) -> list[Row]:
     """Grade SUBMISSIONS/STUDENT/NAME.ipynb, which stay as they are; writes OUT/points.csv and OUT/feedback/STUDENT/NAME/NAME.html.
 
-    The minutes that students wrote down go into OUT/minutes.csv; their median and range are printed.
+    The minutes that students wrote down go into OUT/minutes.csv; their median and range are printed. Rows of the two tables that tell of
+    other submissions stay.
 
     seconds : what one cell may take;  gigabytes : address space of the notebook's process. What goes beyond fails alone.
     Points that a person gave through nbgrader's own pages (Formgrader, in a `jupyter notebook` started in OUT) are kept.
     """
-    found = [path for path in sorted(Path(submissions).glob("*/*.ipynb")) if path.stem in sources(folder)]
+    found, others = _submissions(Path(submissions), sources(folder))
     if not found:
         raise FlowlibError(f"{submissions} holds no submission: one is STUDENT/NAME.ipynb, NAME one of {', '.join(sources(folder))}")
+    for path in others:
+        print(
+            f"{path}: not graded, for its name is not STUDENT/NAME.ipynb with NAME one of {', '.join(sources(folder))}: rename it", flush=True
+        )
     out = Path(out).resolve()
     build(out, folder, seconds)
     rows = []
     for path in found:
         rows += _graded(path, out, seconds, gigabytes)
         print(f"{path.parent.name}: {path.stem}: {_total(rows, path)}", flush=True)
-    write_csv(out / "points.csv", [[field.name for field in fields(Row)], *map(astuple, rows)])
+    update_table(out / "points.csv", [field.name for field in fields(Row)], map(astuple, rows))
+    for line in ids.doubts(found):
+        print(line, flush=True)
     for name, taken in minutes.collect(found, out / "minutes.csv").items():
         print(f"{name}: {minutes.summary(taken)}", flush=True)
     return rows
 
 
-def completed(handed_in, released):
-    """A submission with the released cells that it lacks put back where they were. Returns (notebook, names of those cells)."""
-    cells, missing, before = list(handed_in.cells), [], None
-    for cell in released.cells:
-        name = grade_id(cell)
-        if name is None:
-            continue
-        if name not in map(grade_id, cells):
-            place = 0 if before is None else [grade_id(other) for other in cells].index(before) + 1
-            cells.insert(place, cell)
-            missing.append(name)
-        before = name
-    handed_in.cells = cells
-    return handed_in, missing
+def _submissions(folder, names):
+    """The notebooks STUDENT/NAME.ipynb of a folder, and all others that are in it."""
+    notebooks = sorted(path for path in folder.rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
+    found = [path for path in notebooks if path.stem in names and path.parent.parent == folder]
+    return found, [path for path in notebooks if path not in found]
 
 
 def _graded(path, out, seconds, gigabytes):
@@ -98,22 +98,44 @@ def _graded(path, out, seconds, gigabytes):
         shutil.rmtree(old, ignore_errors=True)
     copy.parent.mkdir(parents=True)
     try:
-        repaired, missing = completed(nbformat.read(path, 4), nbformat.read(out / "release" / name / f"{name}.ipynb", 4))
-        write_text(copy, nbformat.writes(repaired))
+        whole, missing, doubled = repaired(nbformat.read(path, 4), nbformat.read(out / "release" / name / f"{name}.ipynb", 4))
+        died = _autograded(whole, copy, out, seconds, gigabytes)
         api = _course(out, seconds)
-        with _limited(gigabytes), warnings.catch_warnings(action="ignore"):  # SQLAlchemy speaks to nbgrader, not to us
-            _done(api.autograde(name, student), name)
         _done(api.generate_feedback(name, student), name)
-    except Exception as error:  # a broken file, a kernel that died: reported, and the others go on
+    except Exception as error:  # a broken file, a process that died: reported, and the others go on
         return [Row(student, name, task, None, float(most), f"not graded: {error}") for task, most in _tasks(released).items()]
+    notes = {
+        "the notebook's process died in its test": died,
+        "its cell was missing and was put back": missing,
+        "its cell was there more than once": doubled,
+    }
     with api.gradebook as book:
         grades = {grade.name: grade for grade in book.find_submission_notebook(name, name, student).grades}
-        return [_row(student, name, grade, grade.name in missing) for grade in map(grades.get, _tasks(released))]
+        return [_row(student, name, grade, notes) for grade in map(grades.get, _tasks(released))]
 
 
-def _row(student, name, grade, restored):
+def _autograded(whole, copy, out, seconds, gigabytes):
+    """Run and test a notebook; where its process dies in a task, again without the answer to it. Returns those tasks."""
+    student, name, died = copy.parent.parent.name, copy.stem, []
+    while True:
+        write_text(copy, nbformat.writes(whole))
+        started = []
+        api = _course(out, seconds, on_cell_start=lambda cell, **_: started.append(grade_id(cell)))
+        with _limited(gigabytes), warnings.catch_warnings(action="ignore"):  # SQLAlchemy speaks to nbgrader, not to us
+            result = api.autograde(name, student, force=True)
+        if result["success"] or "DeadKernelError" not in (result.get("log") or ""):
+            _done(result, name)
+            return died
+        task = (started[-1] or "").removeprefix("answer-") if started else ""
+        if not task or task in died:
+            raise FlowlibError(f"its process died{' again' * bool(task)} in {task or 'a cell of its own'}, perhaps for want of memory")
+        whole, died = without_answer(whole, task), [*died, task]
+
+
+def _row(student, name, grade, notes):
     by_hand = grade.auto_score is None and grade.manual_score is None
-    note = "to be graded by hand" if by_hand else "its cell was missing and was put back" if restored else ""
+    said = [note for note, tasks in notes.items() if {grade.name, f"answer-{grade.name}"} & set(tasks)]
+    note = "to be graded by hand" if by_hand else "; ".join(said)
     return Row(student, name, grade.name, None if by_hand else grade.score, grade.max_score, note)
 
 
@@ -129,7 +151,7 @@ def _total(rows, path):
     return "; ".join([text, *notes])
 
 
-def _course(out, seconds):
+def _course(out, seconds, **execute):
     try:
         from nbgrader.apps import NbGraderAPI
         from traitlets.config import Config
@@ -142,6 +164,7 @@ def _course(out, seconds):
     config.CourseDirectory.root, config.CourseDirectory.source_directory = str(out), "instructor"
     config.Execute.timeout, config.Execute.iopub_timeout = seconds, 30
     config.Execute.raise_on_iopub_timeout = False  # a cell that was stopped late costs itself, not the notebook
+    config.Execute.update(execute)
     return NbGraderAPI(config=config)
 
 

@@ -5,32 +5,44 @@ import statistics
 
 import nbformat
 
-from flowlib.atomic_io import write_csv
+from flowlib.teaching.table import update_table
 
 TEXT = """How long did it take you? If you like, write a number behind the colon. It is not graded, and helps to plan the next course.
 
 Minutes:"""
 WEEK = 7 * 24 * 60
+HOURS = ("h", "hour", "hours")
 
 
 def written_down(path) -> float | None:
     """What follows the last `Minutes:` in the texts of a submission; None where that is no number above 0 and within a week."""
     try:
         texts = [cell.source for cell in nbformat.read(path, 4).cells if cell.cell_type == "markdown"]
-        minutes = float(re.findall(r"^Minutes:[ \t]*(\S+)", "\n".join(texts), re.M)[-1])
+        minutes = _minutes(re.findall(r"^\W*Minutes\W*?:(.*)$", "\n".join(texts), re.M)[-1])
     except Exception:  # a broken file, no such line, no number: nobody loses anything by it
         return None
     return minutes if 0 < minutes <= WEEK else None
 
 
+def _minutes(text) -> float:
+    """A number as people write it: 90, ~100, **120**, 120min, 1:30, ca. 2 h."""
+    hours = re.search(r"(\d+):(\d\d)", text)
+    if hours:
+        return 60 * int(hours[1]) + int(hours[2])
+    number, attached, word = re.search(r"(-?\d+(?:[.,]\d+)?)([^\W\d_]*)\s*(\w*)", text).groups()
+    if attached and attached.lower() not in (*HOURS, "m", "min", "mins", "minutes"):
+        raise ValueError(text)
+    return float(number.replace(",", ".")) * (60 if (attached or word).lower() in HOURS else 1)
+
+
 def collect(paths, table) -> dict[str, list[float | None]]:
     """Write student, assignment and minutes of every submission STUDENT/NAME.ipynb; returns assignment → minutes."""
-    taken, rows = {}, [("student", "assignment", "minutes")]
+    taken, rows = {}, []
     for path in paths:
         minutes = written_down(path)
         rows.append((path.parent.name, path.stem, minutes))
         taken.setdefault(path.stem, []).append(minutes)
-    write_csv(table, rows)
+    update_table(table, ["student", "assignment", "minutes"], rows)
     return taken
 
 

@@ -28,8 +28,9 @@ try:
     import flowlib
 except ImportError:  # in Colab: fetch the book's code and what it needs (never another torch or numpy)
     !test -d {name} || git clone -q --depth 1 {address}
-    import sys
+    import importlib, sys
     sys.path.insert(0, os.path.abspath("{name}"))
+    importlib.invalidate_caches()  # the folder may be new, after a first try without a network
     import flowlib.colab
     flowlib.colab.setup()"""
 #        kind: grade, solution, locked

@@ -1,0 +1,32 @@
+"""The id that a student writes into a notebook, from which the notebook draws data of its own."""
+
+import re
+from collections import defaultdict
+
+import nbformat
+
+DEFAULT = "your id"
+
+
+def id_of(path) -> str | None:
+    """What stands in `STUDENT = "…"`; None where no cell has that line."""
+    try:
+        code = "\n".join(cell.source for cell in nbformat.read(path, 4).cells if cell.cell_type == "code")
+    except Exception:  # a broken file: it is reported where it is graded
+        return None
+    found = re.findall(r"""^STUDENT\s*=\s*["'](.*?)["']""", code, re.M)
+    return found[-1].strip() if found else None
+
+
+def doubts(paths) -> list[str]:
+    """A line for every id that several students share, or that was left as it was handed out: are these answers anybody's own?"""
+    sharing = defaultdict(list)
+    for path in paths:
+        sharing[path.stem, (id_of(path) or "").lower()].append(path.parent.name)
+    lines = []
+    for (assignment, own), students in sharing.items():
+        if own == DEFAULT:
+            lines.append(f"{assignment}: {', '.join(students)} left STUDENT as it was, so the data are not their own")
+        elif own and len(students) > 1:
+            lines.append(f"{assignment}: {', '.join(students)} have the same STUDENT, {own!r}")
+    return lines
