@@ -29,8 +29,8 @@ class Train:
     """
 
     preset: str = "tutorial-mnist"
-    """Where the options below start from: tutorial-mnist, tutorial-noiseless, tutorial-sharp, tutorial-shapes or tutorial-studio (ten minutes on two CPU cores);
-    or, with the paper's settings, paper-mnist, paper-shapes3d, paper-falcor3d or paper-isaac3d."""
+    """Where the options below start from: tutorial-mnist, tutorial-noiseless, tutorial-sharp, tutorial-shapes, tutorial-studio, tutorial-sharp-shapes or
+    tutorial-sharp-studio (ten minutes on two CPU cores); or, with the paper's settings, paper-mnist, paper-shapes3d, paper-falcor3d or paper-isaac3d."""
     out: Path | None = None
     """The run's folder; default runs/PRESET-seedSEED, of data at a path runs/NAME-seedSEED."""
     device: Device = "auto"

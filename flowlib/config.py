@@ -191,23 +191,24 @@ ROOM = ("floor_hue", "wall_hue", "object_hue", "scale", "orientation")  # moves 
 ISAAC = ("robot_x", "robot_y", "camera_height", "object_scale", "lighting_intensity", "lighting_y", "object_color", "wall_color")
 STUDIO = ("light_intensity", "light_x", "camera_x", "object_hue", "wall_hue", "robot_x", "robot_y")
 
+# Networks that draw more sharply in the same time, for a motion without noise between frames.
+SHARP = {"prior": "none", "hj_penalty": "none", "network": "refined", "optimizer": "muon", "learning_rate": 6e-3, "adam_beta2": 0.95}
+ROOMS = {"data": "rooms", "factors": ROOM, "horizon": 7, "held_out": 0.001, "batch_size": 50}
+ARM = {"data": "small-studio", "factors": STUDIO, "horizon": 3, "held_out": 0.013, "batch_size": 49}
+SCENE = {"size": 64, "latent_dim": 16, "width": 8, "steps": 3000}
+TURNING = SHARP | {"velocity": "turning", "decoded": "one"}
+
 PRESETS = {
     # For eight minutes on two CPU cores; rate, batch and second moments by the search in benchmarks/preset.py: of chapter 8's model, and
     # of the same without noise between frames, which errs less.
     "tutorial-mnist": Config(batch_size=63, steps=15_000, learning_rate=6e-3, adam_beta2=0.95),
     "tutorial-noiseless": Config(batch_size=63, steps=15_000, learning_rate=6e-3, adam_beta2=0.95, prior="none"),
-    # The same with refined networks and Muon, which draw more sharply in the same time.
-    "tutorial-sharp": Config(
-        batch_size=63, steps=7900, learning_rate=6e-3, adam_beta2=0.95, prior="none", hj_penalty="none", network="refined", optimizer="muon",
-        checkpoint_every=1000,
-    ),
-    # Ten minutes.
-    "tutorial-shapes": Config(
-        data="rooms", size=64, factors=ROOM, horizon=7, held_out=0.001, batch_size=50, latent_dim=16, width=8, steps=3000
-    ),
-    "tutorial-studio": Config(
-        data="small-studio", size=64, factors=STUDIO, horizon=3, held_out=0.013, batch_size=49, latent_dim=16, width=8, steps=3000
-    ),
+    "tutorial-sharp": Config(**SHARP | {"batch_size": 63, "steps": 7900, "checkpoint_every": 1000}),
+    # Ten minutes: chapter 8's model, and in the same time one that turns and draws more sharply.
+    "tutorial-shapes": Config(**SCENE | ROOMS),
+    "tutorial-studio": Config(**SCENE | ARM),
+    "tutorial-sharp-shapes": Config(**SCENE | ROOMS | TURNING),
+    "tutorial-sharp-studio": Config(**SCENE | ARM | TURNING),
     "paper-mnist": Config(**PAPER | {"data": "mnist", "frames_per_step": 8, "steps": 90_000}),
     "paper-shapes3d": Config(**PAPER | {
         "data": "shapes3d", "size": 64, "factors": ROOM, "horizon": 7, "frames_per_step": 7, "held_out": 0.004,

@@ -44,13 +44,17 @@ def test_every_method_is_searched_alike():
 
 @pytest.mark.parametrize(
     "name",
-    "equal-time equal-time-nats equal-time-full equal-time-search unseen-equal-time labels bits sharp sharp-search searched-full".split(),
+    "equal-time equal-time-nats equal-time-full equal-time-search unseen-equal-time labels bits bits-searched sharp sharp-search searched-full".split(),
 )
 def test_at_equal_time_only_the_number_of_steps_differs(name):
     methods = experiment(name).methods
     for option in set(SHARED) - {"steps"}:
         assert len({getattr(config, option) for config in methods.values()}) == 1, option
-    others = {"bits": (IN_BITS, "steps-logistic.json"), "sharp": (SHARP_STEPS, "steps-sharp.json")}
+    others = {
+        "bits": (IN_BITS, "steps-logistic.json"),
+        "bits-searched": (IN_BITS, "steps-logistic.json"),
+        "sharp": (SHARP_STEPS, "steps-sharp.json"),
+    }
     milliseconds, measured = others.get(name.removesuffix("-search"), (MILLISECONDS, "steps.json"))
     assert milliseconds == json.loads((BENCHMARKS / measured).read_text())
     for label, config in methods.items():

@@ -158,7 +158,7 @@ class TestRefused:
             (["train", "--model", "nope"], "model = 'nope': choose one of"),
             (["train", "--options", "bta", "4"], "options ['bta'] are not of the model 'flow'"),
             (["fly"], "unknown command 'fly': choose one of train, evaluate, experiments, data"),
-            (["train", "--preset", "big"], "unknown preset 'big': choose one of tutorial-mnist, tutorial-noiseless, tutorial-sharp, tutorial-shapes, tutorial-studio, paper-mnist"),
+            (["train", "--preset", "big"], "unknown preset 'big': choose one of tutorial-mnist, tutorial-noiseless, tutorial-sharp, tutorial-shapes, tutorial-studio, tutorial-sharp-shapes, tutorial-sharp-studio, paper-mnist"),
             (["train", "--preset=big"], "unknown preset 'big'"), (["train", "--preset"], "--preset"),
             (["train", "--factors", "scale", "twist"], "unknown factor 'twist': choose one of scale"),
             (["train", "--factors", "hue", "hue"], "one or more different transformations"),

@@ -34,7 +34,7 @@ def test_presets_survive_json(tmp_path, name):
 def test_unknown_preset():
     with pytest.raises(
         FlowlibError,
-        match="unknown preset 'big': choose one of tutorial-mnist, tutorial-noiseless, tutorial-sharp, tutorial-shapes, tutorial-studio, paper-mnist",
+        match="unknown preset 'big': choose one of tutorial-mnist, tutorial-noiseless, tutorial-sharp, tutorial-shapes, tutorial-studio, tutorial-sharp-shapes, tutorial-sharp-studio, paper-mnist",
     ):
         preset("big")
 

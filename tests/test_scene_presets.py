@@ -7,7 +7,7 @@ from tiny import few_samples
 
 from flowlib import cli, commands
 from flowlib.api import configuration
-from flowlib.config import PRESETS, preset
+from flowlib.config import PRESETS, differences, preset
 from flowlib.data import catalogue, falcor3d, isaac3d, load_sequences, shapes3d
 from flowlib.data.grid import Grid
 from flowlib.data.scenes import GRID as ROOMS
@@ -32,6 +32,13 @@ def test_they_move_factors_that_have_the_steps():
         assert config.data == name and min(map(grid.longest, config.factors)) >= config.horizon == config.frames_per_step
     tutorial = preset("tutorial-shapes")
     assert min(map(ROOMS.longest, tutorial.factors)) == tutorial.horizon and tutorial.factors == preset("paper-shapes3d").factors
+
+
+@pytest.mark.parametrize("scene", ["shapes", "studio"])
+def test_the_sharper_preset_differs_in_motion_and_networks_alone(scene):
+    assert set(differences(preset(f"tutorial-{scene}"), preset(f"tutorial-sharp-{scene}"))) == {
+        "prior", "hj_penalty", "velocity", "decoded", "network", "optimizer", "learning_rate", "adam_beta2",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("name, factors, steps, latent", [

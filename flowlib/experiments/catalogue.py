@@ -42,6 +42,7 @@ from flowlib.experiments.variants import (
     programs,
     search,
     settings_apart,
+    sharp_scenes,
     sharp_search,
     still,
     unlabelled,
@@ -231,6 +232,13 @@ EXPERIMENTS = {
         "the small studio, as `studio`: motion without noise and penalty, by six kinds of fields",
         still(STUDIO), ("equivariance", "likelihood", "pairs", "references"),
     ),
+    "sharp-shapes": Experiment(
+        "the presets for rooms, as they are: chapter 8's model, one that turns and draws more sharply, and the same without the turning",
+        sharp_scenes("shapes"), ("equivariance", "references"),
+    ),
+    "sharp-studio": Experiment(
+        "the presets for the small studio, in the same way", sharp_scenes("studio"), ("equivariance", "references")
+    ),
     "bits": Experiment(
         "a proper likelihood of 8-bit values, equal processor time, as long as in equal-time-full",
         equal_time(IN_BITS, FULL_BASE, IN_BITS, likelihood="logistic"),
@@ -238,7 +246,7 @@ EXPERIMENTS = {
     ),
     "bits-searched": Experiment(
         "the flow and the linear motion of `bits`, their modes looked for at length and annealed with 500 temperatures",
-        equal_time(("flow without noise", "linear motion"), FULL_BASE, IN_BITS, likelihood="logistic"), ("searched_likelihood",),
+        equal_time(("flow without noise", "linear motion"), FULL_BASE, IN_BITS, likelihood="logistic"), ("searched_likelihood",), (0,),
     ),
     "unlabelled": Experiment(
         "digits, several factors in every step and no labels: spike-and-slab strengths of fields of two kinds",

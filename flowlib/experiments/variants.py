@@ -41,6 +41,13 @@ def still(base):
     return {label: method(**setting, base=base) for label, setting in settings.items()}
 
 
+def sharp_scenes(scene):
+    """The two presets of a scene, and the sharper one without the matrix that turns."""
+    sharp = preset(f"tutorial-sharp-{scene}")
+    still_a_gradient = dataclasses.replace(sharp, velocity="gradient")
+    return {f"tutorial-{scene}": preset(f"tutorial-{scene}"), f"tutorial-sharp-{scene}": sharp, "… as a gradient": still_a_gradient}
+
+
 def programs(base):
     """Programs of factors and nothing else that makes flows compose, with a short memory of Adam's: in two thirds of the sequences, in one."""
     alone = COMPOSING | {"starts": "plain", "time_free": False, "adam_beta2": 0.95}
