@@ -8,9 +8,10 @@ from flowlib import config as presets
 from flowlib.config import Config
 from flowlib.data import GIVEN, Source, check_source, is_factorial, load_sequences, options_of
 from flowlib.data.options import names_of
-from flowlib.devices import choose_device, device_of
+from flowlib.devices import choose_device, device_of, set_precision
 from flowlib.errors import FlowlibError
 from flowlib.evaluation import evaluate_model
+from flowlib.models import build_model
 from flowlib.training import load_model, run_folder, train_run
 from flowlib.training.distributed import part, processes
 from flowlib.training.run import MODEL
@@ -27,6 +28,7 @@ def train(data, out=None, preset="tutorial-mnist", device="auto", precision="flo
     Raises FlowlibError for data and options that cannot be used, before anything is written.
     """
     config, device = configuration(data, preset, **options), choose_device(device)
+    set_precision(build_model(config), precision, device)  # before the folder is claimed: a wrong option leaves nothing behind
     with processes(device):
         source = data if isinstance(data, Source) else load_sequences(config)
         if source is data and out is not None:
@@ -42,9 +44,26 @@ def configuration(data, preset="tutorial-mnist", **options) -> Config:
     own = {name: value for name, value in options.items() if name not in fields}
     changes = {name: names_of(value) if name == "factors" else value for name, value in options.items() if name in fields}
     changes["options"] = dict(changes.get("options", {})) | own
+    if isinstance(data, Source):
+        _check_decided(data, changes)
     base = presets.preset(preset)
     found = options_for(base, data, options.get("size")) | changes
     return dataclasses.replace(presets.for_model(base, found.get("model", base.model)), **found)
+
+
+DECIDED = ("starts", "programs")  # by a source itself, of the images that it was given
+
+
+def _check_decided(source, changes):
+    """Raise for an option that a source would not follow."""
+    for name in DECIDED:
+        if changes.get(name, own := getattr(source, name, getattr(Config, name))) != own:
+            raise FlowlibError(
+                f"{name} = {changes[name]!r}: the source decides, and has {own!r}; make it with {name} = {changes[name]!r}, if it can"
+            )
+    for name in ("held_out", "images", "validation", "left_out", "corner"):
+        if changes.get(name, default := getattr(Config, name)) != default:
+            raise FlowlibError(f"{name} = {changes[name]!r}: a source is trained on as it is; give one with the part of the data that you want")
 
 
 def options_for(base: Config, data, size=None) -> dict:
@@ -61,6 +80,7 @@ def data_options(data, size=None) -> dict:
     """What data say of a configuration: where they are, the shape of their images, their factors and, if it is theirs to say, T."""
     if isinstance(data, Source):
         found = {"data": GIVEN, "channels": data.channels, "size": data.size, "factors": data.factors, "horizon": data.steps}
+        found |= {name: getattr(data, name) for name in DECIDED if hasattr(data, name)}
         return found if data.labelled else found | {"model": "flow-inferred"}
     if not isinstance(data, str | Path):
         raise FlowlibError(f"data of type {type(data).__name__}: give a source, such as data.ImageSequences(images, factors), or a path")

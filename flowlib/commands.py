@@ -1,6 +1,7 @@
 """What the commands of flowlib.cli do."""
 
 import contextlib
+import os
 import runpy
 import sys
 from pathlib import Path
@@ -71,6 +72,8 @@ def evaluate(options: "cli.Evaluate"):
     load_plugin(options.plugin)
     if not (options.run / CONFIG).is_file():
         raise FlowlibError(f"{options.run} is no run: it has no {CONFIG}. Name a folder that `train` wrote")
+    if not os.access(options.run, os.W_OK):  # before minutes of measuring
+        raise FlowlibError(f"{options.run} cannot be written to, and holds the results: evaluate a copy of the folder")
     config = from_json(options.run / CONFIG)
     with run_folder(options.run, config):
         _report(open_run(options.run, config, data.load_sequences(config), choose_device(options.device)), config, options.run)

@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+import os
 import sys
+from pathlib import Path
 
 import pytest
 from cli_runs import ARGUMENTS, WRITTEN, few, finished, here, refused, visible  # noqa: F401
@@ -191,6 +193,14 @@ class TestRefused:
         assert cli.main(["train", "--out", str(finished), *ARGUMENTS, "--seed", "1"]) == 2
         assert "holds another run (seed = 0 there)" in capsys.readouterr().err
         assert (finished / "model.safetensors").read_bytes() == before
+
+    @pytest.mark.parametrize("locked, said", [("model.safetensors", "cannot be read: you have no permission"), ("", "cannot be written to")])
+    def test_a_run_without_permission(self, finished, capsys, monkeypatch, locked, said):
+        allowed = os.access
+        monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != finished / locked and allowed(path, mode))
+        before = (finished / "metrics.json").read_bytes()
+        assert cli.main(["evaluate", str(finished)]) == 2 and said in capsys.readouterr().err
+        assert (finished / "metrics.json").read_bytes() == before
 
     def test_a_damaged_checkpoint(self, finished, here, capsys):
         (here / "run").mkdir()

@@ -11,6 +11,7 @@ from PIL import Image
 
 import flowlib
 from flowlib import cli
+from flowlib.api import configuration
 from flowlib.config import Config, from_json
 from flowlib.data import load_sequences, options_of
 from flowlib.errors import FlowlibError
@@ -89,6 +90,24 @@ class TestPython:
         assert flowlib.evaluate(loaded, source) == flowlib.evaluate(model, source)
         with pytest.raises(FlowlibError, match="data were given in Python and are in no file"):
             flowlib.evaluate(loaded)
+
+    def test_what_a_source_decides_is_in_the_configuration_or_refused(self):
+        images = torch.rand(12, 3, 16, 16)
+        late = flowlib.ImageSequences(images, ("shear", "hue"), steps=2, starts="late", programs="switched")
+        config = configuration(late)
+        assert (config.starts, config.programs) == ("late", "switched")
+        with pytest.raises(FlowlibError, match="hj_penalty = 'paper' has one driving force"):
+            configuration(late, hj_penalty="paper")
+        for changes, said in (({"starts": "plain"}, "the source decides, and has 'late'"), ({"images": 5}, "a source is trained on as it is")):
+            with pytest.raises(FlowlibError, match=said):
+                configuration(late, **changes)
+        assert configuration(late, starts="late", images=0) == config
+
+    def test_the_remedy_of_an_option_that_fails_can_be_taken(self, tmp_path):
+        source = flowlib.ImageSequences(torch.rand(12, 3, 16, 16), ("shear", "hue"), steps=2)
+        with pytest.raises(FlowlibError, match="latent_dim"):
+            flowlib.train(source, tmp_path / "run", model="tvae", **SMALL | {"latent_dim": 4})
+        assert not (tmp_path / "run").exists()
 
     def test_the_same_seed_gives_the_same_model(self):
         one, other, third = (

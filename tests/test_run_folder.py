@@ -39,10 +39,23 @@ class TestRunFolder:
 
     def test_another_run_is_not_overwritten(self, tmp_path):
         self.claim(tmp_path)
+        (tmp_path / "checkpoint.safetensors").touch()
         before = (tmp_path / CONFIG_NAME).read_bytes()
         with pytest.raises(FlowlibError, match=r"holds another run \(steps = 6, seed = 0 there\): choose another --out"):
             self.claim(tmp_path, dataclasses.replace(CONFIG, seed=1, steps=9))
         assert (tmp_path / CONFIG_NAME).read_bytes() == before
+
+    def test_what_failed_before_its_first_checkpoint_may_be_given_other_options(self, tmp_path):
+        self.claim(tmp_path)
+        other = dataclasses.replace(CONFIG, seed=1)
+        self.claim(tmp_path, other)
+        assert read_json(tmp_path / CONFIG_NAME)["seed"] == 1
+
+    def test_the_configuration_of_another_program_is_left_alone(self, tmp_path):
+        (tmp_path / CONFIG_NAME).write_text('{"architecture": "ViT"}')
+        with pytest.raises(FlowlibError, match="architecture"):
+            self.claim(tmp_path)
+        assert "ViT" in (tmp_path / CONFIG_NAME).read_text()
 
     def test_foreign_files_are_left_alone(self, tmp_path):
         for name in "dcba":
@@ -85,6 +98,7 @@ class TestRunFolder:
         class Slow(run.FileLock):
             def acquire(self, **options):
                 write_json(tmp_path / CONFIG_NAME, dataclasses.asdict(dataclasses.replace(CONFIG, seed=9)))
+                (tmp_path / "model.safetensors").touch()
                 return super().acquire(**options)
 
         monkeypatch.setattr(run, "FileLock", Slow)

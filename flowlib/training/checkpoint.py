@@ -5,6 +5,7 @@ The header is one JSON text under one key: safetensors writes several keys in ra
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,6 +68,8 @@ def load(path) -> Checkpoint:
     path = Path(path)
     if not path.is_file():
         raise FlowlibError(f"no checkpoint at {path}: train first, or name a run's folder")
+    if not os.access(path, os.R_OK):
+        raise FlowlibError(f"{path} cannot be read: you have no permission; its owner can give it (chmod)")
     try:
         with safe_open(path, "pt") as file:
             header = _header(file.metadata() or {}, path)

@@ -31,7 +31,7 @@ def run_folder(folder, config: Config):
         raise FlowlibError(f"{folder} cannot be a run's folder ({error.strerror}); choose another --out") from error
     with lock:
         _check_claim(folder, config)
-        if not (folder / CONFIG).exists():
+        if not (folder / CONFIG).exists() or not _begun(folder):
             write_text(folder / CONFIG, to_json(config))
         yield folder
 
@@ -41,6 +41,8 @@ def _check_claim(folder, config):
     path = folder / CONFIG
     if path.exists():
         there = from_json(path)
+        if not _begun(folder):  # it failed before its first checkpoint, and may be given other options
+            return
         differing = differences(there, config)
         if differing == ["data_digest"]:
             raise FlowlibError(
@@ -55,6 +57,10 @@ def _check_claim(folder, config):
     foreign = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
     if foreign:
         raise FlowlibError(f"{folder} is not empty and holds no run ({', '.join(foreign[:3])}): choose another --out")
+
+
+def _begun(folder):
+    return any((folder / name).exists() for name in (CHECKPOINT, MODEL))
 
 
 def new_model(config: Config, device="cpu"):
