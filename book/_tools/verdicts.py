@@ -50,12 +50,13 @@ def verdicts(read=tables.read_results) -> list[str]:
         "sharp",
         "search",
         "bits",
+        "bits-searched",
     )
-    comparison, operators, longer, ablations, apart, programs, short, equal, full, sharp, search, bits = (
+    comparison, operators, longer, ablations, apart, programs, short, equal, full, sharp, search, bits, searched = (
         tables.by_method(read(name)) for name in names
     )
     made = [
-        _error(comparison, longer), _operator(comparison, operators), _turn(comparison, search), equal_time_error(equal, full, sharp), equal_time_bits(bits, full, sharp),
+        _error(comparison, longer), _operator(comparison, operators), _turn(comparison, search), equal_time_error(equal, full, sharp), equal_time_bits(bits, full, sharp, searched),
         _sequence(comparison, short), _frame(short), _poflow(comparison, longer),
         _labels(comparison), _composition(comparison), _extrapolation(comparison), _parts(ablations),
         _noise(ablations, apart), _programs(comparison, programs, equal),
