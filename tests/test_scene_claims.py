@@ -60,12 +60,37 @@ def test_potentials_serve_halves_of_a_circle(rooms):
         assert alone < 0.75 * total and by_start > 0.9 * total
 
 
+MOVING = {"rooms": ROOM, "studio": ("light_intensity", "light_x", "camera_x", "wall_hue")}
+
+
+@pytest.mark.parametrize("data_set", ["rooms", "studio"])
+def test_a_flow_that_turns_is_level_with_a_matrix_in_rooms_and_below_it_in_the_studio(data_set):
+    fields = tables.by_method(tables.read_results(f"{data_set}-noiseless"))
+    gaps = scene_errors.against({label: fields[label] for label in ("flow that turns", "linear motion")}, "linear motion", MOVING[data_set])
+    assert all(gap.mean < 0 for gap in gaps["flow that turns"])
+    assert any(gap.clear for gap in gaps["flow that turns"]) == (data_set == "studio")
+
+
+def test_a_rotation_makes_up_for_what_a_gradient_costs_in_rooms():
+    fields = tables.by_method(tables.read_results("rooms-noiseless"))
+    for label in ("gradient and quadratic", "flow without noise"):
+        assert all(max(each(fields["gradient and rotation"], name)) < min(each(fields[label], name)) for name in ROOM)
+
+
+def test_the_sharper_preset_errs_little_more_than_half_as_much():
+    presets = tables.by_method(tables.read_results("sharp-shapes"))
+    plain, sharp = (presets[f"tutorial-{name}"] for name in ("shapes", "sharp-shapes"))
+    assert all(max(each(sharp, name)) < 0.7 * min(each(plain, name)) for name in ROOM)
+    assert scene_errors.mean_error(sharp, ROOM) < 0.6 * scene_errors.mean_error(plain, ROOM)
+    assert all(scene_errors.mean_error(sharp, [name]) < scene_errors.mean_error(sharp, [name], "no_motion") for name in ROOM)
+
+
 @pytest.mark.parametrize("data_set", ["rooms", "studio"])
 def test_a_linear_motion_is_below_both_kinds_of_flow_on_every_factor_that_moves_enough(data_set):
     methods = tables.by_method(tables.read_results(data_set))
     matrix, noiseless = (
         tables.by_method(tables.read_results(f"{data_set}-noiseless"))[label] for label in ("linear motion", "flow without noise")
     )
-    names = ROOM if data_set == "rooms" else ("light_intensity", "light_x", "camera_x", "wall_hue")
+    names = MOVING[data_set]
     for rows in (noiseless, methods["PoFlow"], methods[FLOW]):
         assert all(max(each(matrix, name)) < min(each(rows, name)) for name in names)

@@ -234,7 +234,7 @@ EXPERIMENTS = {
     ),
     "sharp-shapes": Experiment(
         "the presets for rooms, as they are: chapter 8's model, one that turns and draws more sharply, and the same without the turning",
-        sharp_scenes("shapes"), ("equivariance", "references"),
+        sharp_scenes("shapes", **{"… as a gradient": {"velocity": "gradient"}}), ("equivariance", "references"),
     ),
     "sharp-studio": Experiment(
         "the presets for the small studio, in the same way", sharp_scenes("studio"), ("equivariance", "references")

@@ -41,11 +41,12 @@ def still(base):
     return {label: method(**setting, base=base) for label, setting in settings.items()}
 
 
-def sharp_scenes(scene):
-    """The two presets of a scene, and the sharper one without the matrix that turns."""
-    sharp = preset(f"tutorial-sharp-{scene}")
-    still_a_gradient = dataclasses.replace(sharp, velocity="gradient")
-    return {f"tutorial-{scene}": preset(f"tutorial-{scene}"), f"tutorial-sharp-{scene}": sharp, "… as a gradient": still_a_gradient}
+def sharp_scenes(scene, **controls):
+    """The two presets of a scene; and, label → changes, the sharper one with these."""
+    names = f"tutorial-{scene}", f"tutorial-sharp-{scene}"
+    return {name: preset(name) for name in names} | {
+        label: dataclasses.replace(preset(names[1]), **change) for label, change in controls.items()
+    }
 
 
 def programs(base):
