@@ -187,6 +187,12 @@ class TestRefused:
             flowlib.ImageSequences(np.ones((3, 1, 16, 16), np.float32), ("wrong",), 2)
         assert isinstance(found.value.__cause__, RuntimeError)
 
+    def test_a_transformation_of_one_argument(self):
+        """It is never entered: the message names its own first line, not one of ours."""
+        transformation("short")(lambda images: images)
+        with pytest.raises(FlowlibError, match="'short', .* failed in .*test_own_data_refused.py, line .*TypeError"):
+            flowlib.ImageSequences(np.ones((3, 1, 16, 16), np.float32), ("short",), 2)
+
     @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
     def test_no_such_device(self, capsys, photos):
         assert "device = 'cuda': torch finds no such device here" in self.train(capsys, photos, "--device", "cuda")

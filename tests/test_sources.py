@@ -100,12 +100,18 @@ class TestTransformations:
         [
             (lambda x: x[:, :1], r"'bad' returned \(1, 1, 16, 16\), wanted .*\(1, 3, 16, 16\)"), (lambda x: x * torch.nan, "'bad' returned NaN"),
             (lambda x: None, "'bad' returned NoneType"), (lambda x: x[..., 1:], "must keep the shape"),
+            (lambda x: (255 * x).byte(), "'bad' returned torch.uint8: give floats"),
         ],
     )  # fmt: skip
     def test_a_bad_one_is_found_when_the_source_is_made(self, own, result, message):
         transformation("bad")(lambda images, strength: result(images))
         with pytest.raises(FlowlibError, match=message):
             ImageSequences(pictures(), ("scale", "bad"), 3)
+
+    def test_a_matrix_without_an_inverse(self, own):
+        transformation("vanish", rest=1.0, full=0.0, warp=True)(lambda share, size: torch.eye(3) * share[:, None, None])
+        with pytest.raises(FlowlibError, match="'vanish' returned a matrix without an inverse"):
+            ImageSequences(pictures(), ("scale", "vanish"), 3)
 
     def test_strengths_that_do_not_differ(self):
         with pytest.raises(FlowlibError, match="'still' from 1.0 to 1.0"):

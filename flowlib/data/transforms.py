@@ -4,6 +4,7 @@ Geometric ones are matrices, so any combination is one resampling (each resampli
 order of registration. Angles are in degrees; a positive rotation turns the picture counter-clockwise.
 """
 
+import functools
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -38,13 +39,19 @@ TRANSFORMATIONS: dict[str, Transformation] = {}
 def transformation(name: str, rest: float = 0.0, full: float = 1.0, warp: bool = False):
     """A decorator: the function is a transformation under this name from then on (see `Transformation`).
 
-    It is called for images that are not at rest only. Raises FlowlibError for rest = full.
+    It is called for images that are not at rest only. Raises FlowlibError for rest = full, and where the name is left out.
     """
-    if not (abs(rest) < float("inf") and abs(full) < float("inf") and rest != full):
-        raise FlowlibError(f"transformation {name!r} from {rest} to {full}: give two different finite strengths")
+    if not isinstance(name, str) or not name:
+        raise FlowlibError(f"a transformation named {name!r}: write @flowlib.transformation('fade') above the function, a name in brackets")
+    try:
+        begin, end = float(rest), float(full)
+    except (TypeError, ValueError):
+        begin = end = float("nan")
+    if not (abs(begin) < float("inf") and abs(end) < float("inf") and begin != end):
+        raise FlowlibError(f"transformation {name!r} from {rest!r} to {full!r}: give two different finite strengths")
 
     def add(function):
-        TRANSFORMATIONS[name] = Transformation(function, float(rest), float(full), warp)
+        TRANSFORMATIONS[name] = Transformation(function, begin, end, warp)
         return function
 
     return add
@@ -80,7 +87,7 @@ def transform(
     """Apply transformations by name, each with its strengths (B,): one bilinear warp (zeros outside), then colours and pixels.
 
     images : (B, C, H, W) in [0, 1], as is the result; an image at rest stays exactly as it is
-    Raises FlowlibError where a transformation changes the shape or returns NaN.
+    Raises FlowlibError where a transformation changes the shape, or returns NaN, bytes for images, or a matrix without an inverse.
     """
     strengths = {"scale": scale, "rotation": rotation, "hue": hue} | others
     strengths = {name: value.to(images) for name, value in strengths.items() if value is not None}
@@ -107,11 +114,16 @@ def _warped(images, names, strengths, moving):
     centre[:, 0, 2], centre[:, 1, 2] = (width - 1) / 2, (height - 1) / 2
     back = _identity(images, len(centre))
     back[:, :2, 2] = -centre[:, :2, 2]
-    matrix = _identity(images, len(centre))
-    for name in names:
-        matrix = _applied(name, (strengths[name][rows], width), matrix) @ matrix
-    matrix = centre @ matrix @ back
-    images[rows] = warp_affine(images[rows], matrix[:, :2], (height, width), align_corners=True)
+    own = {name: _applied(name, (strengths[name][rows], width), centre) for name in names}
+    matrix = centre @ functools.reduce(lambda first, then: then @ first, own.values()) @ back
+    try:
+        images[rows] = warp_affine(images[rows], matrix[:, :2], (height, width), align_corners=True)
+    except torch.linalg.LinAlgError as error:
+        flat = [name for name in names if torch.linalg.inv_ex(own[name]).info.any()] or names
+        raise FlowlibError(
+            f"transformation {flat[0]!r} returned a matrix without an inverse, which presses the image flat: let it be invertible at every "
+            "strength that is reached, such as a scale above 0"
+        ) from error
     return images
 
 
@@ -126,17 +138,26 @@ def _applied(name, arguments, wanted):
     except Exception as error:  # whatever a user's own function does
         if isinstance(error, FlowlibError) or is_out_of_memory(error):
             raise
-        where = traceback.extract_tb(error.__traceback__)[:2][-1]  # behind the call above stands the function's own line
         given = " and ".join(str(tuple(one.shape)) if isinstance(one, Tensor) else str(one) for one in arguments)
-        raise FlowlibError(
-            f"transformation {name!r}, given {given}, failed in {where.filename}, line {where.lineno}: {type(error).__name__}: {error}"
-        ) from error
+        where = _where(known(name).function, error)
+        raise FlowlibError(f"transformation {name!r}, given {given}, failed in {where}: {type(error).__name__}: {error}") from error
     if not isinstance(result, Tensor) or result.shape != wanted.shape:
         shape = tuple(result.shape) if isinstance(result, Tensor) else type(result).__name__
         raise FlowlibError(f"transformation {name!r} returned {shape}, wanted a tensor {tuple(wanted.shape)}: it must keep the shape")
     if not bool(result.isfinite().all()):
         raise FlowlibError(f"transformation {name!r} returned NaN or infinite values: look for a division or a logarithm in it")
+    if not known(name).warp and not result.is_floating_point() and result.dtype != torch.bool:
+        raise FlowlibError(f"transformation {name!r} returned {result.dtype}: give floats in [0, 1], bytes divided by 255")
     return result.to(wanted)
+
+
+def _where(function, error):
+    """File and line where a user's function failed: in it, or, where it cannot be called like this, its first line."""
+    frames = traceback.extract_tb(error.__traceback__)
+    if len(frames) == 1 and (code := getattr(function, "__code__", None)):
+        return f"{code.co_filename}, line {code.co_firstlineno}"
+    frame = frames[:2][-1]  # behind our call stands the function's own line
+    return f"{frame.filename}, line {frame.lineno}"
 
 
 @transformation("scale", rest=1.0, full=1.8, warp=True)
@@ -217,5 +238,12 @@ def colour(images: Tensor) -> Float[Tensor, "B 3 H W"]:
     """Grey images (B, 1, H, W), bytes or floats in [0, 1], as red ones (the colour whose hue is 0)."""
     if images.ndim != 4 or images.shape[1] != 1:
         raise FlowlibError(f"images of shape {tuple(images.shape)}: give grey images (n, 1, H, W)")
-    grey = images.float() / 255 if images.dtype == torch.uint8 else images
+    grey = as_floats(images)
     return torch.cat([grey, torch.zeros_like(grey).expand(-1, 2, -1, -1)], dim=1)
+
+
+def as_floats(images: Tensor, device=None) -> Tensor:
+    """Bytes as floats in [0, 1], and floats of any precision in the default one, which is the models' own; on a device, where one is given."""
+    if images.dtype != torch.uint8:
+        return images.to(device=device, dtype=torch.get_default_dtype())
+    return images.to(device=device).to(torch.get_default_dtype()) / 255
