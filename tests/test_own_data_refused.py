@@ -36,6 +36,27 @@ class TestWrongTypesInPython:
         for line, found in zip(said, ("(2, 1, 18, 18) of torch.uint8", "(2, 3, 18, 18) of torch.float32", "a ndarray"), strict=True):
             assert line.startswith(f"images are {found}: give a tensor (B, 1, 18, 18) of floats in [0, 1]")
 
+    def test_transformations_and_sources(self):
+        """In a process of its own, too."""
+        code = """if True:
+            import flowlib, numpy
+            from flowlib.data import DatasetSequences
+            for ask in (
+                lambda: flowlib.transformation(lambda images, strength: images),
+                lambda: flowlib.transformation("", rest=0),
+                lambda: flowlib.transformation("fade", rest="a"),
+                lambda: flowlib.ImageSequences(numpy.ones((2, 1, 8, 8)), ("shear",), steps="3"),
+                lambda: DatasetSequences([numpy.ones((2, 1, 8, 8))], ("a",), workers=2.5),
+            ):
+                try:
+                    ask()
+                except flowlib.FlowlibError as error:
+                    print(error)
+        """
+        said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.splitlines()
+        expected = ("write @flowlib.transformation('fade')", "named ''", "from 'a' to 1.0", "steps = '3'", "workers = 2.5")
+        assert all(part in line for line, part in zip(said, expected, strict=True))
+
     @pytest.mark.parametrize("steps", [float("nan"), float("inf"), "8", None, torch.ones(2)])
     def test_transport(self, model, steps):
         with pytest.raises(FlowlibError, match="give finite numbers"):

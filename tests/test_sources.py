@@ -142,11 +142,32 @@ class TestImages:
             (pictures()[:0], ("shear",), "one or more"), (pictures()[..., :12], ("shear",), "H = W"), (pictures(channels=1), ("hue",), "3 channels, got 1"),
             (pictures() * 255, ("shear",), "range from .* floats in .0, 1."), (pictures().long(), ("shear",), "type torch.int64"),
             (pictures() + torch.nan, ("shear",), "nan"), (pictures(), (), "name one or more"), (pictures(), ("shear", "shear"), "different"),
+            (None, ("shear",), "a NoneType holds no images"), (["a.png", "b.png"], ("shear",), "a list holds no images"),
         ],
     )  # fmt: skip
     def test_what_cannot_be_used(self, images, factors, message):
         with pytest.raises(FlowlibError, match=message):
             ImageSequences(images, factors)
+
+    def test_arrays_that_are_read_backwards(self):
+        images = pictures().numpy()[::-1, ..., ::-1]
+        assert torch.equal(ImageSequences(images, ("shear",)).first_frames(), pictures().flip(0, 3))
+        labels = LABELS.numpy()[::-1]
+        made = RecordedSequences(FRAMES.numpy()[..., ::-1], labels)
+        assert torch.equal(made.full_batch([0], 1).frames[0], FRAMES[0].flip(3))
+        assert torch.equal(DatasetSequences([(one[..., ::-1], 0) for one in FRAMES.numpy()]).first_frames([0])[0], FRAMES[0, 0].flip(2))
+
+    @pytest.mark.parametrize("precision", [torch.float64, torch.float16, torch.bfloat16])
+    @pytest.mark.parametrize("default", [torch.float32, torch.float64])
+    def test_floats_of_any_precision_become_the_models_own(self, precision, default):
+        torch.set_default_dtype(default)
+        images, frames = pictures(channels=1).to(precision), FRAMES.to(precision)
+        for made in (
+            ImageSequences(images, ("shear",)), Sequences(images, FACTORS), RecordedSequences(frames, LABELS), DatasetSequences(list(zip(frames, LABELS))),
+        ):  # fmt: skip
+            batches = made.training_batch(6, 1, torch.Generator().manual_seed(0)), made.full_batch([0], 0)
+            assert all(batch.check().frames.dtype == default for batch in batches)
+        assert torch.equal(RecordedSequences(frames, LABELS).first_frames([0])[0], frames[0, 0].to(default))
 
     @pytest.mark.parametrize("starts", ["plain", "moved"])
     def test_shares_of_processes_are_the_whole_batch(self, starts):
@@ -212,6 +233,9 @@ class TestRecorded:
         made = recorded("array")
         with pytest.raises(FlowlibError, match="steps = 4: these sequences end at T = 3"):
             made.full_batch([0], 0, steps=4)
+        for steps in (-1, 2.5, "3"):
+            with pytest.raises(FlowlibError, match=f"steps = {steps!r}: give a whole number"):
+                made.full_batch([0], 0, steps)
         with pytest.raises(FlowlibError, match="RecordedSequences cannot compose factors"):
             made.composed([0], torch.zeros(1, 2, dtype=torch.int64))
 
@@ -235,6 +259,7 @@ class TestRecorded:
             ([], "the dataset is empty"), ([(FRAMES[0], "a")], "the dataset must yield"), ([FRAMES[0]], "name the factors to look for"),
             ([(FRAMES[0], 0), FRAMES[1]], "the dataset must yield"), ([None], "the dataset must yield"), (iter([FRAMES[0]]), "no items by number"),
             ([(FRAMES[0], 0), (FRAMES[1, :3], 1)], "all of one shape"), ([(255 * FRAMES[0], 0)], "range from"),
+            ([(FRAMES[0], 0.0), (FRAMES[0], 1.5)], "item 1 fails with ValueError: label 1.5 is no whole number"),
         ],
     )  # fmt: skip
     def test_datasets_that_cannot_be_used(self, items, message):
@@ -249,8 +274,11 @@ class TestRecorded:
             def __getitem__(self, index):
                 raise KeyError("frames of this index")
 
-        with pytest.raises(FlowlibError, match="the dataset must yield .* KeyError: 'frames of this index'"):
-            DatasetSequences(Missing())
+        for workers in (0, 2):
+            with pytest.raises(FlowlibError, match="the dataset must yield .*; item 0 fails with KeyError: 'frames of this index'"):
+                DatasetSequences(Missing(), workers=workers)
+        with pytest.raises(FlowlibError, match="workers = -1: give a whole number"):
+            DatasetSequences(Missing(), workers=-1)
 
     def test_a_dataset_some_of_whose_items_have_labels(self):
         items = [(FRAMES[0], 0)] * 70 + [FRAMES[0]] * 3

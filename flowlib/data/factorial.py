@@ -9,8 +9,8 @@ from torch import Tensor
 
 from flowlib.data.batch import Batch, in_random_order
 from flowlib.data.corner import enters, in_corner
-from flowlib.data.sequences import as_floats
 from flowlib.data.source import Source, shares
+from flowlib.data.transforms import as_floats
 from flowlib.errors import FlowlibError
 
 
@@ -140,7 +140,7 @@ class FactorialSequences(Source):
 
     def _get(self, numbers):
         """Frames of images given by number (n, F), on the device."""
-        return as_floats(self._images.read(numbers.reshape(-1)).to(self.device)).unflatten(0, numbers.shape)
+        return as_floats(self._images.read(numbers.reshape(-1)), self.device).unflatten(0, numbers.shape)
 
 
 def parted(count: int, held_out: float, validation: int, split: str):

@@ -1,13 +1,16 @@
 """Recorded sequences: frames that exist already, in an array or in a torch Dataset, with or without a label of the factor."""
 
+from numbers import Integral
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from flowlib.data.options import names_of
-from flowlib.data.sequences import as_floats, checked_images, digest_of
+from flowlib.data.sequences import as_tensor, checked_images, digest_of
 from flowlib.data.source import Source, shares
+from flowlib.data.transforms import as_floats
 from flowlib.errors import FlowlibError
 
 
@@ -67,9 +70,7 @@ class RecordedSequences(Source):
 
     def _get(self, indices, times):
         """The frames at `times`, (F,) or (n, F), of the sequences numbered `indices`, on the device."""
-        where = self._frames.device
-        frames = self._frames[indices.to(where)[:, None], times.expand(len(indices), -1).to(where)]
-        return as_floats(frames.to(self.device))
+        return _at(self._frames, indices, times, self.device)
 
 
 class DatasetSequences(RecordedSequences):
@@ -85,6 +86,8 @@ class DatasetSequences(RecordedSequences):
             raise FlowlibError(f"a {type(dataset).__name__} has no items by number: give a map-style dataset, with __len__ and __getitem__")
         if not len(dataset):
             raise FlowlibError("the dataset is empty: give one with some sequences")
+        if not isinstance(workers, Integral) or workers < 0:
+            raise FlowlibError(f"workers = {workers!r}: give a whole number of processes, 0 to read the items in this one")
         self._plan = []
         self._loader = DataLoader(dataset, batch_sampler=self._plan, num_workers=workers, collate_fn=_collate, persistent_workers=workers > 0)
         self._workers = max(1, workers)
@@ -109,28 +112,47 @@ class DatasetSequences(RecordedSequences):
         except FlowlibError:
             raise
         except Exception as error:  # whatever a dataset of a user's own does
-            reason = f"{type(error).__name__}: {error}"
+            reason = self._failing(indices) or f"{type(error).__name__}: {error}"
             raise FlowlibError(f"the dataset must yield (frames (T+1, C, H, W), factor), or frames, all of one shape; {reason}") from error
 
+    def _failing(self, indices):
+        """Which of these items cannot be read alone, and why; nothing where all can, and do not fit together."""
+        for index in indices.tolist():
+            try:
+                _collate([self._loader.dataset[index]])
+            except Exception as error:
+                return f"item {index} fails with {type(error).__name__}: {error}"
+
     def _get(self, indices, times):
-        frames = self._read(indices)[0].to(self.device)
+        frames = self._read(indices)[0]
         if frames.shape[1:] != (self.steps + 1, self.channels, self.size, self.size):
             raise FlowlibError(f"the dataset yields frames {tuple(frames.shape[1:])} here, and others elsewhere: all must have one shape")
-        times = times.to(self.device).expand(len(indices), -1)
-        return as_floats(frames[torch.arange(len(frames), device=self.device)[:, None], times])
+        return _at(frames, torch.arange(len(frames), device="cpu"), times, self.device)
+
+
+def _at(frames, rows, times, device):
+    """The frames at `times`, (F,) or (n, F), of the sequences in these rows, as floats on a device."""
+    where = frames.device
+    return as_floats(frames[rows.to(where)[:, None], times.expand(len(rows), -1).to(where)], device)
 
 
 def _collate(items):
     items = [tuple(item) if isinstance(item, tuple | list) else (item,) for item in items]
-    frames = torch.stack([torch.as_tensor(item[0]) for item in items])
+    frames = torch.stack([as_tensor(item[0]) for item in items])
     if {len(item) for item in items} == {1}:
         return frames, None
-    return frames, torch.tensor([int(factor) for _, factor in items], device="cpu")
+    return frames, torch.tensor([_whole(factor) for _, factor in items], device="cpu")
+
+
+def _whole(label):
+    if int(label) != label:
+        raise ValueError(f"label {label!r} is no whole number")
+    return int(label)
 
 
 def _checked_labels(factor, count, factors):
     try:
-        labels = torch.as_tensor(factor)
+        labels = as_tensor(factor)
     except (TypeError, ValueError) as error:
         raise FlowlibError(
             f"labels cannot be read as numbers ({error}): give 0 … K − 1 for the sequences, and names apart, as `factors`"

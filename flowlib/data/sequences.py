@@ -1,7 +1,9 @@
 """Images as factor sequences: one image, one transformation of growing strength, T + 1 frames made on the fly."""
 
 import hashlib
+from numbers import Integral
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int, Real
 from torch import Tensor
@@ -9,7 +11,7 @@ from torch import Tensor
 from flowlib.data.options import names_of
 from flowlib.data.programs import SHARES, random_activity, random_start, steps_at
 from flowlib.data.source import Source, shares
-from flowlib.data.transforms import colour, known, strength, transform
+from flowlib.data.transforms import as_floats, colour, known, strength, transform
 from flowlib.errors import FlowlibError
 
 
@@ -30,6 +32,7 @@ class ImageSequences(Source):
 
     def __init__(self, images, factors, steps: int = 8, starts: str = "plain", programs: str = "single"):
         images = checked_images(images)
+        images = images if images.dtype == torch.uint8 else as_floats(images)
         self.images, self.factors, self.steps, self.starts = images, names_of(factors), steps, starts
         self.programs = programs
         self.channels, self.size, self.device = images.shape[1], images.shape[-1], images.device
@@ -39,8 +42,8 @@ class ImageSequences(Source):
             raise FlowlibError(f"programs = {programs!r}: choose single, {', '.join(SHARES)}")
         if programs != "single" and (len(self.factors) < 2 or starts == "moved"):
             raise FlowlibError(f"programs = {programs!r} needs two factors or more, and sequences that begin plain, late or anywhere")
-        if steps < 1:
-            raise FlowlibError(f"steps = {steps}: a sequence has at least one step")
+        if not isinstance(steps, Integral) or steps < 1:
+            raise FlowlibError(f"steps = {steps!r}: a sequence has at least one step; give a whole number")
         if not self.factors or len(set(self.factors)) < len(self.factors):
             raise FlowlibError(f"factors = {self.factors}: name one or more different transformations")
         for name in self.factors:
@@ -144,14 +147,18 @@ def digest_of(*parts) -> str:
     return found.hexdigest()[:16]
 
 
-def as_floats(images):
-    """Bytes as floats in [0, 1]; floats as they are."""
-    return images.float() / 255 if images.dtype == torch.uint8 else images
+def as_tensor(values) -> Tensor:
+    """A tensor in the same memory; of an array that is read backwards, x[..., ::-1], a copy, for torch reads only forwards."""
+    backwards = isinstance(values, np.ndarray) and min(values.strides, default=0) < 0
+    return torch.as_tensor(np.ascontiguousarray(values) if backwards else values)
 
 
 def checked_images(images, shape="(n, C, H, W)") -> Tensor:
     """Images, or frames, as a tensor; raises FlowlibError unless square, not empty, and bytes or floats in [0, 1]."""
-    images = torch.as_tensor(images)
+    try:
+        images = as_tensor(images)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise FlowlibError(f"a {type(images).__name__} holds no images ({error}): give a tensor or an array {shape} of numbers") from error
     if images.ndim != shape.count(",") + 1 or not images.numel() or images.shape[-1] != images.shape[-2]:
         raise FlowlibError(f"images of shape {tuple(images.shape)}: give {shape} with H = W, one or more, channels before rows")
     if images.dtype != torch.uint8:

@@ -1,6 +1,7 @@
 """What trainer, evaluation and measures need of a set of factor sequences. A source of your own is a subclass."""
 
 import math
+from numbers import Integral
 
 import torch
 from jaxtyping import Float, Int
@@ -77,6 +78,8 @@ class Source:
         """All frames x_0 … x_T (or x_steps) of the sequences at `indices` of one factor, given by name or number."""
         index = self._number(factor)
         steps = self.length(factor) if steps is None else steps
+        if not isinstance(steps, Integral) or steps < 0:
+            raise FlowlibError(f"steps = {steps!r}: give a whole number, 0 or more")
         if steps > self.reach(factor):
             raise FlowlibError(f"steps = {steps}: these sequences end at T = {self.reach(factor)}; nothing was recorded beyond")
         times = torch.arange(steps + 1, device="cpu")
