@@ -175,7 +175,7 @@ def _starting_point(arguments):
 
         reader.add_argument("--size")
         size = reader.parse_known_args(arguments)[0].size or ""
-        found = options_for(config, given.data, int(size) if size.isdecimal() else None)
+        found = options_for(config, given.data, int(size) if size.removeprefix("-").isdecimal() else None)
     model = given.model or found.get("model", config.model)
     return Train(preset=given.preset, config=dataclasses.replace(for_model(config, model), **found | {"model": model})), rest
 

@@ -67,6 +67,40 @@ class TestPython:
         source = load_sequences(Config(**options_of(tmp_path) | {"held_out": 0.5}), "test")
         assert source.first_frames([0])[0, 0].numpy() - pixels / 65535 == pytest.approx(0, abs=0.5 / 255)
 
+    def test_images_stand_upright(self, tmp_path):
+        """A camera that was held upright writes rows as columns, and says so in the EXIF data."""
+        tall, said = Image.fromarray(RANDOM.integers(0, 256, (30, 20), np.uint8)), Image.Exif()
+        said[0x0112] = 6  # turned by a quarter
+        tall.save(tmp_path / "plain.png")
+        tall.rotate(90, expand=True).save(tmp_path / "turned.png", exif=said)
+        images = [load_sequences(Config(**options_of(tmp_path, 20) | {"held_out": 0.5}), split).images for split in ("train", "test")]
+        assert torch.equal(*images)
+        tall.save(tmp_path / "damaged.png", exif=b"MM\0+" + said.tobytes()[10:])
+        assert options_of(tmp_path, 20)["size"] == 20
+
+    def test_what_is_hidden_and_what_a_run_has_drawn_are_left_out(self, photos, monkeypatch):
+        before = options_of(photos)
+        for folder, files in ((".git", ()), ("runs/a", ("config.json", "model.safetensors")), ("b", ("config.json", "checkpoint.safetensors"))):
+            (photos / folder / "more").mkdir(parents=True)
+            for name in (*files, "flows.png", "more/flows.png"):
+                (photos / folder / name).write_bytes(b"")
+        (photos / "._0.png").write_bytes(b"")
+        monkeypatch.chdir(photos)
+        assert options_of(photos) == options_of(".") == before
+        (photos / "b" / "config.json").unlink()
+        with pytest.raises(FlowlibError, match="flows.png cannot be read as an image"):
+            options_of(".")
+
+    def test_one_name_without_an_axis_and_a_suffix_in_capitals(self, file):
+        if file.suffix == ".npz":
+            np.savez(file, frames=arrays()["frames"], factor=np.zeros(12, int), factors="dx")
+        else:
+            import h5py
+
+            with h5py.File(file, "w") as opened:
+                opened["frames"], opened["factor"], opened["factors"] = arrays()["frames"], np.zeros(12, int), "dx"
+        assert options_of(file.rename(file.with_suffix(file.suffix.upper())))["factors"] == ("dx",)
+
     def test_a_file_of_sequences(self, file):
         model = flowlib.train(str(file), progress=False, device="cpu", **SMALL)
         assert (model.config.channels, model.config.size, model.config.factors, model.config.horizon) == (1, 18, ("drift", "spin"), 2)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -92,6 +93,36 @@ class TestRefused:
         Image.fromarray(RANDOM.integers(0, 256, (30, 50, 3), np.uint8)).save(photos / "wide.png")
         message = self.train(capsys, photos)
         assert "wide.png 50 × 30" in message and "20 × 20" in message and "--size 64" in message
+
+    @pytest.mark.parametrize("size", [0, -5, 3, 16.5, "16"])
+    def test_sides_that_no_image_has(self, capsys, photos, size):
+        with pytest.raises(FlowlibError, match=f"size = {size!r}: give a whole number of pixels, 4 or more"):
+            flowlib.train(photos, size=size)
+        if type(size) is int:
+            assert f"size = {size}: give a whole number" in self.train(capsys, photos, "--size", str(size))
+
+    def test_more_pixels_than_pillow_reads(self, photos, monkeypatch, recwarn):
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 300)  # of 400 pixels it warns, of more than 600 it refuses
+        assert options_of(photos)["size"] == 20 and not recwarn.list
+        Image.new("L", (1500, 2000)).save(photos / "vast.png")
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10**6)
+        with pytest.raises(FlowlibError, match="vast.png has more than 2 million pixels: save it smaller"):
+            options_of(photos)
+
+    def test_what_may_not_be_read(self, photos, tmp_path, monkeypatch):
+        """Root may read everything, so what the system says is put in its place."""
+        np.savez(tmp_path / "own.npz", **arrays())
+        monkeypatch.setattr("os.access", lambda path, _: Path(path).name not in ("8.png", "own.npz"))
+        for path, named in ((photos, "8.png"), (tmp_path / "own.npz", "own.npz")):
+            with pytest.raises(FlowlibError, match=f"{named} cannot be read: the permission to read it is missing"):
+                options_of(path)
+
+        def refused_folder(path):
+            raise PermissionError(13, "Permission denied", str(path))
+
+        monkeypatch.setattr("os.scandir", refused_folder)
+        with pytest.raises(FlowlibError, match="photos.* cannot be read: the permission to read it is missing"):
+            options_of(photos)
 
     @pytest.mark.parametrize("content", [b"", b"no image", None])
     def test_a_corrupt_image_is_named(self, capsys, photos, content):

@@ -1,8 +1,12 @@
-"""Data from a path: a folder of PNG and JPEG images, or a file of sequences, .npz or .h5."""
+"""Data from a path: a folder of PNG and JPEG images, or a file of sequences, .npz or .h5.
+
+A folder's images are those below it, too, without what is hidden, and without the pictures in a run's folder; upright, as their EXIF says.
+"""
 
 import functools
 import hashlib
 import os
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +21,7 @@ from flowlib.errors import FlowlibError
 
 IMAGES, SEQUENCES = (".png", ".jpg", ".jpeg"), (".npz", ".h5", ".hdf5")
 GREY = ("1", "L", "LA")
+WEIGHTS = {"model.safetensors", "checkpoint.safetensors"}  # beside config.json: the folder of a run
 
 
 def options_of(path, size=None) -> dict:
@@ -24,6 +29,8 @@ def options_of(path, size=None) -> dict:
 
     size : the side that images of a folder are brought to: the largest central square, resized. None: they have one side already
     """
+    if size is not None and (type(size) is not int or size < 4):
+        raise FlowlibError(f"size = {size!r}: give a whole number of pixels, 4 or more a side")
     if is_factorial(path):
         return factorial_options(path, size)
     path = Path(path).resolve()
@@ -88,15 +95,37 @@ def _content(path, size):
         return _images(_files(path), size)
     if not path.is_file() or path.suffix.lower() not in SEQUENCES:
         raise FlowlibError(f"{path} is no folder of images and no file {' or '.join(SEQUENCES)} of sequences: name one, or digits or mnist")
-    return _sequences(path, path.stat().st_mtime_ns)
+    return _sequences(*_files(path)[0])
 
 
 def _files(path):
     """((file, time of its last change), …) of a folder of images, or of a file alone."""
-    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in IMAGES) if path.is_dir() else [path]
+    files = sorted(_images_below(path)) if path.is_dir() else [path]
     if not files:
         raise FlowlibError(f"{path} holds no image: put PNG or JPEG files into it")
+    for file in files:
+        if not os.access(file, os.R_OK):
+            raise _unreadable(file)
     return tuple((file, file.stat().st_mtime_ns) for file in files)
+
+
+def _images_below(folder):
+    """The images in a folder and in those inside it, but for hidden ones and those of runs."""
+
+    def refuse_folder(error):
+        raise _unreadable(error.filename) from error
+
+    for where, folders, names in os.walk(folder, onerror=refuse_folder):
+        where = Path(where)
+        if where != folder and "config.json" in names and not WEIGHTS.isdisjoint(names):
+            folders.clear()
+            continue
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (where / name for name in names if not name.startswith(".") and name.lower().endswith(IMAGES))
+
+
+def _unreadable(path):
+    return FlowlibError(f"{path} cannot be read: the permission to read it is missing (chmod u+rX gives it), or it is gone")
 
 
 def digest(path) -> str:
@@ -131,11 +160,26 @@ def _read_image(file, size):
     from PIL import Image, ImageOps
 
     try:
-        with Image.open(file) as opened:
-            image = _eight_bits(opened, file) if opened.mode[0] in "IF" else opened.convert("L" if opened.mode in GREY else "RGB")
+        with warnings.catch_warnings(action="ignore"), Image.open(file) as opened:  # it warns of many pixels, and of damaged EXIF
+            opened.load()
+            image = _upright(opened)
+        image = _eight_bits(image, file) if image.mode[0] in "IF" else image.convert("L" if image.mode in GREY else "RGB")
+    except Image.DecompressionBombError as error:
+        most = 2 * Image.MAX_IMAGE_PIXELS // 10**6
+        raise FlowlibError(f"{file} has more than {most} million pixels: save it smaller, or take it out of the folder") from error
     except (OSError, SyntaxError, ValueError) as error:  # Pillow's names for a broken file
         raise FlowlibError(f"{file} cannot be read as an image ({error}): replace it, or take it out of the folder") from error
     return image if size is None or image.size == (size, size) else ImageOps.fit(image, (size, size))
+
+
+def _upright(image):
+    """Turned as its EXIF orientation says; where that is damaged, as it is, for its pixels can be read all the same."""
+    from PIL import ImageOps
+
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:
+        return image
 
 
 def _eight_bits(image, file):
@@ -150,7 +194,7 @@ def _eight_bits(image, file):
 @functools.lru_cache(maxsize=1)
 def _sequences(path, _):
     try:
-        found = _read_npz(path) if path.suffix == ".npz" else _read_h5(path)
+        found = _read_npz(path) if path.suffix.lower() == ".npz" else _read_h5(path)
     except (OSError, ValueError, KeyError, EOFError) as error:
         raise FlowlibError(f"{path} cannot be read ({error}): write it again, with numpy.savez or h5py") from error
     if "frames" not in found:
@@ -159,7 +203,8 @@ def _sequences(path, _):
         )
     frames = checked_images(found["frames"], "(N, T+1, C, H, W)").numpy()
     names = found.get("factors")
-    names = None if names is None else tuple(one.decode() if isinstance(one, bytes) else str(one) for one in names.tolist())
+    if names is not None:  # one name may stand alone, without an axis
+        names = tuple(one.decode() if isinstance(one, bytes) else str(one) for one in np.atleast_1d(names).tolist())
     return frames, found.get("factor"), names
 
 
