@@ -6,3 +6,8 @@ class FlowlibError(Exception):
 
     Not a ValueError: what parses a command line, an image or an archive for us catches those, and would put its own words in place of ours.
     """
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an exception says, or its name where it says nothing: for a message of ours that quotes it."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

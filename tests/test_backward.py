@@ -32,6 +32,13 @@ def flow_model(model="flow", head=0.3, **changes):
 )  # fmt: skip
 def test_stops_are_the_ends_and_the_whole_times_between(steps, first, times):
     assert stops(steps, first) == pytest.approx(times)
+    assert stops(torch.tensor(steps), torch.tensor(first)) == pytest.approx(times)
+
+
+@pytest.mark.parametrize("steps", ["2", None, torch.tensor([2]), math.nan])
+def test_steps_that_are_no_number(steps):
+    with pytest.raises(FlowlibError, match="give finite numbers"):
+        stops(steps)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ backward in double precision: `model.double()`.
 """
 
 import math
+from numbers import Real
 
 import torch
 from jaxtyping import Float
@@ -26,15 +27,17 @@ def stops(steps, first=1) -> list:
 
     Forward from time first − 1 to first − 1 + steps. Negative steps undo the same: from first − 1 + |steps| back to first − 1.
     """
-    try:
-        finite = math.isfinite(steps) and math.isfinite(first)
-    except (TypeError, ValueError, RuntimeError):  # a text, or several numbers
-        finite = False
-    if not finite:
+    steps, first = plain(steps), plain(first)
+    if not all(isinstance(one, Real) and math.isfinite(one) for one in (steps, first)):
         raise FlowlibError(f"steps = {steps!r}, first = {first!r}: give finite numbers")
     low, high = (_whole(time) for time in (first - 1, first - 1 + abs(steps)))
     between = [low, *range(math.floor(low) + 1, math.ceil(high)), high] if high > low else [low]
     return between if steps >= 0 else between[::-1]
+
+
+def plain(number):
+    """A number of numpy's or torch's as one of Python's own; anything else as it is."""
+    return number.item() if getattr(number, "shape", None) == () else number
 
 
 def _whole(time):

@@ -172,14 +172,14 @@ def _arrangement(z, factor, factors):
         return x.reshape(len(z), *x.shape[2:])
 
     if isinstance(factor, int):
-        _check(factor, factor, factors)
+        check_factors(factor, factor, factors)
         return lambda x: x[None], [factor], back
     if is_mixture(factor):
         if factor.shape != (len(z), factors):
             raise FlowlibError(f"mixture of shape {tuple(factor.shape)}: give a weight for each of {len(z)} samples and {factors} factors")
         return lambda x: x.expand(factors, *x.shape), None, lambda x: torch.einsum("kb...,bk->b...", x, factor)
     low, high, grouped = _layout(factor, factors)
-    _check(low, high, factors)
+    check_factors(low, high, factors)
     if low == high:
         return lambda x: x[None], None if factors == 1 else [low], back
     if grouped:
@@ -191,7 +191,10 @@ _LAYOUTS = WeakTensorKeyDictionary()
 
 
 def _layout(labels, factors):
-    """(lowest, highest, whether grouped by factor) of labels (B,), which are looked at once: a look at values of a GPU waits for all its work."""
+    """(lowest, highest, whether grouped by factor) of labels (B,), which are looked at once: a look at values of a GPU waits for all its work.
+
+    What is written into them through numpy or `.data` is not noticed, so `transport` hands a copy of a user's labels to its model.
+    """
     looked_at = None if labels.is_inference() else (factors, labels._version)
     if looked_at and _LAYOUTS.get(labels, (None,))[0] == looked_at:
         return _LAYOUTS[labels][1]
@@ -202,6 +205,7 @@ def _layout(labels, factors):
     return found
 
 
-def _check(low, high, factors):
+def check_factors(low: int, high: int, factors: int):
+    """Raise FlowlibError unless all numbers from the lowest to the highest are those of factors."""
     if low < 0 or high >= factors:
         raise FlowlibError(f"factor {low if low < 0 else high} does not exist: the model has factors 0 … {factors - 1}")

@@ -5,11 +5,12 @@ from torch import Tensor, nn
 
 from flowlib.config import Config
 from flowlib.data import Batch
-from flowlib.errors import FlowlibError
-from flowlib.models.contract import checked_transport
+from flowlib.devices import is_out_of_memory
+from flowlib.errors import FlowlibError, first_line
+from flowlib.models.contract import checked_transport, described
 from flowlib.models.joint import Joint, single_frames
 from flowlib.models.likelihood import build_likelihood
-from flowlib.models.networks import build_networks
+from flowlib.models.networks import Network, build_networks
 from flowlib.models.protocol import Posterior
 
 
@@ -48,18 +49,26 @@ class LatentModel(nn.Module):
         """q(z|x). Raises FlowlibError for images that the encoder cannot take."""
         try:
             return Posterior(*self.encoder(images))
-        except (RuntimeError, TypeError, AttributeError) as error:
-            shape = self.channels, self.size, self.size
-            if isinstance(images, Tensor) and images.is_floating_point() and images.shape[1:] == shape:
+        except Exception as error:  # an encoder of one's own may raise anything
+            shape, found = (self.channels, self.size, self.size), described(images)
+            if not isinstance(images, Tensor) or not images.is_floating_point() or images.shape[1:] != shape:
+                wanted = f"give a tensor (B, {', '.join(map(str, shape))}) of floats in [0, 1]; bytes / 255"
+                raise FlowlibError(f"images are {found}: {wanted}") from error
+            kind = next((one.dtype for one in self.encoder.parameters()), images.dtype)
+            if is_out_of_memory(error) or isinstance(self.encoder, Network) and kind == images.dtype:
                 raise  # these images are as they should be: something else is wrong
-            found = f"{tuple(images.shape)} of {images.dtype}" if isinstance(images, Tensor) else f"a {type(images).__name__}"
+            own = f"the encoder, a {type(self.encoder).__name__} with weights of {kind}, fails for images {found} ({first_line(error)})"
             raise FlowlibError(
-                f"images are {found}: give a tensor (B, {', '.join(map(str, shape))}) of floats in [0, 1]; bytes / 255"
+                f"{own}: it takes such images, of the type of its weights; encoder.float() or images.double() makes them alike"
             ) from error
 
     def decode(self, z: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch C H W"]:
-        """The parameters of p(x|z) that `self.likelihood` reads: logits, or means."""
-        return self.decoder(z.reshape(-1, z.shape[-1])).unflatten(0, z.shape[:-1])
+        """The parameters of p(x|z) that `self.likelihood` reads: logits, or means. Raises FlowlibError for what are no codes (…, d)."""
+        dim = self.config.latent_dim
+        if not isinstance(z, Tensor) or z.shape[-1:] != (dim,):
+            raise FlowlibError(f"codes are {described(z)}: give a tensor (…, {dim}) of floats")
+        decoded = self.decoder(z.reshape(-1, dim))
+        return decoded.reshape(*z.shape[:-1], *decoded.shape[1:])
 
     def infer_factor(self, batch: Batch) -> Int[Tensor, " B"]:
         """Which factor moves each sequence: here it is given."""

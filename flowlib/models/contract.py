@@ -1,14 +1,20 @@
 """The contract of `flowlib.models.protocol`, asked for: a model that breaks it fails where it is written or first used, with a message."""
 
+import contextlib
 import functools
 import inspect
 from typing import Literal, get_args, get_origin
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from flowlib.config import CHOICES, Config
-from flowlib.errors import FlowlibError
+from flowlib.devices import is_out_of_memory
+from flowlib.errors import FlowlibError, first_line
 from flowlib.flows import stops
+from flowlib.flows.backward import plain
+from flowlib.flows.posterior import check_factors
 
 METHODS = ("encode", "decode", "transport", "infer_factor", "calibrate", "frame_log_weights", "objective")
 
@@ -59,25 +65,80 @@ def check_choices(model, config: Config):
 
 
 def checked_transport(transport):
-    """The method `transport`, its result's shape checked at every call: z and one code for each of `flowlib.flows.stops`."""
+    """The method `transport` with what every model is spared: its arguments are checked and made uniform, as is its result's shape.
+
+    A model gets codes (B, d), a factor as `_uniform` makes it, and Python's own numbers; it owes z and one code for each of `flowlib.flows.stops`.
+    """
 
     @functools.wraps(transport)
     def wrapper(self, z, factor, steps, *first, **named):
-        if isinstance(factor, str):
-            raise FlowlibError(f"factor {factor!r}: give its number, its place in the configuration's `factors`")
-        labels = torch.as_tensor(factor)
-        if not labels.is_floating_point() and labels.numel() and int(labels.min()) < 0:  # Python's own counting from the end
-            raise FlowlibError(f"factor {int(labels.min())} does not exist: count the factors from 0")
-        path = transport(self, z, factor, steps, *first, **named)
+        if not (isinstance(z, Tensor) and z.is_floating_point() and z.shape[1:] == (self.config.latent_dim,)):
+            raise FlowlibError(f"codes are {described(z)}: give a tensor (B, {self.config.latent_dim}) of floats, one code in each row")
+        factor = _uniform(factor, z, len(self.config.factors))
+        steps, *first = map(plain, (steps, *first))
+        if "first" in named:
+            named["first"] = plain(named["first"])
         times = stops(steps, *(first or (named.get("first", 1),)))
-        if not isinstance(path, torch.Tensor) or path.shape != (len(z), len(times), z.shape[1]):
-            found = f"shape {tuple(path.shape)}" if isinstance(path, torch.Tensor) else type(path).__name__
+        with _naming(self, factor):
+            path = transport(self, z, factor, steps, *first, **named)
+        if not isinstance(path, Tensor) or path.shape != (len(z), len(times), z.shape[1]):
+            found = f"shape {tuple(path.shape)}" if isinstance(path, Tensor) else type(path).__name__
             raise FlowlibError(
                 f"{type(self).__name__}.transport returned {found} for {steps} steps: give {(len(z), len(times), z.shape[1])}, z first"
             )
         return path
 
     return wrapper
+
+
+def _uniform(factor, z, factors):
+    """What moves codes z (B, d): a number, or labels (B,), whole numbers in a tensor of their own; or weights, matrices … (B, …) as they are.
+
+    Labels are copied: what is remembered of them (`flowlib.flows.posterior`) is then true also where the user's own are written over.
+    """
+    if isinstance(factor, str):
+        raise FlowlibError(f"factor {factor!r}: give its number, its place in the configuration's `factors`")
+    if isinstance(factor, Tensor) and factor.ndim > 1 and factor.dtype not in MASKS:
+        return factor
+    try:
+        found = torch.as_tensor(factor.copy() if isinstance(factor, np.ndarray) else factor)  # torch refuses numpy's reversed views
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise FlowlibError(f"factor {factor!r} ({first_line(error)}): {WANTED}") from error
+    if found.dtype == torch.bool or found.ndim < 2 and (found.is_floating_point() or found.is_complex()):
+        raise FlowlibError(f"factor {factor!r} is of {found.dtype}: {WANTED}, whole numbers both; weights of a mixture are (B, K)")
+    if found.ndim > 1:
+        return found.to(z)
+    if found.ndim and len(found) not in (1, len(z)):
+        raise FlowlibError(f"{len(found)} labels for {len(z)} codes: {WANTED}")
+    labels = found.to(z.device, torch.int64, copy=True)
+    if labels.numel():
+        check_factors(int(labels.min()), int(labels.max()), factors)
+    return labels.expand(len(z)).contiguous() if labels.ndim else int(labels)
+
+
+MASKS = torch.bool, torch.uint8  # which torch takes for masks where an index belongs
+WANTED = "give the number of one factor for all codes, or a label for each"
+
+
+@contextlib.contextmanager
+def _naming(model, factor):
+    """What a model raises that is moved by weights or the like, (B, …), which not every model reads, is put into words."""
+    try:
+        yield
+    except (IndexError, RuntimeError, TypeError, ValueError) as error:
+        if not isinstance(factor, Tensor) or factor.ndim < 2 or is_out_of_memory(error) or _captures(factor):
+            raise
+        raise FlowlibError(f"{type(model).__name__} cannot be moved by {described(factor)} ({first_line(error)}): {WANTED}") from error
+
+
+def _captures(factor):
+    """Whether this becomes a part of a CUDA graph, whose maker reads errors itself (`flowlib.training.captured`)."""
+    return factor.is_cuda and torch.cuda.is_current_stream_capturing()
+
+
+def described(value) -> str:
+    """Shape and type of a tensor, or else a value's class."""
+    return f"{tuple(value.shape)} of {value.dtype}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
 
 
 def check_terms(model, terms):

@@ -6,7 +6,7 @@ from functools import partial
 import torch
 from torch import nn
 
-from flowlib.errors import FlowlibError
+from flowlib.errors import FlowlibError, first_line
 
 
 class Network(nn.Module):
@@ -128,8 +128,8 @@ def _check(network, name, example, wanted, what):
     first = next(network.parameters(), example)
     try:
         found = copy.deepcopy(network).eval()(example.to(first))
-    except (RuntimeError, ValueError, TypeError) as error:
-        raise FlowlibError(f"{name} cannot take {tuple(example.shape)} ({str(error).splitlines()[0]}): {remedy}") from error
+    except Exception as error:  # it may raise anything
+        raise FlowlibError(f"{name} cannot take {tuple(example.shape)} ({first_line(error)}): {remedy}") from error
     found = found if isinstance(found, (tuple, list)) else [found]
     shapes = [tuple(getattr(one, "shape", ())) for one in found]
     if shapes != wanted:
