@@ -116,5 +116,5 @@ def evaluate(model, data=None, seed=0, progress=lambda text: None) -> dict:
     source = load_sequences(model.config, "test") if data is None else data
     if not isinstance(source, Source):
         raise FlowlibError(f"data of type {type(source).__name__}: give a source, such as data.ImageSequences(images, factors), or None")
-    check_source(source, model.config)
+    check_source(source, model.config, training=False)
     return evaluate_model(model, source.to(device_of(model)), seed, progress)

@@ -37,7 +37,7 @@ class Config:
     decoded: Literal["all", "one"] = "all"
     """Of the frames of a training batch, decode all; or of each sequence one, drawn in proportion to its weight: 1/(T+1) for x_0."""
     starts: Literal["plain", "moved", "late", "anywhere", "mixed"] = "plain"
-    """Training sequences begin plain; or half of them moved, by the other factors (moved), the own (late), all (anywhere); mixed: several at once."""
+    """Training sequences begin plain; or half of them moved, by the other factors (moved), the own (late), all (anywhere); mixed: several move at once, for models that train without labels, such as flow-inferred and sparse."""
     programs: Literal["single", "composed", "seldom", "switched"] = "single"
     """What moves a training sequence: one factor; in half of them two in turn (switched); two in turn or at once in two thirds (composed) or one (seldom)."""
     left_out: tuple[int, ...] = ()
@@ -133,6 +133,8 @@ def _validate(config):
         raise FlowlibError(
             f"velocity = {config.velocity!r} is not ∇u of the potential alone: use it with hj_penalty none and the path objective"
         )
+    if config.bounded_potential and config.velocity != "gradient":
+        raise FlowlibError(f"bounded_potential = True is for velocity gradient alone, not {config.velocity!r}: choose bounded_potential False")
     if config.log_det_steps and (not _needs_hessian(config) or config.log_det == "none"):
         raise FlowlibError(
             f"log_det_steps = {config.log_det_steps}: nothing takes a log-determinant; choose objective marginal, with its prior and a log_det"

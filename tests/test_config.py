@@ -112,6 +112,8 @@ def test_choices_are_listed(name):
         ({"log_det_steps": 1, "objective": "marginal", "prior": "none"}, "nothing takes a log-determinant"),
         ({"log_det_steps": 1, "objective": "marginal", "log_det": "none"}, "nothing takes a log-determinant"),
         ({"batch_size": 2}, "batch_size = 2: a batch holds each of 3 factors"),
+        *(({"bounded_potential": True, "velocity": name, "hj_penalty": "none"}, f"bounded_potential = True is for velocity gradient alone, not '{name}'")
+          for name in ("turning", "quadratic", "rotating", "free")),
         ({"bounded_potential": 1}, "bounded_potential = 1: give a value of type bool"),
     ],
 )  # fmt: skip
@@ -132,16 +134,18 @@ class TestJson:
     def test_every_option_is_read_back(self, tmp_path):
         other = Config(
             optimizer="muon", data="mnist", data_digest="0123", channels=1, size=32, held_out=0.3, factors=("hue",), horizon=3, batch_size=4, batches="single", frames_per_step=2, latent_dim=5,
-            network="mlp", width=6, potential_width=7, potential_depth=3, bounded_potential=True,
+            network="mlp", width=6, potential_width=7, potential_depth=3,
             diffusion=0.5, learn_diffusion=False, objective="marginal", likelihood="gaussian", noise_std=0.2,
             log_det="series", decoded="one", hj_penalty="none", hj_weight=0.1, steps=9, learning_rate=0.4,
             schedule="constant", seed=8, adam_beta2=0.9, checkpoint_every=11, left_out=(8, 9), validation=10, starts="moved", images=12, model="vae", options={"beta": 4.0},
             prior="none", velocity="free", time_free=True, programs="composed", corner=("hue",),
         )  # fmt: skip
-        assert all(getattr(other, name) != getattr(Config(), name) for name in NAMES if name != "log_det_steps")  # which needs a potential
+        assert all(
+            getattr(other, name) != getattr(Config(), name) for name in NAMES if name not in ("log_det_steps", "bounded_potential")
+        )  # which need a potential
         assert self.read(tmp_path, to_json(other)) == other
-        sampled = Config(objective="marginal", log_det_steps=2)
-        assert self.read(tmp_path, to_json(sampled)) == sampled != Config(objective="marginal")
+        sampled = Config(objective="marginal", log_det_steps=2, bounded_potential=True)
+        assert self.read(tmp_path, to_json(sampled)) == sampled != Config(objective="marginal", bounded_potential=True)
 
     @pytest.mark.parametrize("text", ["", "{", b"\xff\xfe\x00", '{"steps": '])
     def test_what_is_no_json(self, tmp_path, text):

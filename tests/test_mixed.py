@@ -7,8 +7,11 @@ import torch
 from scipy import stats
 from tiny import CONFIG, digits, sequences
 
-from flowlib.data import FactorialSequences, MixedSequences, RecordedSequences, Rooms, Sequences, load_sequences
+import flowlib
+from flowlib.data import FactorialSequences, MixedSequences, RecordedSequences, Rooms, Sequences, check_source, load_sequences
 from flowlib.errors import FlowlibError
+from flowlib.models import MODELS
+from flowlib.training import Trainer, new_model
 
 
 @pytest.fixture
@@ -70,6 +73,23 @@ def test_a_configuration_asks_for_them():
     assert isinstance(train, MixedSequences) and len(train) == 5 and train.places(2, torch.Generator().manual_seed(0)).shape == (2, 3, 3)
     plain = load_sequences(dataclasses.replace(config, starts="plain"), "test")
     assert torch.equal(test.full_batch([0, 1], 2).frames, plain.full_batch([0, 1], 2).frames)
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_models_that_read_labels_in_training_are_refused_before_it(name, tmp_path):
+    """The others do train; evaluated on sequences of one factor, which the same source has, all models are."""
+    config = dataclasses.replace(CONFIG, model=name, starts="mixed", latent_dim=9)
+    train, out = load_sequences(config), tmp_path / "run"
+    check_source(train, config, training=False)
+    if name in ("factor-vae", "flow-inferred", "msp", "slow-vae", "slow-vae-regression", "sparse", "vae", "vae-regression"):
+        trainer = Trainer(new_model(config), train, config)
+        assert trainer.train_step()["loss"].isfinite()
+        return
+    with pytest.raises(
+        FlowlibError, match=rf"mixed sequences .*model '{name}' needs: choose one of factor-vae, flow-inferred, .*, or other starts"
+    ):
+        flowlib.train(train, out, model=name, device="cpu", progress=False)
+    assert not out.exists()
 
 
 def test_what_cannot_be_composed_is_refused():

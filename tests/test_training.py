@@ -151,7 +151,8 @@ class TestNotFinite:
         monkeypatch.setattr(one.model, "objective", self.spoiled(one, "kl", torch.nan, 0))
         with pytest.raises(FlowlibError) as caught:
             one.run(progress=False)
-        assert "step 0: kl" in str(caught.value) and "kept" not in str(caught.value)
+        assert "step 0: kl. No weight has changed yet, so the data" in str(caught.value)
+        assert "kept" not in str(caught.value) and "learning rate" not in str(caught.value)
 
     def test_weights_that_became_nan_never_replace_good_ones(self, tmp_path):
         one = trained(tmp_path)

@@ -22,6 +22,8 @@ class MixedSequences(Source):
     factor for evaluation, is the source's own.
     """
 
+    batches_labelled = False
+
     def __init__(self, source: Source, activity: float = ACTIVITY):
         if not source.composable:
             raise FlowlibError(f"{type(source).__name__} cannot show several factors at once here: choose images, or fewer steps")

@@ -18,6 +18,7 @@ class Source:
     factors : the K names;  steps : T ≥ 1;  channels, size : C, and H = W;  device : where batches are
     labelled : False where nobody says which factor moves a sequence. Models that infer it train all the same, for no label is read;
         what they find is then numbered as they found it, and `full_batch` is asked with factor None
+    batches_labelled : False where training batches have no labels, though `full_batch` has: several factors move in each step
     endless : frames beyond x_T can be had, for extrapolation (M19);  composable : `composed` works (M18, MIG and DCI)
 
     Needed: `__len__`, `first_frames`, `frames_of` and `draw`; the rest follows from them.
@@ -29,6 +30,7 @@ class Source:
     size: int
     device = torch.device("cpu")
     labelled = True
+    batches_labelled = True
     endless = False
     composable = False
 
@@ -139,10 +141,8 @@ def shares(batch_size, factors, part):
     return rows, grouped_factors(batch_size, factors, "cpu")[rows]
 
 
-def check_source(source, config):
-    """Raise FlowlibError, naming what differs, unless a model of this configuration can read the source."""
-    from flowlib.models.registry import MODELS, model_class  # models stand on data, not data on models
-
+def check_source(source, config, training=True):
+    """Raise FlowlibError, naming what differs, unless a model of this configuration can read the source, or, if asked, be trained on it."""
     there = {"factors": tuple(source.factors), "horizon": source.steps, "channels": source.channels, "size": source.size}
     differing = [f"{name} {value!r}, the model {getattr(config, name)!r}" for name, value in there.items() if value != getattr(config, name)]
     if differing:
@@ -150,6 +150,18 @@ def check_source(source, config):
             f"data and model do not fit: the data have {'; '.join(differing)}. In training, leave out the options that say otherwise; "
             "to evaluate, give data like those that the model was trained on"
         )
-    if not source.labelled and getattr(model_class(config.model), "needs_labels", True):
-        without = ", ".join(sorted(name for name, one in MODELS.items() if not getattr(one, "needs_labels", True)))
-        raise FlowlibError(f"these sequences have no labels, which model {config.model!r} needs: choose one of {without}, or give labels")
+    if not source.labelled:
+        _check_reader(config.model, "these sequences have no labels", "or give labels", "needs_labels")
+    if training and not source.batches_labelled:
+        what = "in mixed sequences several factors move at once, so none has a label of its own"
+        _check_reader(config.model, what, "or other starts", "needs_labels", "reads_labels")
+
+
+def _check_reader(name, what, otherwise, *reads):
+    """Raise FlowlibError for a model that says of itself all of `reads`: it cannot do without labels."""
+    from flowlib.models.registry import MODELS, model_class  # models stand on data, not data on models
+
+    model_class(name)
+    readers = {key for key, one in MODELS.items() if all(getattr(one, read, True) for read in reads)}
+    if name in readers:
+        raise FlowlibError(f"{what}, which model {name!r} needs: choose one of {', '.join(sorted(MODELS.keys() - readers))}, {otherwise}")

@@ -23,6 +23,7 @@ class LatentModel(nn.Module):
     uses : the choices of the configuration (`flowlib.config.CHOICES`) that a class reads; `build_model` refuses the others
     reads_programs : whether sequences moved by more than one factor can be trained on: the objective follows `Batch.motion`, or reads no label
     needs_labels : whether training or `calibrate` reads which factor moves a sequence; where not, sequences without labels are enough
+    reads_labels : whether the objective does, so that sequences in which several factors move at once are no use in training
     capturable : whether the objective looks at no values and counts no calls, so that a GPU's steps can be one graph (`training.captured`);
         a subclass says so anew
     version : raised when training changes in a way that its first steps do not show, so that older results are measured again
@@ -30,7 +31,7 @@ class LatentModel(nn.Module):
 
     uses = ()
     reads_programs = False
-    needs_labels = True
+    needs_labels = reads_labels = True
     capturable = False
     version = 1
 

@@ -21,6 +21,7 @@ class VAE(DisplacedModel):
     """
 
     reads_programs = True
+    reads_labels = False
     capturable = True
 
     def __init__(self, config: Config, channels=None, size=None, beta=1.0, **networks):

@@ -169,7 +169,10 @@ class Trainer:
         if bool(finite.all()):  # one look for all: a GPU is waited for once
             return
         bad = ", ".join(name for name, good in zip(tensors, finite.tolist()) if not good)
-        raise FlowlibError(f"{what} not finite at step {self.step}: {bad}. Try a smaller learning rate{self._kept()}")
+        remedy = f"Try a smaller learning rate{self._kept()}"
+        if self.step == 0:
+            remedy = "No weight has changed yet, so the data, or what the networks make of them, hold NaN or infinity: look for it there"
+        raise FlowlibError(f"{what} not finite at step {self.step}: {bad}. {remedy}")
 
     def _kept(self):
         return f"; the checkpoint before is kept in {self.path}" if self.path and self.path.exists() else ""
