@@ -102,7 +102,7 @@ def _uniform(factor, z, factors):
         return factor
     try:
         found = torch.as_tensor(factor.copy() if isinstance(factor, np.ndarray) else factor)  # torch refuses numpy's reversed views
-    except (TypeError, ValueError, RuntimeError) as error:
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise FlowlibError(f"factor {factor!r} ({first_line(error)}): {WANTED}") from error
     if found.dtype == torch.bool or found.ndim < 2 and (found.is_floating_point() or found.is_complex()):
         raise FlowlibError(f"factor {factor!r} is of {found.dtype}: {WANTED}, whole numbers both; weights of a mixture are (B, K)")

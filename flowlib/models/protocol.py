@@ -103,7 +103,10 @@ class Optional(Protocol):
     then a GPU makes a training step from one graph (`flowlib.training.captured`). Not inherited: a subclass, which could do more, says so anew."""
 
     def motion(self, batch: Batch) -> Tensor:
-        """What moves each sequence (B, …), found from its frames, where that is more than a label: `transport` takes it for `factor`."""
+        """What moves each sequence (B, n, …), found from its frames, where that is more than a label: `transport` takes it for `factor`.
+
+        Of two or more dimensions: (B,) are labels.
+        """
 
     def recognise(self, batch: Batch) -> Tensor:
         """q(k|x̄) (B, K), where k is inferred."""
