@@ -140,7 +140,7 @@ def test_scalar_sequence_by_hand(generator, double):
     model.potentials = lg.LinearPotentials(torch.zeros(2, 1, 1).double(), torch.full((2, 1), 0.75).double())
     model.prior.log_diffusion.data = torch.full((2,), 0.5).double().log()
     model.likelihood = lg.Gaussian(1.0)
-    model.decoder = Repeat()
+    model.decoder, model.config = Repeat(), dataclasses.replace(model.config, latent_dim=1)
     values = []
     for _ in range(5):
         batch = lg.batch_of(np.array([[1.0], [2.0]]), COPIES)

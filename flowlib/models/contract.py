@@ -110,10 +110,13 @@ def _uniform(factor, z, factors):
         return found.to(z)
     if found.ndim and len(found) not in (1, len(z)):
         raise FlowlibError(f"{len(found)} labels for {len(z)} codes: {WANTED}")
+    if not found.ndim:
+        check_factors(int(found), int(found), factors)
+        return int(found)
     labels = found.to(z.device, torch.int64, copy=True)
-    if labels.numel():
+    if labels.numel() and not labels.is_meta:  # a meta device has no values to look at
         check_factors(int(labels.min()), int(labels.max()), factors)
-    return labels.expand(len(z)).contiguous() if labels.ndim else int(labels)
+    return labels.expand(len(z)).contiguous()
 
 
 MASKS = torch.bool, torch.uint8  # which torch takes for masks where an index belongs
