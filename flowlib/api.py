@@ -11,10 +11,9 @@ from flowlib.data.options import names_of
 from flowlib.devices import choose_device, device_of, set_precision
 from flowlib.errors import FlowlibError
 from flowlib.evaluation import evaluate_model
-from flowlib.models import build_model
 from flowlib.training import load_model, run_folder, train_run
 from flowlib.training.distributed import part, processes
-from flowlib.training.run import MODEL
+from flowlib.training.run import MODEL, new_model
 from flowlib.training.trainer import CHECKPOINT
 
 
@@ -28,7 +27,7 @@ def train(data, out=None, preset="tutorial-mnist", device="auto", precision="flo
     Raises FlowlibError for data and options that cannot be used, before anything is written.
     """
     config, device = configuration(data, preset, **options), choose_device(device)
-    set_precision(build_model(config), precision, device)  # before the folder is claimed: a wrong option leaves nothing behind
+    set_precision(new_model(config), precision, device)  # before the folder is claimed: a wrong option leaves nothing behind
     with processes(device):
         source = data if isinstance(data, Source) else load_sequences(config)
         if source is data and out is not None:
@@ -54,10 +53,16 @@ def configuration(data, preset="tutorial-mnist", **options) -> Config:
 DECIDED = ("starts", "programs")  # by a source itself, of the images that it was given
 
 
+def _decided(source):
+    """What a source says of itself in the words of a configuration."""
+    return {name: value for name in DECIDED if isinstance(value := getattr(source, name, None), str)}
+
+
 def _check_decided(source, changes):
     """Raise for an option that a source would not follow."""
+    decided = _decided(source)
     for name in DECIDED:
-        if changes.get(name, own := getattr(source, name, getattr(Config, name))) != own:
+        if changes.get(name, own := decided.get(name, getattr(Config, name))) != own:
             raise FlowlibError(
                 f"{name} = {changes[name]!r}: the source decides, and has {own!r}; make it with {name} = {changes[name]!r}, if it can"
             )
@@ -80,7 +85,7 @@ def data_options(data, size=None) -> dict:
     """What data say of a configuration: where they are, the shape of their images, their factors and, if it is theirs to say, T."""
     if isinstance(data, Source):
         found = {"data": GIVEN, "channels": data.channels, "size": data.size, "factors": data.factors, "horizon": data.steps}
-        found |= {name: getattr(data, name) for name in DECIDED if hasattr(data, name)}
+        found |= _decided(data)
         return found if data.labelled else found | {"model": "flow-inferred"}
     if not isinstance(data, str | Path):
         raise FlowlibError(f"data of type {type(data).__name__}: give a source, such as data.ImageSequences(images, factors), or a path")

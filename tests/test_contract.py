@@ -120,6 +120,7 @@ class TestTransport:
         z, weights = torch.randn(3, 9), torch.full((3, 3), 1 / 3)
         if hasattr(moving, "flow") and has_potentials(moving):
             assert torch.equal(moving.transport(z, weights.tolist(), 2), moving.transport(z, weights, 2))
+            assert moving.transport(z, weights.double(), 2).dtype == z.dtype
         else:
             with pytest.raises(FlowlibError, match=r"cannot be moved by \(3, 3\) of torch.float32 .*a label for each"):
                 moving.transport(z, weights, 2)

@@ -14,6 +14,7 @@ from flowlib import cli
 from flowlib.api import configuration
 from flowlib.config import Config, from_json
 from flowlib.data import load_sequences, options_of
+from flowlib.data.mixed import MixedSequences
 from flowlib.errors import FlowlibError
 from flowlib.training import load_model, read_json
 
@@ -136,6 +137,20 @@ class TestPython:
             with pytest.raises(FlowlibError, match=said):
                 configuration(late, **changes)
         assert configuration(late, starts="late", images=0) == config
+
+    def test_a_source_of_ones_own_may_have_attributes_of_these_names(self):
+        source = flowlib.RecordedSequences(**arrays())
+        source.starts = [0, 30, 90]
+        assert configuration(source).starts == "plain"
+        mixed = MixedSequences(flowlib.ImageSequences(torch.rand(12, 3, 16, 16), ("shear", "hue"), steps=2))
+        assert configuration(mixed, model="vae").starts == configuration(mixed, model="vae", starts="mixed").starts == "mixed"
+
+    def test_training_leaves_torch_s_generator_alone(self):
+        torch.manual_seed(0)
+        flowlib.train(flowlib.RecordedSequences(**arrays()), progress=False, device="cpu", **SMALL)
+        after = torch.rand(1)
+        torch.manual_seed(0)
+        assert torch.equal(after, torch.rand(1))
 
     def test_the_remedy_of_an_option_that_fails_can_be_taken(self, tmp_path):
         source = flowlib.ImageSequences(torch.rand(12, 3, 16, 16), ("shear", "hue"), steps=2)

@@ -51,6 +51,12 @@ class TestRunFolder:
         self.claim(tmp_path, other)
         assert read_json(tmp_path / CONFIG_NAME)["seed"] == 1
 
+    def test_a_run_whose_weights_were_deleted_is_still_one(self, tmp_path):
+        self.claim(tmp_path)
+        (tmp_path / "metrics.json").touch()
+        with pytest.raises(FlowlibError, match="holds another run"):
+            self.claim(tmp_path, dataclasses.replace(CONFIG, seed=1))
+
     def test_the_configuration_of_another_program_is_left_alone(self, tmp_path):
         (tmp_path / CONFIG_NAME).write_text('{"architecture": "ViT"}')
         with pytest.raises(FlowlibError, match="architecture"):

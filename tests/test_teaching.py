@@ -190,8 +190,13 @@ def test_a_table_keeps_what_it_has_of_others(tmp_path):
     update_table(table, names, [("ann", "1", 3), ("bob", "1", None)])
     update_table(table, names, [("ann", "2", 5), ("bob", "1", 4)])
     assert list(csv.reader(table.open())) == [names, ["ann", "1", "3"], ["ann", "2", "5"], ["bob", "1", "4"]]
+    table.write_text(table.read_text(), encoding="utf-8-sig")  # as a spreadsheet saves it
+    update_table(table, names, [("bob", "2", 1)])
+    assert len(list(csv.reader(table.open()))) == 5
+    before = table.read_bytes()
     update_table(table, [*names, "note"], [("ann", "2", 5, "late")])
-    assert list(csv.reader(table.open())) == [[*names, "note"], ["ann", "2", "5", "late"]], "a table of other columns is begun anew"
+    assert list(csv.reader(table.open())) == [[*names, "note"], ["ann", "2", "5", "late"]]
+    assert [path.read_bytes() for path in tmp_path.glob("points.csv.*")] == [before], "what has other columns is kept"
 
 
 def test_ids_that_are_nobodys_own_are_named(tmp_path):
@@ -202,6 +207,8 @@ def test_ids_that_are_nobodys_own_are_named(tmp_path):
         ("bob", 'STUDENT = "your id"'),
         ("dan", 'STUDENT = "dan"'),
         ("eve", "x = 1"),
+        ("fay", """STUDENT = "o'neil\""""),
+        ("gus", """STUDENT = "o'brien\""""),
     ):
         paths.append(tmp_path / student / "1_small.ipynb")
         paths[-1].parent.mkdir()
@@ -245,6 +252,7 @@ def hand_in(released, folder, student, **answers):
         ("Minutes: -5", None), ("Minutes: 0", None), ("Minutes: NaN", None), ("Minutes: inf", None), ("Minutes: 1e9", None), ("no such line", None),
         ("Minutes: 120min", 120), ("Minutes: ~100", 100), ("Minutes: 1:30", 90), ("Minutes: ca. 2 h", 120), ("Minutes: **120**", 120), ("**Minutes:** 90", 90),
         ("Minutes: 1,5 hours", 90), ("Minutes: 45 minutes", 45),
+        ("Minutes: 2 hrs", 120), ("Minutes: 1 h 30 min", 90), ("Minutes: 1h30", 90), ("Minutes: 90 (10:15 to 11:45)", 90), ("Minutes: 1.5 h", 90),
     ],
 )  # fmt: skip
 def test_minutes_are_a_number_or_nothing(tmp_path, line, wanted):

@@ -7,6 +7,7 @@ import functools
 import hashlib
 import os
 import warnings
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +30,9 @@ def options_of(path, size=None) -> dict:
 
     size : the side that images of a folder are brought to: the largest central square, resized. None: they have one side already
     """
-    if size is not None and (type(size) is not int or size < 4):
+    if size is not None and (not isinstance(size, Integral) or isinstance(size, bool) or size < 4):
         raise FlowlibError(f"size = {size!r}: give a whole number of pixels, 4 or more a side")
+    size = None if size is None else int(size)
     if is_factorial(path):
         return factorial_options(path, size)
     path = Path(path).resolve()

@@ -23,6 +23,7 @@ class MixedSequences(Source):
     """
 
     batches_labelled = False
+    starts = "mixed"  # as `Config.starts` calls them
 
     def __init__(self, source: Source, activity: float = ACTIVITY):
         if not source.composable:

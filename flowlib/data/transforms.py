@@ -154,8 +154,9 @@ def _applied(name, arguments, wanted):
 def _where(function, error):
     """File and line where a user's function failed: in it, or, where it cannot be called like this, its first line."""
     frames = traceback.extract_tb(error.__traceback__)
-    if len(frames) == 1 and (code := getattr(function, "__code__", None)):
-        return f"{code.co_filename}, line {code.co_firstlineno}"
+    if len(frames) == 1:  # never entered
+        code = getattr(getattr(function, "func", function), "__code__", None)  # also of a functools.partial
+        return f"{code.co_filename}, line {code.co_firstlineno}" if code else f"the call of {function!r}"
     frame = frames[:2][-1]  # behind our call stands the function's own line
     return f"{frame.filename}, line {frame.lineno}"
 

@@ -56,12 +56,11 @@ class LatentModel(nn.Module):
                 wanted = f"give a tensor (B, {', '.join(map(str, shape))}) of floats in [0, 1]; bytes / 255"
                 raise FlowlibError(f"images are {found}: {wanted}") from error
             kind = next((one.dtype for one in self.encoder.parameters()), images.dtype)
-            if is_out_of_memory(error) or isinstance(self.encoder, Network) and kind == images.dtype:
+            if isinstance(error, FlowlibError) or is_out_of_memory(error) or isinstance(self.encoder, Network) and kind == images.dtype:
                 raise  # these images are as they should be: something else is wrong
             own = f"the encoder, a {type(self.encoder).__name__} with weights of {kind}, fails for images {found} ({first_line(error)})"
-            raise FlowlibError(
-                f"{own}: it takes such images, of the type of its weights; encoder.float() or images.double() makes them alike"
-            ) from error
+            alike = ": it takes images of the type of its weights; encoder.float() or images.double() makes them alike"
+            raise FlowlibError(own + alike * (kind != images.dtype)) from error
 
     def decode(self, z: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch C H W"]:
         """The parameters of p(x|z) that `self.likelihood` reads: logits, or means. Raises FlowlibError for what are no codes (…, d)."""

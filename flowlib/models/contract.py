@@ -99,7 +99,7 @@ def _uniform(factor, z, factors):
     if isinstance(factor, str):
         raise FlowlibError(f"factor {factor!r}: give its number, its place in the configuration's `factors`")
     if isinstance(factor, Tensor) and factor.ndim > 1 and factor.dtype not in MASKS:
-        return factor
+        return factor.to(z) if factor.is_floating_point() else factor
     try:
         found = torch.as_tensor(factor.copy() if isinstance(factor, np.ndarray) else factor)  # torch refuses numpy's reversed views
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:

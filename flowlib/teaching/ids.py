@@ -14,8 +14,8 @@ def id_of(path) -> str | None:
         code = "\n".join(cell.source for cell in nbformat.read(path, 4).cells if cell.cell_type == "code")
     except Exception:  # a broken file: it is reported where it is graded
         return None
-    found = re.findall(r"""^STUDENT\s*=\s*["'](.*?)["']""", code, re.M)
-    return found[-1].strip() if found else None
+    found = re.findall(r"""^STUDENT\s*=\s*(["'])(.*?)\1""", code, re.M)
+    return found[-1][1].strip() if found else None
 
 
 def doubts(paths) -> list[str]:

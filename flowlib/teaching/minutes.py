@@ -11,7 +11,7 @@ TEXT = """How long did it take you? If you like, write a number behind the colon
 
 Minutes:"""
 WEEK = 7 * 24 * 60
-HOURS = ("h", "hour", "hours")
+HOURS = ("h", "hr", "hrs", "hour", "hours")
 
 
 def written_down(path) -> float | None:
@@ -26,9 +26,9 @@ def written_down(path) -> float | None:
 
 def _minutes(text) -> float:
     """A number as people write it: 90, ~100, **120**, 120min, 1:30, ca. 2 h."""
-    hours = re.search(r"(\d+):(\d\d)", text)
-    if hours:
-        return 60 * int(hours[1]) + int(hours[2])
+    both = re.match(r"\D*(\d+) *(?::|h(?:(?:ou)?rs?)?) *(?:and *)?(\d\d)(?!\d)", text, re.I)  # hours first, and minutes
+    if both:
+        return 60 * int(both[1]) + int(both[2])
     number, attached, word = re.search(r"(-?\d+(?:[.,]\d+)?)([^\W\d_]*)\s*(\w*)", text).groups()
     if attached and attached.lower() not in (*HOURS, "m", "min", "mins", "minutes"):
         raise ValueError(text)

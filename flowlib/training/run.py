@@ -60,7 +60,7 @@ def _check_claim(folder, config):
 
 
 def _begun(folder):
-    return any((folder / name).exists() for name in (CHECKPOINT, MODEL))
+    return any((folder / name).exists() for name in (CHECKPOINT, MODEL, METRICS))
 
 
 def new_model(config: Config, device="cpu"):
