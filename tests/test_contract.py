@@ -3,7 +3,6 @@
 import dataclasses
 from typing import Literal
 
-import numpy as np
 import pytest
 import torch
 from tiny import CONFIG, OPTIONS, sequences
@@ -11,7 +10,6 @@ from torch import nn
 
 from flowlib.config import Config, preset
 from flowlib.errors import FlowlibError
-from flowlib.experiments.behaviour import awake
 from flowlib.models import (
     MODELS,
     VAE,
@@ -82,66 +80,6 @@ class TestTransport:
         model = build_model(dataclasses.replace(CONFIG, model=name, options={}))
         with pytest.raises(FlowlibError, match="factor (-1 does not exist|'scale': give its number)"):
             model.transport(torch.zeros(2, CONFIG.latent_dim), factor, 1)
-
-    @pytest.fixture(params=["flow", "flow-inferred", "vae", "linear-motion", "sparse", "msp", "tvae"])
-    def moving(self, request):
-        """A model that moves codes, by whatever its kind moves them."""
-        model = awake(build_model(dataclasses.replace(CONFIG, model=request.param, latent_dim=9))).requires_grad_(False)
-        for name, buffer in model.named_buffers():
-            if name in ("displacement", "moves", "matrices"):
-                buffer.normal_(generator=torch.Generator().manual_seed(1))
-        return model
-
-    def test_numbers_and_labels_of_every_kind(self, moving):
-        z, backwards = torch.randn(3, 9, generator=torch.Generator().manual_seed(0)), np.array([0, 1, 2])[::-1]
-        expected = torch.cat([moving.transport(z[n : n + 1], k, 2) for n, k in enumerate([2, 1, 0])])
-        assert (expected.diff(dim=0).abs() > 1e-4).any() and (expected[:, 1] - expected[:, 0]).abs().max() > 1e-4
-        kinds = [2, 1, 0], (2, 1, 0), backwards, backwards.astype(np.uint8), torch.tensor([2, 1, 0]), torch.tensor([2, 1, 0], dtype=torch.uint8)
-        for labels in kinds:
-            assert torch.allclose(moving.transport(z, labels, 2), expected, atol=1e-5)
-        alone = moving.transport(z, 1, 2)
-        for number in (np.int64(1), np.uint8(1), torch.tensor(1), torch.tensor([1])):
-            assert torch.equal(moving.transport(z, number, torch.tensor(2), first=np.int64(1)), alone)
-
-    @pytest.mark.parametrize(
-        "factor, message",
-        [
-            (7, "factor 7 does not exist: the model has factors 0 … 2"), (torch.tensor([0, 1, 7]), "factor 7 does not exist"),
-            (torch.zeros(6, dtype=torch.int64), "6 labels for 3 codes: give the number of one factor for all codes, or a label for each"),
-            ([0, 1], "2 labels for 3 codes"), (1.7, "factor 1.7 is of torch.float32: .*whole numbers"), (torch.tensor([1.7, 0, 0]), "whole numbers"),
-            (True, "of torch.bool"), (None, "factor None .*give the number"), (torch.ones(3, 3, dtype=torch.bool), "of torch.bool"),
-        ],
-    )  # fmt: skip
-    def test_others_are_refused_in_the_same_words_by_every_model(self, moving, factor, message):
-        with pytest.raises(FlowlibError, match=message):
-            moving.transport(torch.zeros(3, 9), factor, 2)
-
-    def test_weights_move_what_mixes_and_nothing_else(self, moving):
-        z, weights = torch.randn(3, 9), torch.full((3, 3), 1 / 3)
-        if hasattr(moving, "flow") and has_potentials(moving):
-            assert torch.equal(moving.transport(z, weights.tolist(), 2), moving.transport(z, weights, 2))
-            assert moving.transport(z, weights.double(), 2).dtype == z.dtype
-        else:
-            with pytest.raises(FlowlibError, match=r"cannot be moved by \(3, 3\) of torch.float32 .*a label for each"):
-                moving.transport(z, weights, 2)
-
-    @pytest.mark.parametrize("z", [torch.zeros(3, 4), torch.zeros(9), torch.zeros(3, 9, dtype=torch.int64), [[0.0] * 9]])
-    def test_what_is_no_code_is_refused(self, moving, z):
-        with pytest.raises(FlowlibError, match=r"codes are .*: give a tensor \(B, 9\) of floats"):
-            moving.transport(z, 0, 2)
-        if isinstance(z, torch.Tensor) and z.shape[-1] != 9:
-            with pytest.raises(FlowlibError, match=r"codes are .*: give a tensor \(…, 9\) of floats"):
-                moving.decode(z)
-
-    def test_labels_that_are_written_over_are_read_again(self, moving):
-        """Through numpy or `.data`, of which torch keeps no count; grouped at first, as a training batch is."""
-        z, there = torch.randn(3, 9), np.array([0, 1, 2])
-        labels = torch.from_numpy(there)
-        moving.transport(z, labels, 2)
-        there[:] = [2, 1, 0]
-        assert torch.equal(moving.transport(z, labels, 2), moving.transport(z, torch.tensor([2, 1, 0]), 2))
-        labels.data.fill_(1)
-        assert torch.allclose(moving.transport(z, labels, 2), moving.transport(z, 1, 2), atol=1e-5)
 
 
 class TestClass:
@@ -281,75 +219,6 @@ class TestOptions:
     def test_the_papers_preset_is_for_the_flow(self):
         with pytest.raises(FlowlibError, match="objective = 'marginal', log_det = 'series'"):
             build_model(dataclasses.replace(preset("paper-mnist"), model="vae"))
-
-
-class Encoder(nn.Module):
-    def __init__(self, outputs):
-        super().__init__()
-        self.layer, self.norm = nn.Linear(3 * 10 * 10, outputs), nn.BatchNorm1d(outputs)
-
-    def forward(self, images):
-        return self.norm(self.layer(images.flatten(1))).chunk(2, 1)
-
-
-class TestOwnNetworks:
-    def decoder(self, pixels=300):
-        return nn.Sequential(nn.Linear(4, pixels), nn.Unflatten(1, (3, 10, -1)))
-
-    @pytest.mark.parametrize("name", sorted(MODELS.keys() - {"tvae", "flow-inferred"}))
-    def test_any_model_takes_them(self, name):
-        """Images of 10 × 10 pixels."""
-        encoder, decoder = Encoder(8), self.decoder()
-        model = build_model(Config(latent_dim=4, model=name, width=2), 3, 10, encoder=encoder, decoder=decoder)
-        assert model.encoder is encoder and model.decoder is decoder
-        assert encoder.training and encoder.norm.num_batches_tracked == 0  # looked at, not touched
-        assert model.decode(model.eval().encode(torch.rand(5, 3, 10, 10)).mean).shape == (5, 3, 10, 10)
-
-    @pytest.mark.parametrize("error", [KeyError("missing"), AssertionError()])
-    def test_what_an_encoder_raises_is_told_with_its_name(self, error):
-        class Failing(Encoder):
-            fails = False
-
-            def forward(self, images):
-                if self.fails:
-                    raise error
-                return super().forward(images)
-
-        model = VAE(Config(latent_dim=4, width=2), 3, 10, encoder=Failing(8), decoder=self.decoder())
-        model.encoder.fails = True
-        with pytest.raises(
-            FlowlibError, match=rf"encoder, a Failing .*for images \(5, 3, 10, 10\) of torch.float32 \(.*({error}|AssertionError)"
-        ):
-            model.encode(torch.rand(5, 3, 10, 10))
-        with pytest.raises(FlowlibError, match=r"encoder cannot take \(2, 3, 10, 10\)"):
-            VAE(Config(latent_dim=4, width=2), 3, 10, encoder=model.encoder)
-
-    def test_weights_of_another_type_than_the_images(self):
-        mine = VAE(Config(latent_dim=4, width=2), 3, 10, encoder=Encoder(8).double(), decoder=self.decoder())
-        for model, kind in ((mine, "Encoder"), (VAE(Config(latent_dim=4, width=2), 3, 10).double(), "ConvEncoder")):
-            with pytest.raises(
-                FlowlibError, match=f"encoder, a {kind} with weights of torch.float64, fails for images .*torch.float32 .*encoder.float"
-            ):
-                model.encode(torch.rand(5, 3, 10, 10, dtype=torch.float32))
-            assert model.encode(torch.rand(5, 3, 10, 10).double()).mean.dtype == torch.float64
-
-    def test_one_alone(self):
-        decoder = nn.Sequential(nn.Linear(2, 3 * 28 * 28), nn.Unflatten(1, (3, 28, 28)))
-        model = FlowVAE(CONFIG, decoder=decoder)
-        assert model.decoder is decoder and model.encode(torch.rand(1, 3, 28, 28)).mean.shape == (1, 2)
-
-    @pytest.mark.parametrize(
-        "networks, message",
-        [
-            ({"encoder": Encoder(6)}, r"encoder returns \[\(2, 3\), \(2, 3\)\] for \(2, 3, 10, 10\): give mean and log σ, \(2, 4\) and \(2, 4\)"),
-            ({"encoder": nn.Flatten()}, r"encoder returns \[\(2, 300\)\]"), ({"encoder": nn.Linear(3, 3)}, r"encoder cannot take \(2, 3, 10, 10\)"),
-            ({"encoder": lambda images: images}, "encoder is a function: give a torch.nn.Module"),
-            ({"encoder": Encoder(8), "decoder": nn.Linear(4, 300)}, r"decoder returns \[\(2, 300\)\] for \(2, 4\): give the parameters of p\(x\|z\), \(2, 3, 10, 10\)"),
-        ],
-    )  # fmt: skip
-    def test_shapes_are_checked_when_the_model_is_made(self, networks, message):
-        with pytest.raises(FlowlibError, match=message):
-            VAE(Config(latent_dim=4, width=2), 3, 10, **networks)
 
 
 def test_what_is_optional_is_asked_for_in_one_place():

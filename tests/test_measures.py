@@ -17,7 +17,6 @@ from flowlib.data import Sequences, load_sequences
 from flowlib.data.factorial import FactorialSequences
 from flowlib.errors import FlowlibError
 from flowlib.evaluation.annealed import Schedule, annealed_likelihood, sandwich
-from flowlib.evaluation.composition import switch_path
 from flowlib.evaluation.tight import fit_proposal
 from flowlib.experiments import catalogue, measures, runner
 from flowlib.experiments.measures import (
@@ -30,7 +29,6 @@ from flowlib.experiments.measures import (
     recognition,
     tight_likelihood,
 )
-from flowlib.flows import run_flow
 from flowlib.training import Trainer, load_model, new_model
 
 PARTED = dataclasses.replace(CONFIG, left_out=(8, 2), validation=3)
@@ -88,55 +86,6 @@ def test_a_run_trains_on_the_training_images_and_ends_with_calibration(tagged, t
     assert seen == [[0, 1, 3, 4, 5, 6]]
     path = tmp_path / "run" / "model.safetensors"
     assert load_model(path)[0].displacement.abs().sum() > 0
-
-
-class TestComposition:
-    ROWS = [
-        {"own": 10.0, "switch": {"restart": 20.0, "continue": 99.0}, "superpose": 40.0},
-        {"own": 20.0, "switch": {"restart": 20.0, "continue": 99.0}},
-    ]
-
-    def test_columns(self):
-        assert composition.switch_ratio(self.ROWS) == 1.5 and composition.superposition_ratio(self.ROWS) == 4
-        assert composition.switch_ratio(self.ROWS, "continue") == pytest.approx((9.9 + 4.95) / 2)
-
-    def test_labels_after_a_switch_are_those_of_training(self):
-        """The flow of a program counts its steps through, and a flow of single factors begins at label 1."""
-        torch.manual_seed(0)
-        model, z = new_model(CONFIG).eval(), torch.randn(4, CONFIG.latent_dim)
-        model.potentials.head.data.normal_(std=0.3)
-        program = torch.eye(3)[[0, 2]].expand(4, -1, -1)
-        trained = run_flow(model.potentials, z, program, 2).path
-        switched = {
-            programs: switch_path(model, z, 0, 2, 1, 2, composition.labels_of({"programs": programs})) for programs in ("switched", "single")
-        }
-        assert torch.allclose(switched["switched"], trained) and not torch.allclose(switched["single"], trained, atol=1e-3)
-        assert torch.allclose(switched["single"][:, 2], model.transport(switched["single"][:, 1], 2, 1)[:, 1])
-
-    def test_a_row_by_hand(self, tagged, monkeypatch):
-        """Every number of a row is the mean of the evaluation that its name says."""
-        from flowlib import evaluation as e
-
-        monkeypatch.setattr(composition, "SWITCH_AT", 1)
-        torch.manual_seed(0)
-        model, data = new_model(CONFIG).eval(), load_sequences(CONFIG, "test")
-        model.potentials.head.data.normal_(std=0.3)
-        rows = {(row["first"], row["second"]): row for row in measures.measure("composition", model, CONFIG)}
-        assert len(rows) == 6
-        row = rows["scale", "hue"]
-        times = e.switch_times(data, 0, 2, 1, 2), e.superposed_times(data, (0, 2), 2)
-        expected = {
-            "own": (e.equivariance_error(model, data, 0) + e.equivariance_error(model, data, 2)) / 2,
-            "again": e.switch_error(model, data, 0, 2, 1, reencode=True),
-            "switch_no_motion": e.composed_no_motion(data, times[0]), "superpose_no_motion": e.composed_no_motion(data, times[1]),
-            "superpose": e.superposition_error(model, data, (0, 2)),
-        }  # fmt: skip
-        for name, values in expected.items():
-            assert row[name] == pytest.approx(values.mean().item(), abs=0.02), name
-        for labels in ("restart", "continue"):
-            assert row["switch"][labels] == pytest.approx(e.switch_error(model, data, 0, 2, 1, labels).mean().item(), abs=0.02)
-        assert row["commutator"] == pytest.approx(e.commutator(model, data, 0, 2, 1).mean().item(), abs=1e-3)
-        assert rows["hue", "scale"]["switch"] != row["switch"] and "superpose" not in rows["hue", "scale"]
 
 
 def test_pairs_by_hand(tagged, monkeypatch):

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 from scipy.ndimage import gaussian_filter, shift
+from source_frames import FRAMES, LABELS, pictures
 from tiny import digits
 
-from flowlib.config import Config
 from flowlib.data import (
     FACTORS,
     TRANSFORMATIONS,
@@ -14,16 +14,11 @@ from flowlib.data import (
     ImageSequences,
     RecordedSequences,
     Sequences,
-    check_source,
     strength,
     transform,
     transformation,
 )  # fmt: skip
 from flowlib.errors import FlowlibError
-
-
-def pictures(count=5, channels=3, size=16):
-    return torch.rand(count, channels, size, size, generator=torch.Generator().manual_seed(3))
 
 
 @pytest.fixture
@@ -176,137 +171,3 @@ class TestImages:
         for name in ("frames", "times", "factor"):
             joined = torch.stack([getattr(one, name).unflatten(0, (2, 2)) for one in parts], 1).flatten(0, 2)
             assert torch.equal(getattr(whole, name), joined)
-
-
-FRAMES = torch.rand(11, 4, 2, 16, 16, generator=torch.Generator().manual_seed(7))
-LABELS = torch.tensor([0, 1, 0, 1, 0, 0, 1, 0, 0, 0, 1])
-
-
-def recorded(kind, frames=FRAMES, labels=LABELS, **options):
-    """The same sequences in an array, or in a dataset read by 0 or 2 workers."""
-    if kind == "array":
-        return RecordedSequences(frames, labels, **options)
-    return DatasetSequences(list(zip(frames, labels.tolist())), workers=int(kind), **options)
-
-
-class TestRecorded:
-    @pytest.mark.parametrize("kind", ["array", "0", "2"])
-    def test_frames_are_those_that_were_given(self, kind):
-        made = recorded(kind, factors=("a", "b"))
-        assert (len(made), made.steps, made.channels, made.size, made.factors) == (4, 3, 2, 16, ("a", "b"))
-        batch = made.full_batch([0, 2], "b")
-        assert torch.equal(batch.frames, FRAMES[[1, 6]]) and batch.factor.tolist() == [1, 1]
-        assert torch.equal(made.full_batch([1, 3], 0, steps=1).frames, FRAMES[[2, 5], :2])
-        assert torch.equal(made.first_frames(), FRAMES[[0, 1, 2, 3], 0])  # both factors in turn
-
-    @pytest.mark.parametrize("kind", ["array", "0", "2"])
-    def test_training_batches(self, kind):
-        made = recorded(kind)
-        batch = made.training_batch(200, 2, torch.Generator().manual_seed(0))
-        assert batch.factor.tolist() == [0] * 100 + [1] * 100 and made.factors == ("factor 0", "factor 1")
-        seen = set()
-        for frames, times, factor in zip(batch.frames, batch.times, batch.factor):
-            index = next(i for i, one in enumerate(FRAMES) if torch.equal(one[0], frames[0]))
-            assert torch.equal(frames, FRAMES[index, times]) and LABELS[index] == factor and times[0] == 0 and times[1] != times[2] != 0
-            seen.add(index)
-        assert seen == set(range(11))  # also those beyond the rarest factor's number
-        parts = [made.training_batch(8, 1, torch.Generator().manual_seed(1), (rank, 2)).frames for rank in (0, 1)]
-        whole = made.training_batch(8, 1, torch.Generator().manual_seed(1)).frames
-        assert torch.equal(whole[[0, 1, 4, 5]], parts[0]) and torch.equal(whole[[2, 3, 6, 7]], parts[1])
-
-    def test_bytes(self):
-        made = RecordedSequences((255 * FRAMES).to(torch.uint8).numpy(), LABELS.numpy())
-        assert torch.equal(made.full_batch([0], 0).frames[0], (255 * FRAMES[0]).to(torch.uint8) / 255)
-
-    def test_without_labels(self):
-        made = RecordedSequences(FRAMES, None, ("a", "b", "c"))
-        assert len(made) == 11 and not made.labelled
-        assert torch.equal(made.full_batch([3, 4], None).frames, FRAMES[3:5])
-        assert made.training_batch(6, 1, torch.Generator().manual_seed(0)).factor.tolist() == [-1] * 6
-        with pytest.raises(FlowlibError, match="factor 0: these sequences have no labels"):
-            made.full_batch([0], 0)
-        config = Config(factors=("a", "b", "c"), horizon=3, channels=2, size=16)
-        with pytest.raises(FlowlibError, match="no labels, which model 'flow' needs: choose one of flow-inferred, msp, sparse"):
-            check_source(made, config)
-
-    def test_what_recordings_cannot_do(self):
-        made = recorded("array")
-        with pytest.raises(FlowlibError, match="steps = 4: these sequences end at T = 3"):
-            made.full_batch([0], 0, steps=4)
-        for steps in (-1, 2.5, "3"):
-            with pytest.raises(FlowlibError, match=f"steps = {steps!r}: give a whole number"):
-                made.full_batch([0], 0, steps)
-        with pytest.raises(FlowlibError, match="RecordedSequences cannot compose factors"):
-            made.composed([0], torch.zeros(1, 2, dtype=torch.int64))
-
-    @pytest.mark.parametrize(
-        "frames, labels, factors, message",
-        [
-            (FRAMES, LABELS, ("a", "b", "c"), "no sequence shows 'c'"), (FRAMES, 2 * LABELS, None, "no sequence shows 'factor 1'"),
-            (FRAMES, LABELS + 1, ("a", "b"), "range from 1 to 2: count the factors from 0"), (FRAMES, LABELS - 1, None, "from -1"),
-            (FRAMES, LABELS[:-1], None, r"labels \(10,\).* each of the 11"), (FRAMES, LABELS.float(), None, "whole number"),
-            (FRAMES[:, :1], LABELS, None, "at least two frames"), (255 * FRAMES, LABELS, None, "range from"), (FRAMES[:, 0], LABELS, None, "shape"),
-            (FRAMES.permute(0, 1, 3, 4, 2), LABELS, None, "channels before rows"), (FRAMES, None, None, "name the factors to look for"),
-        ],
-    )  # fmt: skip
-    def test_what_cannot_be_used(self, frames, labels, factors, message):
-        with pytest.raises(FlowlibError, match=message):
-            RecordedSequences(frames, labels, factors)
-
-    @pytest.mark.parametrize(
-        "items, message",
-        [
-            ([], "the dataset is empty"), ([(FRAMES[0], "a")], "the dataset must yield"), ([FRAMES[0]], "name the factors to look for"),
-            ([(FRAMES[0], 0), FRAMES[1]], "the dataset must yield"), ([None], "the dataset must yield"), (iter([FRAMES[0]]), "no items by number"),
-            ([(FRAMES[0], 0), (FRAMES[1, :3], 1)], "all of one shape"), ([(255 * FRAMES[0], 0)], "range from"),
-            ([(FRAMES[0], 0.0), (FRAMES[0], 1.5)], "item 1 fails with ValueError: label 1.5 is no whole number"),
-        ],
-    )  # fmt: skip
-    def test_datasets_that_cannot_be_used(self, items, message):
-        with pytest.raises(FlowlibError, match=message):
-            DatasetSequences(items)
-
-    def test_a_dataset_that_fails_says_how(self):
-        class Missing:
-            def __len__(self):
-                return 2
-
-            def __getitem__(self, index):
-                raise KeyError("frames of this index")
-
-        for workers in (0, 2):
-            with pytest.raises(FlowlibError, match="the dataset must yield .*; item 0 fails with KeyError: 'frames of this index'"):
-                DatasetSequences(Missing(), workers=workers)
-        with pytest.raises(FlowlibError, match="workers = -1: give a whole number"):
-            DatasetSequences(Missing(), workers=-1)
-
-    def test_a_dataset_some_of_whose_items_have_labels(self):
-        items = [(FRAMES[0], 0)] * 70 + [FRAMES[0]] * 3
-        for some in (items, items[::-1]):
-            with pytest.raises(FlowlibError, match="the dataset must yield|some items of the dataset have a label and some have none"):
-                DatasetSequences(some, ("a",)).training_batch(200, 1, torch.Generator().manual_seed(0))
-
-    @pytest.mark.parametrize("workers, wrap", [(0, list), (2, list), (0, torch.utils.data.TensorDataset)])
-    def test_a_dataset_without_labels(self, workers, wrap):
-        made, array = DatasetSequences(wrap(FRAMES), ("a", "b"), workers=workers), RecordedSequences(FRAMES, None, ("a", "b"))
-        assert not made.labelled and len(made) == 11
-        one, other = (source.training_batch(6, 1, torch.Generator().manual_seed(0)) for source in (made, array))
-        assert torch.equal(one.frames, other.frames) and one.factor.tolist() == [-1] * 6
-
-    def test_names_that_are_one_word(self):
-        for make in (
-            lambda: RecordedSequences(FRAMES, LABELS, "ab"), lambda: ImageSequences(pictures(), "shear"), lambda: ImageSequences(pictures(), 5),
-        ):  # fmt: skip
-            with pytest.raises(FlowlibError, match="give names in a tuple"):
-                make()
-
-    def test_a_model_for_other_data(self):
-        config = Config(factors=("factor 0", "factor 1"), horizon=3, channels=2, size=16)
-        check_source(recorded("array"), config)
-        for change, message in (
-            ({"horizon": 2}, "horizon 3, the model 2"),
-            ({"size": 28}, "size 16, the model 28"),
-            ({"channels": 3}, "channels 2"),
-        ):
-            with pytest.raises(FlowlibError, match=message):
-                check_source(recorded("array"), Config(**vars(config) | change))

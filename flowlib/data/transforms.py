@@ -245,6 +245,5 @@ def colour(images: Tensor) -> Float[Tensor, "B 3 H W"]:
 
 def as_floats(images: Tensor, device=None) -> Tensor:
     """Bytes as floats in [0, 1], and floats of any precision in the default one, which is the models' own; on a device, where one is given."""
-    if images.dtype != torch.uint8:
-        return images.to(device=device, dtype=torch.get_default_dtype())
-    return images.to(device=device).to(torch.get_default_dtype()) / 255
+    floats = images.to(device=device).to(torch.get_default_dtype())  # bytes travel as bytes
+    return floats / 255 if images.dtype == torch.uint8 else floats

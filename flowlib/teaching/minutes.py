@@ -3,8 +3,7 @@
 import re
 import statistics
 
-import nbformat
-
+from flowlib.teaching.reading import text_of
 from flowlib.teaching.table import update_table
 
 TEXT = """How long did it take you? If you like, write a number behind the colon. It is not graded, and helps to plan the next course.
@@ -17,9 +16,8 @@ HOURS = ("h", "hr", "hrs", "hour", "hours")
 def written_down(path) -> float | None:
     """What follows the last `Minutes:` in the texts of a submission; None where that is no number above 0 and within a week."""
     try:
-        texts = [cell.source for cell in nbformat.read(path, 4).cells if cell.cell_type == "markdown"]
-        minutes = _minutes(re.findall(r"^\W*Minutes\W*?:(.*)$", "\n".join(texts), re.M)[-1])
-    except Exception:  # a broken file, no such line, no number: nobody loses anything by it
+        minutes = _minutes(re.findall(r"^\W*Minutes\W*?:(.*)$", text_of(path, "markdown"), re.M)[-1])
+    except (IndexError, AttributeError, ValueError):  # no such line, no number: nobody loses anything by it
         return None
     return minutes if 0 < minutes <= WEEK else None
 
