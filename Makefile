@@ -11,10 +11,12 @@ CHECK :=
 book notebooks figures execute test colab-check: export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help train book notebooks pdf slides figures execute test colab-check assignments lint derived clean
+.PHONY: help setup train book notebooks pdf slides figures execute test colab-check assignments lint derived clean
 
 help:            ## show this list
 	@awk '/^[a-z-]+:.*## / { name = $$0; sub(/:.*/, "", name); sub(/.*## /, ""); printf "  make %-13s%s\n", name, $$0 }' Makefile
+
+setup: $(READY)  ## set up the environment .venv and nothing else, as every other target does where it is missing
 
 train: $(READY)  ## train the model on the embedded digits (options in ARGS="…"); goes on where it stopped
 	$(PY) -m flowlib train --preset tutorial-sharp $(ARGS)

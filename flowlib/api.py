@@ -1,40 +1,47 @@
 """Train, load and evaluate in one call each, as the command line does."""
 
-import contextlib
 import dataclasses
 from pathlib import Path
 
 from flowlib import config as presets
 from flowlib.config import Config
-from flowlib.data import GIVEN, Source, check_source, is_factorial, load_sequences, options_of
+from flowlib.data import GIVEN, Source, check_source, is_factorial, load_sequences, options_of, said_by, sealed
 from flowlib.data.options import names_of
 from flowlib.devices import choose_device, device_of, set_precision
 from flowlib.errors import FlowlibError
 from flowlib.evaluation import evaluate_model
 from flowlib.training import load_model, run_folder, train_run
-from flowlib.training.distributed import part, processes
+from flowlib.training.distributed import processes
 from flowlib.training.run import MODEL, new_model
 from flowlib.training.trainer import CHECKPOINT
 
 
-def train(data, out=None, preset="tutorial-mnist", device="auto", precision="float32", progress=True, **options):
+def train(data, out=None, preset="tutorial-mnist", device="auto", precision="float32", progress=True, encoder=None, decoder=None, **options):
     """A trained model, ready to use, on its device.
 
     data : a `Source`; or a path, as for `Config.data`, of whose content a part is held out for `evaluate`; or "digits" or "mnist"
     out : the run's folder; the same call again then goes on where it stopped. None writes nothing
     device : auto, cpu, cuda or mps;  precision : float32, or bf16 on CUDA (`flowlib.devices`)
+    encoder, decoder : networks of your own (`flowlib.models.base.LatentModel`); they are trained, and given again to go on, and to `load`
     options : fields of `Config`, in place of the preset's, and the model's own options
     Raises FlowlibError for data and options that cannot be used, before anything is written.
     """
     config, device = configuration(data, preset, **options), choose_device(device)
-    set_precision(new_model(config), precision, device)  # before the folder is claimed: a wrong option leaves nothing behind
+    networks = _given(encoder=encoder, decoder=decoder)
+    set_precision(new_model(config, **networks), precision, device)  # before the folder is claimed: a wrong option leaves nothing behind
     with processes(device):
         source = data if isinstance(data, Source) else load_sequences(config)
+        check_source(source, config)
         if source is data and out is not None:
             config = dataclasses.replace(config, data_digest=source.digest())
-        check_source(source, config)
-        with claimed(out, config):
-            return train_run(out, config, source, progress, device=device, precision=precision).model
+        elif source is not data:
+            config = sealed(config, source)
+        with run_folder(out, config):
+            return train_run(out, config, source, progress, device=device, precision=precision, **networks).model
+
+
+def _given(**networks):
+    return {name: network for name, network in networks.items() if network is not None}
 
 
 def configuration(data, preset="tutorial-mnist", **options) -> Config:
@@ -84,29 +91,24 @@ def options_for(base: Config, data, size=None) -> dict:
 def data_options(data, size=None) -> dict:
     """What data say of a configuration: where they are, the shape of their images, their factors and, if it is theirs to say, T."""
     if isinstance(data, Source):
-        found = {"data": GIVEN, "channels": data.channels, "size": data.size, "factors": data.factors, "horizon": data.steps}
-        found |= _decided(data)
+        found = {"data": GIVEN} | said_by(data) | _decided(data)
         return found if data.labelled else found | {"model": "flow-inferred"}
     if not isinstance(data, str | Path):
         raise FlowlibError(f"data of type {type(data).__name__}: give a source, such as data.ImageSequences(images, factors), or a path")
     return {"data": data} if data in ("digits", "mnist") else options_of(data, size)
 
 
-def claimed(folder, config):
-    """`run_folder` for the first of several processes; nothing for the others, and for no folder."""
-    return contextlib.nullcontext() if folder is None or part()[0] else run_folder(folder, config)
-
-
-def load(path, device="cpu"):
+def load(path, device="cpu", encoder=None, decoder=None):
     """A trained model, ready to use, from a run's folder (its final weights, or the last checkpoint of one that is not done) or a file.
 
+    encoder, decoder : the networks of your own with which it was trained: a checkpoint holds their weights, not their code
     `model.config` is its configuration, with the shape of its images and the names of its factors.
     Raises FlowlibError for what is not there, or no checkpoint.
     """
     path = Path(path)
     if path.is_dir():
         path = next((path / name for name in (MODEL, CHECKPOINT) if (path / name).exists()), path / MODEL)
-    return load_model(path, choose_device(device))[0]
+    return load_model(path, choose_device(device), **_given(encoder=encoder, decoder=decoder))[0]
 
 
 def evaluate(model, data=None, seed=0, progress=lambda text: None) -> dict:
@@ -122,4 +124,5 @@ def evaluate(model, data=None, seed=0, progress=lambda text: None) -> dict:
     if not isinstance(source, Source):
         raise FlowlibError(f"data of type {type(source).__name__}: give a source, such as data.ImageSequences(images, factors), or None")
     check_source(source, model.config, training=False)
+    source.full_batch([0], 0 if source.labelled else None).check(len(source.factors))
     return evaluate_model(model, source.to(device_of(model)), seed, progress)

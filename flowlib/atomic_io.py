@@ -1,5 +1,6 @@
 """Files that are either whole or not there: written under a temporary name, flushed to disk, renamed."""
 
+import contextlib
 import csv
 import io
 import json
@@ -24,7 +25,8 @@ def write_file(path, write):
             "make room and run the same command again, it goes on from the last checkpoint"
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a folder that nobody can write to has no rest either
+            temporary.unlink(missing_ok=True)
 
 
 def write_text(path, text):

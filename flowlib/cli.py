@@ -1,12 +1,14 @@
 """The command line: `python -m flowlib train | evaluate | experiments | data`. tyro makes all of it from the dataclasses below.
 
-What the commands do is in flowlib.commands, which loads when one of them runs: help and mistyped options answer at once.
+What the commands do is in flowlib.commands, which loads when one of them runs: help and mistyped options answer at once (with --data PATH
+after the data have been looked at, which give the other options their defaults).
 """
 
 import argparse
 import dataclasses
 import os
 import sys
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
@@ -150,6 +152,7 @@ def parse(arguments):
         if given == before and arguments[place] not in (*known, "-h", "--help"):
             whose = f"{before[0]} has" if before else "choose one of"
             raise FlowlibError(f"unknown command {arguments[place]!r}: {whose} {', '.join(known)}")
+    _check_once(arguments)
     defaults = {}
     if arguments[0] == "train":
         defaults["train"], rest = _starting_point(arguments[1:])
@@ -158,6 +161,16 @@ def parse(arguments):
         _one_of(COMMANDS, **defaults), args=arguments, prog="python -m flowlib", config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes),
         description=f"flowlib {flowlib.__version__}: flow factorized representation learning. Add --help to a command for all of its options.",
     )  # fmt: skip
+
+
+SEVERAL = ("--options", "--factors", "--left-out", "--corner")  # options of more than one value
+
+
+def _check_once(arguments):
+    """Raise FlowlibError where one of these is given twice: the last would count alone, and whoever wrote the first meant it to be added."""
+    names = Counter(one.partition("=")[0].replace("_", "-") for one in arguments)
+    if twice := [name for name in SEVERAL if names[name] > 1]:
+        raise FlowlibError(f"{twice[0]} is given {names[twice[0]]} times: give it once, with all of its values behind it")
 
 
 def _starting_point(arguments):
@@ -176,7 +189,7 @@ def _starting_point(arguments):
         reader.add_argument("--size")
         size = reader.parse_known_args(arguments)[0].size or ""
         found = options_for(config, given.data, int(size) if size.removeprefix("-").isdecimal() else None)
-    model = given.model or found.get("model", config.model)
+    model = found.get("model", config.model) if given.model is None else given.model
     return Train(preset=given.preset, config=dataclasses.replace(for_model(config, model), **found | {"model": model})), rest
 
 

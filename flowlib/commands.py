@@ -8,7 +8,6 @@ from pathlib import Path
 
 import flowlib
 from flowlib import cli, data
-from flowlib.api import claimed
 from flowlib.atomic_io import write_json
 from flowlib.config import from_json, preset
 from flowlib.devices import choose_device, set_precision
@@ -17,7 +16,7 @@ from flowlib.evaluation import evaluate_model, format_report
 from flowlib.experiments.provenance import provenance
 from flowlib.models import build_model
 from flowlib.training import run_folder, train_run
-from flowlib.training.distributed import from_first, part, processes
+from flowlib.training.distributed import part, processes
 from flowlib.training.run import CONFIG, METRICS, open_run
 
 
@@ -52,10 +51,10 @@ def train(options: "cli.Train"):
     set_precision(build_model(config), options.precision, device)
     sequences = data.load_sequences(config)
     data.check_source(sequences, config)
+    config = data.sealed(config, sequences)
     folder = options.out or Path("runs") / f"{_run_name(options)}-seed{config.seed}"
     open_writer = _tensorboard() if options.tensorboard else lambda folder: contextlib.nullcontext()
-    with processes(device), contextlib.ExitStack() as stack:
-        from_first(lambda: stack.enter_context(claimed(folder, config)) and None)
+    with processes(device), run_folder(folder, config), contextlib.ExitStack() as stack:
         writer = stack.enter_context(open_writer(folder / "tensorboard")) if part()[0] == 0 else None
         trainer = train_run(folder, config, sequences, progress=True, writer=writer, device=device, precision=options.precision)
         if part()[0] == 0:

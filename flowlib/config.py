@@ -247,7 +247,7 @@ def preset(name: str) -> Config:
     return PRESETS[name]
 
 
-CHANGED = "the data {} have changed (something was added, removed, renamed or altered)"
+CHANGED = "the data {} have changed (something was added, removed, renamed or altered, or a transformation has other strengths)"
 
 
 def differences(there: Config, asked: Config) -> list[str]:

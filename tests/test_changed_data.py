@@ -11,7 +11,7 @@ from own_data import ARGUMENTS, SMALL, arrays, few, photos  # noqa: F401
 import flowlib
 from flowlib import cli
 from flowlib.config import Config, differences, from_json
-from flowlib.data import MixedSequences
+from flowlib.data import TRANSFORMATIONS, MixedSequences
 from flowlib.errors import FlowlibError
 
 
@@ -85,6 +85,24 @@ class TestFolder:
         assert not from_json(here / "run" / "config.json").data_digest
         assert cli.main(command) == 0
 
+    def test_a_transformation_of_another_strength(self, here, photos, capsys, monkeypatch):  # noqa: F811
+        monkeypatch.setitem(TRANSFORMATIONS, "fade", None)  # which is taken back at the end
+        del TRANSFORMATIONS["fade"]
+        command = ["train", "--data", str(photos), "--out", "run", *ARGUMENTS, "--factors", "fade", "scale"]
+
+        def fade(images, strength):
+            return images * (1 - strength[:, None, None, None])
+
+        digests = []
+        for full in (0.8, 0.8, 0.4):
+            flowlib.transformation("fade", full=full)(fade)
+            digests.append(flowlib.ImageSequences(torch.rand(2, 1, 8, 8, generator=torch.Generator().manual_seed(0)), ("fade",)).digest())
+            if full == 0.8:
+                assert cli.main(command) == 0
+        assert digests[0] == digests[1] != digests[2]
+        assert "a transformation has other strengths" in message(capsys, command)
+        assert "a transformation has other strengths" in message(capsys, ["evaluate", "run"])
+
     def test_differences(self):
         one, two, none = (Config(data_digest=digest) for digest in ("a", "b", ""))
         assert differences(one, two) == ["data_digest"] and not differences(one, none) and not differences(none, one)
@@ -107,6 +125,49 @@ class TestFileAndArrays:
         for other in (second, first | {"factor": 1 - first["factor"]}):
             with pytest.raises(FlowlibError, match="have changed"):
                 flowlib.train(flowlib.RecordedSequences(**other), tmp_path / "run", progress=False, device="cpu", **SMALL)
+
+    def test_a_dataset_and_a_source_of_ones_own(self, tmp_path):
+        """Nobody reads all of their items; some first frames, and the labels, are enough to see other data."""
+
+        class Own(flowlib.Source):
+            factors, steps, channels, size = ("a", "b"), 2, 1, 16
+
+            def __init__(self, frames):
+                self.frames = frames
+
+            def __len__(self):
+                return 3
+
+            def first_frames(self, indices=slice(None)):
+                return self.frames[indices, 0]
+
+            def frames_of(self, indices, factor, times):
+                return self.frames[indices][:, times]
+
+            def draw(self, batch_size, frames_per_step, generator, part, beginning=0):
+                times = torch.tensor([[0, 1]]).expand(batch_size, -1)
+                return self.frames[torch.arange(batch_size) % 3][:, :2], times, torch.arange(2).repeat_interleave(batch_size // 2)
+
+        frames = torch.rand(4, 3, 1, 16, 16)
+        labels = [0, 1, 0, 1]
+        given = [list(zip(frames, labels)), list(zip(frames.flip(0), labels)), list(zip(frames, labels[::-1]))]
+        datasets = [flowlib.DatasetSequences(one, ("a", "b")) for one in given]
+        for name, (first, *others) in {"dataset": datasets, "own": [Own(frames), Own(frames.flip(0))]}.items():
+            for _ in range(2):
+                flowlib.train(first, tmp_path / name, progress=False, device="cpu", **SMALL)
+            for other in others:
+                with pytest.raises(FlowlibError, match="have changed"):
+                    flowlib.train(other, tmp_path / name, progress=False, device="cpu", **SMALL)
+
+    def test_a_dataset_that_draws_its_frames_anew_has_no_digest(self):
+        class Anew(torch.utils.data.Dataset):
+            def __len__(self):
+                return 4
+
+            def __getitem__(self, index):
+                return torch.rand(3, 1, 16, 16), index % 2
+
+        assert flowlib.DatasetSequences(Anew(), ("a", "b")).digest() == ""
 
     def test_images_and_where_their_sequences_begin(self):
         images = np.random.default_rng(0).integers(0, 256, (4, 1, 16, 16), np.uint8)

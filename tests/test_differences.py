@@ -7,7 +7,7 @@ import pytest
 from scipy.special import betainc
 
 from flowlib.errors import FlowlibError
-from flowlib.experiments.differences import difference, welch_p
+from flowlib.experiments.differences import difference, paired_p, welch_p
 
 
 def rows(*seeds):
@@ -30,6 +30,24 @@ def test_welch_against_the_formula():
     a, b = [1.0, 2.0, 4.0], [3.0, 3.5, 9.0, 4.0]
     assert welch_p(a, b) == pytest.approx(p_written_out(a, b), rel=1e-9)
     assert welch_p(a, a) == pytest.approx(1.0)
+
+
+def test_pairs_against_the_formula():
+    """Student's t of the differences, whatever the order of the seeds; the seeds that one side lacks are left out."""
+    ours, theirs = {0: 1.0, 1: 5.0, 2: 9.0, 7: 99.0}, {2: 8.4, 0: 0.6, 1: 4.4}
+    gaps = [0.4, 0.6, 0.6]
+    t = fmean(gaps) / math.sqrt(variance(gaps) / 3)
+    assert paired_p(ours, theirs) == pytest.approx(betainc(1, 0.5, 2 / (2 + t**2)), rel=1e-9)
+    assert welch_p([1.0, 5.0, 9.0], [0.6, 4.4, 8.4]) > 0.8 > 0.05 > paired_p(ours, theirs)
+    with pytest.raises(FlowlibError, match="1 seeds in common"):
+        paired_p({0: 1.0, 1: 2.0}, {0: 1.0, 2: 2.0})
+
+
+def test_a_difference_pairs_runs_of_one_seed():
+    ours, theirs = rows([0.0, 2.0], [4.0, 6.0], [8.0, 10.0]), rows([0.0, 1.0], [4.0, 5.2], [8.0, 9.0])
+    found, turned = difference(ours, theirs, taken), difference(ours, theirs[::-1], taken)
+    assert found.p_paired == turned.p_paired == pytest.approx(paired_p({0: 1.0, 1: 5.0, 2: 9.0}, {0: 0.5, 1: 4.6, 2: 8.5}))
+    assert found.p_paired < 0.01 < found.p
 
 
 def test_ours_minus_theirs_image_by_image():

@@ -20,6 +20,7 @@ from flowlib.errors import FlowlibError
 from flowlib.experiments import catalogue, measures, results, runner, tables
 from flowlib.experiments.behaviour import Behaviours
 from flowlib.experiments.catalogue import Experiment
+from flowlib.experiments.measures.registry import Measure, register
 from flowlib.training import Trainer
 
 METHODS = {"flow": CONFIG, "vae": dataclasses.replace(CONFIG, model="vae")}
@@ -99,6 +100,25 @@ def test_two_at_once_are_refused(tmp_path):
         run(tmp_path)
 
 
+@pytest.mark.parametrize("columns", [("x", len, 2), [("x", "y", 2)], [("x", len)]])
+def test_columns_of_another_form_are_refused_before_any_run(columns):
+    with pytest.raises(FlowlibError, match=r"measure 'mine': columns is a list of \(title, function, digits\)"):
+
+        @register(columns=columns)
+        def mine(model, config):
+            return {}
+
+
+def test_data_at_a_path_are_told_apart_by_their_files():
+    """They have no checksum of ours: the configuration brings one, or the experiment is refused."""
+    one, other = (
+        Experiment("", {"flow": dataclasses.replace(CONFIG, data="photos", data_digest=digest)}, (), (0,)) for digest in ("0123", "4567")
+    )
+    assert runner.data_digest(one) != runner.data_digest(other)
+    with pytest.raises(FlowlibError, match="on 'photos': give its configurations their data_digest"):
+        runner.data_digest(Experiment("", {"flow": dataclasses.replace(CONFIG, data="photos")}, (), (0,)))
+
+
 def test_data_are_told_apart_by_what_methods_are_trained_on():
     digits, rooms = (runner.data_digest(catalogue.experiment(name)) for name in ("comparison", "rooms"))
     assert digits != rooms and digits == runner.data_digest(EXPERIMENT) and len(rooms) == len(digits) == 12
@@ -132,17 +152,17 @@ def test_a_run_that_diverges_does_not_cost_the_others(tmp_path):
     assert [row["method"] for row in tables.read_results("small", tmp_path)["rows"]] == ["flow"]
 
 
-@pytest.mark.parametrize("found", [float("nan"), torch.linalg.LinAlgError("singular")])
+@pytest.mark.parametrize("found", [float("nan"), torch.linalg.LinAlgError("singular"), KeyError("net"), torch.zeros(2)])
 def test_a_measure_that_fails_does_not_cost_the_others(tmp_path, monkeypatch, found):
     """NaN is no JSON: its run fails by itself, and all others are written."""
 
-    def measure(name, model, config):
+    def take(model, config):
         if config.model == "flow" and isinstance(found, Exception):
             raise found
         return found if config.model == "flow" else 1.0
 
-    monkeypatch.setattr(measures, "measure", measure)
-    with pytest.raises(FlowlibError, match="2 runs failed, the others are kept in .*flow, seed 0"):
+    monkeypatch.setitem(measures.MEASURES, "equivariance", Measure(take, ()))
+    with pytest.raises(FlowlibError, match="2 runs failed, the others are kept in .*flow, seed 0: measure 'equivariance' of a FlowVAE"):
         run(tmp_path)
     assert [row["method"] for row in tables.read_results("small", tmp_path)["rows"]] == ["vae", "vae"]
 

@@ -121,6 +121,25 @@ def test_who_reads_the_label_in_training():
         assert (losses[0] == losses[1]) == (method in results_table.UNLABELLED), method
 
 
+def test_the_minute_at_the_top_of_the_readme_runs(monkeypatch):
+    """Its first piece of code, as it stands, in a clone's folder; every shape that its comments state is the shape that comes out."""
+    monkeypatch.chdir(ROOT)
+    code = re.findall(r"```python\n(.*?)```", results_table.README.read_text(), re.S)[0]
+    names = {}
+    exec(code, names)
+    stated = re.findall(r"^(\w+) = .*?#\D*?\((\d[\d, ]*)\)", code, re.M)
+    assert [name for name, _ in stated] == ["digits", "codes", "path", "frames"]
+    for name, shape in stated:
+        assert tuple(names[name].shape) == tuple(map(int, shape.split(", "))), name
+    back = names["model"].transport(names["path"][:, -1], factor=1, steps=-8)
+    assert back.shape == names["path"].shape
+
+
+def test_headlines_are_the_verdicts_own_words():
+    found = ["**One thing: yes.** And why.", "**The parts.** Not a sentence.", "**Told of two, they do.** More."]
+    assert results_table.headlines(found) == "- One thing: yes.\n- Told of two, they do."
+
+
 def test_pictures_and_files_that_the_readme_names_exist():
     text = results_table.README.read_text()
     for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):

@@ -54,7 +54,7 @@ def equal_time_bits(bits, full, sharp, searched):
     closed = {label: [gap <= CLOSED for row in rows for gap in row["metrics"]["tight_likelihood"]["gap"]] for label, rows in bits.items()}
     longer = [gap <= CLOSED for row in searched[NOISELESS] for gap in row["metrics"]["searched_likelihood"]["gap"]]
     text = (
-        f"**And the highest bound per sequence, where it is of a proper likelihood.** With a discretised logistic density of 8-bit values, at the longer of these times, the flow's "
+        f"**The highest bound per sequence: where it is of a proper likelihood.** With a discretised logistic density of 8-bit values, at the longer of these times, the flow's "
         f"sequences take {needed:.3f} bits per value: {ahead[PRIOR_FREE]} nats above PoFlow's, {ahead[LINEAR]} above a free linear motion's ({_chance(near.p)}), {ahead[SLOW]} above SlowVAE's. "
         f"Sandwiches close for {sum(closed[NOISELESS])} of its {len(closed[NOISELESS])} ({sum(longer)} of one run's {len(longer)} where modes are looked for at length), {sum(closed[LINEAR])} of that motion's, {sum(closed[SLOW])} of SlowVAE's. "
         f"Its mean error is the smallest ({tables.average(bits[NOISELESS], pixels):.0f} pixels, that motion's {tables.average(bits[LINEAR], pixels):.0f}), "

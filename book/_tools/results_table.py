@@ -7,6 +7,7 @@ python book/_tools/results_table.py --check               change nothing; fail i
 """
 
 import json
+import re
 import statistics
 import sys
 from pathlib import Path
@@ -137,6 +138,12 @@ def published(results):
     )
 
 
+def headlines(found):
+    """The verdicts in a line each: their words in bold, where these are a sentence."""
+    bold = (re.match(r"\*\*(.+?)\*\*", verdict)[1] for verdict in found)
+    return "\n".join(f"- {words}" for words in bold if ":" in words or "," in words)
+
+
 def further():
     """What stands below the comparison: other operators, and longer training."""
     operators, longer = (tables.read_results(name) for name in ("operators", "longer"))
@@ -148,10 +155,12 @@ def made():
     comparison, sharp, noiseless, noisy, paper = (
         tables.read_results(name) for name in ("comparison", "tutorial-sharp", "tutorial-noiseless", "tutorial-mnist", "paper-mnist")
     )
+    found = verdicts()
     return {
+        "headlines": headlines(found),
         "results": "\n".join([table(sharp), harder(comparison), plainer(noiseless, noisy), published(paper)]),
         "comparison": comparison_table(comparison, further()),
-        "verdicts": "\n".join(f"- {verdict}" for verdict in verdicts()),
+        "verdicts": "\n".join(f"- {verdict}" for verdict in found),
     }
 
 

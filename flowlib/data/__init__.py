@@ -9,7 +9,7 @@ from flowlib.data.catalogue import is_factorial, load_factorial, open_images
 from flowlib.data.checking import check
 from flowlib.data.digits import data_folder, load_digits
 from flowlib.data.factorial import FactorialSequences
-from flowlib.data.files import load_path, options_of
+from flowlib.data.files import load_path, options_of, sealed
 from flowlib.data.grid import Grid
 from flowlib.data.mixed import MixedSequences
 from flowlib.data.mnist import load_mnist
@@ -18,7 +18,7 @@ from flowlib.data.out_of_distribution import photo_patches, sklearn_digits
 from flowlib.data.recorded import DatasetSequences, RecordedSequences
 from flowlib.data.scenes import Rooms, SmallStudio, Studio
 from flowlib.data.sequences import ImageSequences, Sequences
-from flowlib.data.source import Source, check_source, single_factor_batch
+from flowlib.data.source import Source, check_source, said_by, single_factor_batch
 from flowlib.data.transforms import (
     FACTORS,
     TRANSFORMATIONS,
@@ -38,7 +38,7 @@ __all__ = [
     "Batch", "DatasetSequences", "FACTORS", "FactorialSequences", "Grid", "ImageSequences", "MixedSequences", "RecordedSequences", "Rooms",
     "Sequences", "SmallStudio", "Source", "Studio", "TRANSFORMATIONS", "Transformation",
     "check", "check_source", "colour", "data_folder", "factor_index", "grouped_factors", "load_digits", "load_mnist", "load_sequences", "open_images",
-    "options_of", "photo_patches", "rotate_hue", "single_factor_batch", "sklearn_digits", "strength", "transform", "transformation",
+    "options_of", "photo_patches", "rotate_hue", "said_by", "sealed", "single_factor_batch", "sklearn_digits", "strength", "transform", "transformation",
 ]  # fmt: skip
 
 

@@ -91,12 +91,43 @@ class Batch:
         beyond = torch.arange(first, first + values.shape[1], device=values.device) > self.lengths[:, None]
         return values.masked_fill(beyond.unflatten(1, (-1,) + (1,) * (values.ndim - 2)), 0)
 
-    def check(self):
-        """Raise FlowlibError unless the frames are finite and in [0, 1]; return the batch."""
+    def check(self, factors=None):
+        """Raise FlowlibError unless frames are finite and in [0, 1], times and labels what they should be; return the batch.
+
+        factors : K, where labels are to be below it
+        """
         low, high = self.frames.aminmax()
         if not (low >= 0 and high <= 1):  # NaN fails both
             raise FlowlibError(f"frames range from {low:g} to {high:g}: divide bytes by 255, and look for NaN in the images")
+        if bool((self.times[:, 0] != 0).any()) or not 0 <= int(self.times.min()) <= int(self.times.max()):
+            raise FlowlibError(f"times {self.times[0].tolist()} …: the first frame of every sequence is x_0, at time 0, and none is before it")
+        low, high = int(self.factor.min()), int(self.factor.max())
+        if low < -1 or factors is not None and high >= factors:
+            raise FlowlibError(
+                f"labels range from {low} to {high}: give 0 … K − 1" + f", K = {factors}" * (factors is not None) + ", or −1 where nobody knows"
+            )
         return self
+
+
+def check_drawn(drawn, owner) -> tuple:
+    """What a source's `draw` returned, (frames, times, factor) and perhaps the activity; raises FlowlibError for anything else."""
+    if not isinstance(drawn, tuple) or len(drawn) not in (3, 4):
+        found = f"{len(drawn)} things" if isinstance(drawn, tuple) else f"a {type(drawn).__name__}"
+        raise FlowlibError(f"{owner}.draw returned {found}: give (frames (b, 1+F, C, H, W), times (b, 1+F), factor (b,))")
+    frames, times, factor = drawn[:3]
+    shapes = [tuple(one.shape) if isinstance(one, Tensor) else type(one).__name__ for one in (frames, times, factor)]
+    fits = (
+        all(isinstance(one, Tensor) for one in drawn[:3])
+        and frames.ndim == 5
+        and frames.shape[:2] == times.shape
+        and frames.shape[:1] == factor.shape
+    )
+    if not fits or not frames.is_floating_point() or any(one.is_floating_point() or one.dtype == torch.bool for one in (times, factor)):
+        kinds = ", ".join(f"{shape} {getattr(one, 'dtype', '')}".strip() for shape, one in zip(shapes, drawn))
+        raise FlowlibError(
+            f"{owner}.draw returned {kinds}: give frames (b, 1+F, C, H, W) of floats in [0, 1], and whole numbers, times (b, 1+F) and factor (b,)"
+        )
+    return drawn
 
 
 def in_random_order(drawn: Float[Tensor, "B T"], lengths: Int[Tensor, " B"] | None = None) -> Int[Tensor, "B T"]:

@@ -22,8 +22,8 @@ TEST_IMAGES = 2000  # begin the sequences of the held-out part, where nothing el
 
 
 def is_factorial(data) -> bool:
-    """Does `config.data` name one of these: NAME, or NAME:PATH?"""
-    return str(data).partition(":")[0] in DATA_SETS
+    """Does `config.data` name one of these: NAME, or NAME:PATH? A `Path` is a path, whatever its name."""
+    return isinstance(data, str) and data.partition(":")[0] in DATA_SETS
 
 
 def open_images(name: str, path=None, size: int | None = None):

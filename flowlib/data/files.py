@@ -7,6 +7,7 @@ import functools
 import hashlib
 import os
 import warnings
+from dataclasses import replace
 from numbers import Integral
 from pathlib import Path
 
@@ -15,9 +16,11 @@ import torch
 
 from flowlib.config import CHANGED
 from flowlib.data.catalogue import factorial_options, is_factorial
+from flowlib.data.digests import digest_of
 from flowlib.data.options import refuse, training_options
 from flowlib.data.recorded import RecordedSequences
 from flowlib.data.sequences import ImageSequences, checked_images
+from flowlib.data.transforms import TRANSFORMATIONS, strengths_of
 from flowlib.errors import FlowlibError
 
 IMAGES, SEQUENCES = (".png", ".jpg", ".jpeg"), (".npz", ".h5", ".hdf5")
@@ -35,6 +38,8 @@ def options_of(path, size=None) -> dict:
     size = None if size is None else int(size)
     if is_factorial(path):
         return factorial_options(path, size)
+    if not str(path):
+        raise FlowlibError("the data's path is an empty text: name a folder or a file ('.' is the folder you are in)")
     path = Path(path).resolve()
     content = _content(path, size)
     data = {"data": str(path), "data_digest": digest(path)}
@@ -57,7 +62,7 @@ def load_path(config, split):
     if split in ("left out", "kept"):
         raise FlowlibError(f"split {split!r} is of digits: choose train, validation or test")
     content = _content(Path(config.data), config.size)
-    if config.data_digest and config.data_digest != digest(config.data):
+    if config.data_digest and config.data_digest not in (there := digest(config.data), _with_strengths(there, config)):
         raise FlowlibError(f"{CHANGED.format(config.data)} since this configuration was made: put back what it held, or train anew")
     if isinstance(content, torch.Tensor):
         rows = _part(torch.zeros(len(content), dtype=torch.int64), config, split)
@@ -69,6 +74,17 @@ def load_path(config, split):
         raise FlowlibError(f"factors = {tuple(config.factors)}: {config.data} names its labels {names}, in this order; leave factors out")
     rows = _part(torch.zeros(len(frames), dtype=torch.int64) if factor is None else torch.as_tensor(factor), config, split)
     return RecordedSequences(frames[rows.numpy()], None if factor is None else factor[rows.numpy()], config.factors)
+
+
+def sealed(config, source):
+    """The configuration of a run on data at a path: of images, its digest also tells how strong their transformations are."""
+    if not config.data_digest or not isinstance(source, ImageSequences):
+        return config
+    return replace(config, data_digest=_with_strengths(digest(config.data), config))
+
+
+def _with_strengths(found, config):
+    return f"{found}-{digest_of(strengths_of(config.factors))[:8]}" if set(config.factors) <= TRANSFORMATIONS.keys() else found
 
 
 def _part(labels, config, split):
@@ -197,11 +213,16 @@ def _eight_bits(image, file):
 def _sequences(path, _):
     try:
         found = _read_npz(path) if path.suffix.lower() == ".npz" else _read_h5(path)
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, TypeError) as error:  # h5py's of a group where an array should be
         raise FlowlibError(f"{path} cannot be read ({error}): write it again, with numpy.savez or h5py") from error
     if "frames" not in found:
         raise FlowlibError(
             f"{path} holds {found['names'] or 'nothing'}: it needs `frames` (N, T+1, C, H, W), and may have `factor` (N,) and `factors`, names"
+        )
+    others = sorted(set(found["names"]) - {"frames", "factor", "factors"})
+    if others and "factor" not in found:
+        raise FlowlibError(
+            f"{path} has no `factor`, but {', '.join(others)}: name the labels `factor`, or take the others out where there are none"
         )
     frames = checked_images(found["frames"], "(N, T+1, C, H, W)").numpy()
     names = found.get("factors")

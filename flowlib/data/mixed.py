@@ -5,8 +5,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from flowlib.data.batch import Batch
+from flowlib.data.digests import digest_of
 from flowlib.data.factorial import FactorialSequences
-from flowlib.data.sequences import digest_of
 from flowlib.data.source import Source
 from flowlib.errors import FlowlibError
 

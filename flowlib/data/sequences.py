@@ -1,6 +1,5 @@
 """Images as factor sequences: one image, one transformation of growing strength, T + 1 frames made on the fly."""
 
-import hashlib
 from numbers import Integral
 
 import numpy as np
@@ -8,10 +7,11 @@ import torch
 from jaxtyping import Float, Int, Real
 from torch import Tensor
 
+from flowlib.data.digests import digest_of
 from flowlib.data.options import names_of
 from flowlib.data.programs import SHARES, random_activity, random_start, steps_at
 from flowlib.data.source import Source, shares
-from flowlib.data.transforms import as_floats, colour, known, strength, transform
+from flowlib.data.transforms import as_floats, colour, known, strength, strengths_of, transform
 from flowlib.errors import FlowlibError
 
 
@@ -54,7 +54,7 @@ class ImageSequences(Source):
         return len(self.images)
 
     def digest(self) -> str:
-        return digest_of(self.images, self.starts, self.programs)
+        return digest_of(self.images, self.starts, self.programs, strengths_of(self.factors))
 
     def to(self, device) -> "ImageSequences":
         self.images = self.images.to(device)
@@ -132,19 +132,6 @@ class Sequences(ImageSequences):
     def first_frames(self, indices=slice(None)) -> Float[Tensor, "n 3 H W"]:
         """x_0 of the images at `indices`: red, untransformed."""
         return colour(self.images[self._here(indices)])
-
-
-def digest_of(*parts) -> str:
-    """16 digits that tell tensors and words apart."""
-    found = hashlib.sha256()
-    for part in parts:
-        if isinstance(part, str):
-            found.update(part.encode() + b"\0")
-            continue
-        found.update(f"{part.dtype} {tuple(part.shape)}".encode())
-        for rows in part.detach().split(256):  # a part that lies in a file is never copied whole
-            found.update(rows.cpu().contiguous().view(torch.uint8).numpy())
-    return found.hexdigest()[:16]
 
 
 def as_tensor(values) -> Tensor:

@@ -1,13 +1,15 @@
 """What trainer, evaluation and measures need of a set of factor sequences. A source of your own is a subclass."""
 
 import math
+import operator
 from numbers import Integral
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from flowlib.data.batch import Batch, grouped_factors, in_random_order
+from flowlib.data.batch import Batch, check_drawn, grouped_factors, in_random_order
+from flowlib.data.digests import digest_of_frames
 from flowlib.data.transforms import factor_index
 from flowlib.errors import FlowlibError
 
@@ -36,22 +38,22 @@ class Source:
 
     def __len__(self):
         """n: `full_batch` and `first_frames` take indices 0 … n − 1, the same for every factor."""
-        raise NotImplementedError
+        raise self._lacks("__len__")
 
     def first_frames(self, indices=slice(None)) -> Float[Tensor, "n C H W"]:
         """x_0 of the sequences at `indices` (a list, a tensor or a slice)."""
-        raise NotImplementedError
+        raise self._lacks("first_frames")
 
     def frames_of(self, indices, factor, times: Int[Tensor, " F"]) -> Float[Tensor, "n F C H W"]:
         """The frames at `times` (on the CPU) of the sequences at `indices` of the factor with this number (or None: of all, unlabelled)."""
-        raise NotImplementedError
+        raise self._lacks("frames_of")
 
     def draw(self, batch_size, frames_per_step, generator, part, beginning=0):
         """(frames (b, 1+F, C, H, W), times (b, 1+F), factor (b,)) of a random batch, and (b, T, K) where a program moves them (`Batch.activity`).
 
         See `training_batch`. `beginning` is passed only where it is not 0.
         """
-        raise NotImplementedError
+        raise self._lacks("draw")
 
     def composed(self, indices, times: Int[Tensor, "*B F K"]) -> Float[Tensor, "n F C H W"]:
         """Frames that show every factor at once, factor k at its step times[f, k] (M18). Optional."""
@@ -65,8 +67,11 @@ class Source:
         return times
 
     def digest(self) -> str:
-        """A short text that changes when the data do, by which a run's folder recognises them; "" where nobody can tell without making them all."""
-        return ""
+        """A short text that changes when the data do, by which a run's folder recognises them: here of some first frames (`digest_of_frames`).
+
+        A source that knows more of itself says more; "" where nobody can tell.
+        """
+        return digest_of_frames(self)
 
     def length(self, factor) -> int:
         """The steps of the sequences of one factor: T, where all are alike."""
@@ -96,7 +101,8 @@ class Source:
         beginning : append x_1 … x_beginning of every sequence to these, for models that must see how it begins
         """
         more = {"beginning": beginning} if beginning else {}
-        frames, times, factor, *activity = self.draw(batch_size, frames_per_step, generator, part, **more)
+        drawn = self.draw(batch_size, frames_per_step, generator, part, **more)
+        frames, times, factor, *activity = check_drawn(drawn, type(self).__name__)
         return Batch(frames, times, factor, self.steps, None, *activity)
 
     def to(self, device) -> "Source":
@@ -104,14 +110,22 @@ class Source:
         self.device = torch.device(device)
         return self
 
+    def _lacks(self, method):
+        return FlowlibError(
+            f"{type(self).__name__} lacks {method}: a source needs __len__, first_frames, frames_of and draw (flowlib.data.Source)"
+        )
+
     def _number(self, factor):
         if factor is None and not self.labelled:
             return None
         if not self.labelled:
             raise FlowlibError(f"factor {factor!r}: these sequences have no labels; ask for factor None, which is all of them")
-        index = factor_index(factor, self.factors) if isinstance(factor, str) else factor
-        if index is None or not 0 <= index < len(self.factors):
-            raise FlowlibError(f"factor {index} does not exist: the factors are 0 … {len(self.factors) - 1}")
+        try:
+            index = factor_index(factor, self.factors) if isinstance(factor, str) else operator.index(factor)
+        except TypeError:  # no whole number
+            index = -1
+        if isinstance(factor, bool) or not 0 <= index < len(self.factors):
+            raise FlowlibError(f"factor {factor!r} does not exist: give a name, or a whole number 0 … {len(self.factors) - 1}")
         return index
 
     def _random_times(self, batch_size, frames_per_step, generator, beginning=0) -> Int[Tensor, "B F"]:
@@ -141,9 +155,16 @@ def shares(batch_size, factors, part):
     return rows, grouped_factors(batch_size, factors, "cpu")[rows]
 
 
+def said_by(source) -> dict:
+    """What a source says of its sequences, by the names of the configuration. Raises FlowlibError where it does not say all of it."""
+    if lacking := [name for name in ("factors", "steps", "channels", "size") if not hasattr(source, name)]:
+        raise FlowlibError(f"{type(source).__name__} lacks {', '.join(lacking)}: a source says what its sequences are (flowlib.data.Source)")
+    return {"factors": tuple(source.factors), "horizon": source.steps, "channels": source.channels, "size": source.size}
+
+
 def check_source(source, config, training=True):
     """Raise FlowlibError, naming what differs, unless a model of this configuration can read the source, or, if asked, be trained on it."""
-    there = {"factors": tuple(source.factors), "horizon": source.steps, "channels": source.channels, "size": source.size}
+    there = said_by(source)
     differing = [f"{name} {value!r}, the model {getattr(config, name)!r}" for name, value in there.items() if value != getattr(config, name)]
     if differing:
         raise FlowlibError(

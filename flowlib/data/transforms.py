@@ -51,6 +51,9 @@ def transformation(name: str, rest: float = 0.0, full: float = 1.0, warp: bool =
         raise FlowlibError(f"transformation {name!r} from {rest!r} to {full!r}: give two different finite strengths")
 
     def add(function):
+        there = TRANSFORMATIONS.get(name)
+        if there is not None and there.function.__module__ == __name__ != getattr(function, "__module__", None):
+            raise FlowlibError(f"transformation {name!r} is one of flowlib's own: choose another name")
         TRANSFORMATIONS[name] = Transformation(function, begin, end, warp)
         return function
 
@@ -65,6 +68,11 @@ def known(name: str) -> Transformation:
             f"unknown factor {name!r}: choose one of {listed}, or register it (`flowlib.transformation`; on the command line, --plugin FILE)"
         )
     return TRANSFORMATIONS[name]
+
+
+def strengths_of(factors) -> str:
+    """The strengths between which the transformations of these names move, as a text."""
+    return " ".join(f"{name} {known(name).rest}:{known(name).full}" for name in factors)
 
 
 def factor_index(name, factors=FACTORS):

@@ -13,11 +13,12 @@ ERRORS, LEVEL = 3, 0.05
 @dataclass(frozen=True)
 class Difference:
     """mean : ours minus theirs;  standard_error : of that mean, over images, for these trained models;
-    p : of Welch's t-test between the seeds' means, two-sided."""
+    p : of Welch's t-test between the seeds' means, two-sided;  p_paired : of a t-test of the differences between runs of one seed"""
 
     mean: float
     standard_error: float
     p: float
+    p_paired: float
 
     @property
     def clear(self) -> bool:
@@ -37,7 +38,18 @@ def welch_p(ours: list[float], theirs: list[float]) -> float:
     return float(ttest_ind(ours, theirs, equal_var=False).pvalue)
 
 
+def paired_p(ours: dict[int, float], theirs: dict[int, float]) -> float:
+    """Two-sided p of the t-test of differences between runs with the same seed, {seed: value}: they begin with the same weights, where
+    networks are alike, and see the same batches. Raises FlowlibError for fewer than two seeds in common."""
+    from scipy.stats import ttest_rel
+
+    if len(seeds := sorted(ours.keys() & theirs.keys())) < 2:
+        raise FlowlibError(f"{len(seeds)} seeds in common: a test of pairs needs at least two")
+    return float(ttest_rel(*([one[seed] for seed in seeds] for one in (ours, theirs))).pvalue)
+
+
 def difference(rows, reference, values: Callable[[dict], list[float]]) -> Difference:
     """Rows of one method against those of a reference; `values` takes from a row's metrics one number for each image."""
     mean, error = paired(rows, reference, values)
-    return Difference(mean, error, welch_p(*([statistics.fmean(values(row["metrics"])) for row in one] for one in (rows, reference))))
+    own, other = ({row["seed"]: statistics.fmean(values(row["metrics"])) for row in one} for one in (rows, reference))
+    return Difference(mean, error, welch_p([*own.values()], [*other.values()]), paired_p(own, other))

@@ -146,10 +146,16 @@ def _set_aside(path):
 
 
 def data_digest(experiment) -> str:
-    """Twelve hexadecimal digits of the checksums of its data: of the embedded digits, the rooms, or the small studio."""
-    checksums = {"rooms": [ROOMS], "small-studio": [STUDIO]}
-    names = {config.data for config in experiment.methods.values()}
-    found = [one for name in sorted(names) for one in checksums.get(name, sorted(SHA256.values()))]
+    """Twelve hexadecimal digits of the checksums of its data: of the embedded digits, the rooms, or the small studio, or of data at a path."""
+    checksums = {"digits": sorted(SHA256.values()), "rooms": [ROOMS], "small-studio": [STUDIO]}
+    found = []
+    for config in sorted(experiment.methods.values(), key=lambda config: config.data):
+        one = checksums.get(config.data, [config.data_digest])
+        if one == [""]:
+            raise FlowlibError(
+                f"an experiment on {config.data!r}: give its configurations their data_digest, as `flowlib.data.options_of(path)` has it"
+            )
+        found += [digest for digest in one if digest not in found]
     return sha256("".join(found).encode()).hexdigest()[:12]
 
 
@@ -234,8 +240,11 @@ def run_or_error(label, config: Config, measures, folder) -> dict:
     """`run_job`, or the message of the error that ended it: one run that diverges does not cost the others."""
     try:
         return run_job(label, config, measures, folder)
-    except (FlowlibError, ArithmeticError, ValueError, RuntimeError) as error:  # a singular matrix, a NaN
-        return {"method": label, "seed": config.seed, "error": str(error)}
+    except OSError:  # a full disk is everybody's
+        raise
+    except Exception as error:  # a singular matrix, a NaN, a mistake in a model of one's own
+        named = f"{error}" if isinstance(error, FlowlibError) else f"{type(error).__name__}: {error}"
+        return {"method": label, "seed": config.seed, "error": named}
 
 
 def run_job(label, config: Config, measures, folder) -> dict:
@@ -251,7 +260,6 @@ def run_job(label, config: Config, measures, folder) -> dict:
             write_json(record, provenance() | {"seconds": round(trainer.seconds, 3)})
         started = time.perf_counter()
         metrics = {name: measure(name, trainer.model, config) for name in measures}
-        json.dumps(metrics, allow_nan=False)  # one NaN must not keep the other runs from being written
         measured = provenance() | {"seconds": round(time.perf_counter() - started, 3)}
     return make_row(label, config.seed, json.loads(to_json(config)), metrics, read_json(record), measured)
 

@@ -99,10 +99,11 @@ def variants():
 
 
 def settings_apart():
-    """The preset of `make train` in an eighth of its steps, and with one setting of the paper's code in place of its own."""
+    """The preset of `make train` in an eighth of its steps, and with one setting of the paper's code, or some that belong together, in place of its own."""
+    slow = {"learning_rate": 1e-4, "schedule": "constant", "adam_beta2": 0.999}
     changes = {
         "make train, shorter": {}, "plain networks": {"network": "conv"}, "Adam": {"optimizer": "adam"},
-        "constant 1e-4": {"learning_rate": 1e-4, "schedule": "constant", "adam_beta2": 0.999}, "every frame decoded": {"frames_per_step": 8},
+        "Muon, constant 1e-4": slow, "Adam, constant 1e-4": slow | {"optimizer": "adam"}, "every frame decoded": {"frames_per_step": 8},
         "marginal form": {"prior": "diffusion", "objective": "marginal"}, "output tanh": {"bounded_potential": True},
         "d = 324": {"latent_dim": 324, "potential_width": 324}, "penalty with a force": {"hj_penalty": "paper", "hj_weight": 1.0},
     }  # fmt: skip

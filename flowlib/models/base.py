@@ -7,7 +7,7 @@ from flowlib.config import Config
 from flowlib.data import Batch
 from flowlib.devices import is_out_of_memory
 from flowlib.errors import FlowlibError, first_line
-from flowlib.models.contract import checked_transport, described
+from flowlib.models.contract import checked_transport, described, raise_unlike
 from flowlib.models.joint import Joint, single_frames
 from flowlib.models.likelihood import build_likelihood
 from flowlib.models.networks import Network, build_networks
@@ -24,6 +24,7 @@ class LatentModel(nn.Module):
     reads_programs : whether sequences moved by more than one factor can be trained on: the objective follows `Batch.motion`, or reads no label
     needs_labels : whether training or `calibrate` reads which factor moves a sequence; where not, sequences without labels are enough
     reads_labels : whether the objective does, so that sequences in which several factors move at once are no use in training
+    any_steps : whether `transport` knows negative steps and parts of steps; where not, it is asked for whole ones forward only
     capturable : whether the objective looks at no values and counts no calls, so that a GPU's steps can be one graph (`training.captured`);
         a subclass says so anew
     version : raised when training changes in a way that its first steps do not show, so that older results are measured again
@@ -32,6 +33,7 @@ class LatentModel(nn.Module):
     uses = ()
     reads_programs = False
     needs_labels = reads_labels = True
+    any_steps = False
     capturable = False
     version = 1
 
@@ -67,7 +69,11 @@ class LatentModel(nn.Module):
         dim = self.config.latent_dim
         if not isinstance(z, Tensor) or z.shape[-1:] != (dim,):
             raise FlowlibError(f"codes are {described(z)}: give a tensor (…, {dim}) of floats")
-        decoded = self.decoder(z.reshape(-1, dim))
+        try:
+            decoded = self.decoder(z.reshape(-1, dim))
+        except RuntimeError as error:
+            raise_unlike(z, self.decoder, error)
+            raise
         return decoded.reshape(*z.shape[:-1], *decoded.shape[1:])
 
     def infer_factor(self, batch: Batch) -> Int[Tensor, " B"]:

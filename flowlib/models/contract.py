@@ -30,6 +30,36 @@ def check_class(model):
     for name, parameter in own_parameters(model).items():
         if parameter.default is parameter.empty:
             raise FlowlibError(f"{model.__name__}: give its own option {name} a default")
+        if name in TAKEN or name in vars(Config):
+            raise FlowlibError(f"{model.__name__}: its own option {name} has the name of one that every run has; choose another name")
+        if (kind := _kind(parameter)) not in (int, float, bool, str) and get_origin(kind) is not Literal:
+            raise FlowlibError(
+                f"{model.__name__}: annotate its own option {name} with int, float, bool, str or a Literal of choices, not {kind}"
+            )
+
+
+TAKEN = (
+    "data",
+    "out",
+    "preset",
+    "device",
+    "precision",
+    "progress",
+    "plugin",
+    "tensorboard",
+    "options",
+)  # by `flowlib.train`, or the command line
+
+
+def check_saved(model):
+    """Raise FlowlibError for a plain tensor in a model: no checkpoint keeps it, and `to(device)` leaves it behind."""
+    for place, module in model.named_modules():
+        for name, value in vars(module).items():
+            if isinstance(value, Tensor):
+                raise FlowlibError(
+                    f"{type(model).__name__}: {f'{place}.' * bool(place)}{name} is a plain tensor, which no checkpoint keeps and no device moves: "
+                    f"make it a buffer in the constructor, self.register_buffer({name!r}, …), or a parameter"
+                )
 
 
 def own_parameters(model) -> dict[str, inspect.Parameter]:
@@ -38,9 +68,19 @@ def own_parameters(model) -> dict[str, inspect.Parameter]:
     return {one.name: one for one in parameters if one.kind is not one.VAR_KEYWORD and one.name not in ("encoder", "decoder")}
 
 
+def takes_networks(model) -> bool:
+    """Whether a model's constructor takes an encoder and a decoder of one's own."""
+    parameters = inspect.signature(model).parameters
+    return {"encoder", "decoder"} <= parameters.keys() or any(one.kind is one.VAR_KEYWORD for one in parameters.values())
+
+
+def _kind(parameter):
+    return type(parameter.default) if parameter.annotation is parameter.empty else parameter.annotation
+
+
 def typed(parameter: inspect.Parameter, value):
     """An option's value, checked against the annotation of the constructor's parameter, or else the type of its default."""
-    kind = type(parameter.default) if parameter.annotation is parameter.empty else parameter.annotation
+    kind = _kind(parameter)
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if get_origin(kind) is Literal:
         fits, wanted = value in get_args(kind), f"choose one of {', '.join(map(str, get_args(kind)))}"
@@ -68,6 +108,7 @@ def checked_transport(transport):
     """The method `transport` with what every model is spared: its arguments are checked and made uniform, as is its result's shape.
 
     A model gets codes (B, d), a factor as `_uniform` makes it, and Python's own numbers; it owes z and one code for each of `flowlib.flows.stops`.
+    One that does not say `any_steps` gets whole steps forward only.
     """
 
     @functools.wraps(transport)
@@ -79,7 +120,14 @@ def checked_transport(transport):
         if "first" in named:
             named["first"] = plain(named["first"])
         times = stops(steps, *(first or (named.get("first", 1),)))
-        with _naming(self, factor):
+        if not self.any_steps and (steps < 0 or any(time != int(time) for time in times)):
+            raise FlowlibError(
+                f"steps = {steps}: {type(self).__name__} says of no way back, and of no parts of steps; give whole steps forward, "
+                "or write `transport` for the times of flowlib.flows.stops, and any_steps = True into the class"
+            )
+        if not self.any_steps:
+            steps, first = int(steps), [int(one) for one in first]
+        with _naming(self, factor, z):
             path = transport(self, z, factor, steps, *first, **named)
         if not isinstance(path, Tensor) or path.shape != (len(z), len(times), z.shape[1]):
             found = f"shape {tuple(path.shape)}" if isinstance(path, Tensor) else type(path).__name__
@@ -99,7 +147,7 @@ def _uniform(factor, z, factors):
     if isinstance(factor, str):
         raise FlowlibError(f"factor {factor!r}: give its number, its place in the configuration's `factors`")
     if isinstance(factor, Tensor) and factor.ndim > 1 and factor.dtype not in MASKS:
-        return factor.to(z) if factor.is_floating_point() else factor
+        return factor.to(z)
     try:
         found = torch.as_tensor(factor.copy() if isinstance(factor, np.ndarray) else factor)  # torch refuses numpy's reversed views
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
@@ -124,14 +172,26 @@ WANTED = "give the number of one factor for all codes, or a label for each"
 
 
 @contextlib.contextmanager
-def _naming(model, factor):
-    """What a model raises that is moved by weights or the like, (B, …), which not every model reads, is put into words."""
+def _naming(model, factor, z):
+    """What a model raises for codes unlike its weights, or that is moved by weights or the like, (B, …), which not every model reads, in words."""
     try:
         yield
     except (IndexError, RuntimeError, TypeError, ValueError) as error:
+        raise_unlike(z, model, error)
         if not isinstance(factor, Tensor) or factor.ndim < 2 or is_out_of_memory(error) or _captures(factor):
             raise
         raise FlowlibError(f"{type(model).__name__} cannot be moved by {described(factor)} ({first_line(error)}): {WANTED}") from error
+
+
+def raise_unlike(z, module, error):
+    """Raise FlowlibError where codes are of another type, or elsewhere, than all weights of what failed for them; otherwise nothing."""
+    kinds = {(one.dtype, one.device) for one in module.parameters()}
+    if kinds and (z.dtype, z.device) not in kinds and not is_out_of_memory(error):
+        there, device = next(iter(kinds))
+        raise FlowlibError(
+            f"codes are {z.dtype} on {z.device}, the weights of {type(module).__name__} {there} on {device}: bring them together, "
+            f"with codes.to({str(device)!r}, {there}) or with model.to(codes)"
+        ) from error
 
 
 def _captures(factor):

@@ -24,6 +24,8 @@ class DisplacedModel(LatentModel):
 
     affine = False
 
+    any_steps = True
+
     def __init__(self, config: Config, channels=None, size=None, **networks):
         super().__init__(config, channels, size, **networks)
         shape = len(config.factors), config.horizon + 1, config.latent_dim

@@ -55,6 +55,8 @@ class FlowVAE(LatentModel):
                 "override flow, whose path transport returns (or objective too)"
             )
 
+    any_steps = True
+
     def __init__(self, config: Config, channels=None, size=None, **networks):
         super().__init__(config, channels, size, **networks)
         self._build_flows(len(config.factors))
@@ -100,6 +102,11 @@ class FlowVAE(LatentModel):
         times = stops(steps, first)
         if steps >= 0 and all(isinstance(time, int) for time in times):
             return self.flow(z, factor, len(times) - 1, times[0] + 1).path
+
+        if isinstance(factor, Tensor) and factor.ndim == 3:
+            raise FlowlibError(
+                f"steps = {steps}, first = {first}: a program says what acts in each step; it is followed forward, in whole steps"
+            )
 
         def step(here, t, hessian):
             moved = self.flow(here, factor, 1, t, hessian=hessian)

@@ -33,6 +33,7 @@ class MSP(LatentModel):
 
     has_density = False
     needs_labels = False
+    any_steps = True
 
     def __init__(self, config: Config, channels=None, size=None, rows: int = 0, seen: int = 2, ridge=1e-4, **networks):
         super().__init__(config, channels, size, **networks)

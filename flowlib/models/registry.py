@@ -3,7 +3,7 @@
 import difflib
 
 from flowlib.errors import FlowlibError
-from flowlib.models.contract import check_choices, check_class, own_parameters, typed
+from flowlib.models.contract import check_choices, check_class, own_parameters, takes_networks, typed
 
 MODELS = {}
 
@@ -16,6 +16,9 @@ def register(name):
 
     def add(model):
         check_class(model)
+        there = MODELS.get(name, model)
+        if there.__module__.startswith("flowlib.models.") and (there.__module__, there.__qualname__) != (model.__module__, model.__qualname__):
+            raise FlowlibError(f"model {name!r} is one of flowlib's own: choose another name")
         MODELS[name] = model
         return model
 
@@ -54,4 +57,6 @@ def build_model(config, channels=None, size=None, **networks):
         raise FlowlibError(f"options {unknown} are not of the model {config.model!r}: its own are {listed}{meant}")
     check_choices(model, config)
     options = {name: typed(known[name], value) for name, value in config.options.items()}
+    if networks and not takes_networks(model):
+        raise FlowlibError(f"{model.__name__} takes no {' or '.join(networks)} of your own: let its constructor pass **networks on")
     return model(config, channels or config.channels, size or config.size, **options, **networks)

@@ -37,6 +37,7 @@ class SparseFlowVAE(LatentModel):
     temperature : of the gates' Concrete distribution, > 0
     """
 
+    any_steps = True
     needs_labels = False
 
     def __init__(

@@ -38,7 +38,7 @@ class TVAE(LatentModel):
     window : odd number of neighbours in W
     """
 
-    capturable = True
+    any_steps = capturable = True
 
     def __init__(self, config: Config, channels=None, size=None, mu=-30.0, window: int = 3, **networks):
         super().__init__(config, channels, size, **networks)

@@ -116,11 +116,14 @@ def check_config(checkpoint: Checkpoint, config: Config, path):
         )  # fmt: skip
 
 
-def load_model(path, device="cpu"):
-    """(model, config) from a checkpoint file, ready to evaluate on a device; half precision is widened to float32."""
+def load_model(path, device="cpu", **networks):
+    """(model, config) from a checkpoint file, ready to evaluate on a device; half precision is widened to float32.
+
+    networks : the `encoder` and `decoder` of your own with which it was trained, of whom a file holds the weights alone
+    """
     checkpoint = load(path)
     config = from_values(checkpoint.config, f"{path}, written by flowlib {checkpoint.version},")
-    model = build_model(config)
+    model = build_model(config, **networks)
     load_weights(model, checkpoint.part("model"), path)
     return model.to(device).eval(), config
 
@@ -130,4 +133,6 @@ def load_weights(model, weights, path):
     try:
         model.load_state_dict(weights)  # which widens half precision
     except RuntimeError as error:
-        raise FlowlibError(f"{path} does not fit the model: {str(error).splitlines()[-1].strip()}") from error
+        reason = str(error).splitlines()[-1].strip()
+        again = ". Was it trained with networks of your own? Give them again: flowlib.load(path, encoder=…, decoder=…)"
+        raise FlowlibError(f"{path} does not fit the model: {reason}{again * ('coder.' in reason)}") from error

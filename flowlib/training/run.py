@@ -11,7 +11,9 @@ from flowlib.config import CHANGED, Config, differences, from_json, to_json
 from flowlib.devices import set_precision
 from flowlib.errors import FlowlibError
 from flowlib.models import build_model
+from flowlib.models.contract import check_saved
 from flowlib.training import checkpoint as checkpoints
+from flowlib.training.distributed import from_first
 from flowlib.training.trainer import CHECKPOINT, Trainer
 
 CONFIG, MODEL, METRICS = "config.json", "model.safetensors", "metrics.json"
@@ -19,8 +21,18 @@ CONFIG, MODEL, METRICS = "config.json", "model.safetensors", "metrics.json"
 
 @contextlib.contextmanager
 def run_folder(folder, config: Config):
-    """Claim a folder for a configuration: created if missing, refused if another run is there or is using it now."""
-    folder = Path(folder)
+    """Claim a folder for a configuration: created if missing, refused if another run is there or is using it now.
+
+    Of several processes the first claims it, and all of them hear why it is refused. No folder (None) is nobody's.
+    """
+    with contextlib.ExitStack() as stack:
+        if folder is not None:
+            from_first(lambda: stack.enter_context(_claimed(Path(folder), config)) and None)
+        yield folder
+
+
+@contextlib.contextmanager
+def _claimed(folder, config):
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _check_claim(folder, config)  # before the lock, whose file would stay in a folder that is refused
@@ -33,7 +45,7 @@ def run_folder(folder, config: Config):
         _check_claim(folder, config)
         if not (folder / CONFIG).exists() or not _begun(folder):
             write_text(folder / CONFIG, to_json(config))
-        yield folder
+        yield
 
 
 def _check_claim(folder, config):
@@ -63,23 +75,26 @@ def _begun(folder):
     return any((folder / name).exists() for name in (CHECKPOINT, MODEL, METRICS))
 
 
-def new_model(config: Config, device="cpu"):
+def new_model(config: Config, device="cpu", **networks):
     """A model on a device, its initial weights drawn from the configuration's seed (on the CPU, so that they are the same everywhere);
-    torch's global generator is left as it was."""
+    torch's global generator is left as it was. networks : an `encoder`, a `decoder` of your own, which come with their weights."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        return build_model(config).to(device)
+        model = build_model(config, **networks).to(device)
+    check_saved(model)
+    return model
 
 
-def train_run(folder, config: Config, sequences, progress=True, writer=None, device="cpu", precision="float32") -> Trainer:
+def train_run(folder, config: Config, sequences, progress=True, writer=None, device="cpu", precision="float32", **networks) -> Trainer:
     """Train (or go on training) the configured model in a claimed folder; writes model.safetensors at the end.
 
-    folder : None trains without writing anything;  device, precision : see `flowlib.devices`
+    folder : None trains without writing anything;  device, precision : see `flowlib.devices`;  networks : see `new_model`
     """
-    model = set_precision(new_model(config, device), precision, device)
+    model = set_precision(new_model(config, device, **networks), precision, device)
     trainer = Trainer(model, sequences, config, folder)
     trainer.run(progress=progress, writer=writer)
     trainer.model.calibrate(sequences)
+    check_saved(trainer.model)  # what was measured is kept, too
     if folder is not None and trainer.part[0] == 0:
         checkpoints.save(Path(folder) / MODEL, {"model": trainer.model.state_dict()}, config, trainer.step)
     return trainer

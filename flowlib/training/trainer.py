@@ -148,7 +148,8 @@ class Trainer:
         config, generator = self.config, step_generator(self.config.seed, step, self.device)
         more = {"beginning": self.model.beginning} if getattr(self.model, "beginning", 0) else {}
         draw = self.sequences.training_batch if config.batches == "balanced" else partial(single_factor_batch, self.sequences)
-        return draw(config.batch, config.frames_per_step, generator, self.part, **more), generator
+        batch = draw(config.batch, config.frames_per_step, generator, self.part, **more)
+        return batch.check(len(config.factors)) if step == 0 else batch, generator
 
     def _backward(self, batch, generator):
         """The loss terms of a batch, detached; its gradients are left in the parameters."""

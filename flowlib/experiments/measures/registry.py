@@ -1,5 +1,6 @@
 """The measures by name. A module of this folder adds its own with `@register(…)`; nothing else has to change."""
 
+import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ def register(columns=(), version=1, unsteady=()):
     """
 
     def add(function):
+        if any(not isinstance(one, tuple) or len(one) != 3 or not callable(one[1]) for one in columns):
+            raise FlowlibError(f"measure {function.__name__!r}: columns is a list of (title, function, digits), got {columns!r}")
         MEASURES[function.__name__] = Measure(function, tuple(columns), version, tuple(unsteady))
         return function
 
@@ -39,11 +42,16 @@ def register(columns=(), version=1, unsteady=()):
 
 
 def measure(name: str, model, config):
-    """Take one named measure of a trained model."""
+    """Take one named measure of a trained model. Raises FlowlibError, naming it, where it fails, or finds what JSON cannot hold."""
     if name not in MEASURES:
         raise FlowlibError(f"unknown measure {name!r}: choose one of {', '.join(MEASURES)}")
-    with torch.no_grad():
-        return MEASURES[name].take(model, config)
+    try:
+        with torch.no_grad():
+            found = MEASURES[name].take(model, config)
+        json.dumps(found, allow_nan=False)
+    except Exception as error:  # it may do anything
+        raise FlowlibError(f"measure {name!r} of a {type(model).__name__}: {type(error).__name__}: {error}") from error
+    return found
 
 
 def where_found(number):

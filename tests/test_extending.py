@@ -1,0 +1,305 @@
+"""What someone who extends the library does wrong is said at once, in words: models, networks, sources and files of one's own."""
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pytest
+import torch
+from cli_runs import here  # noqa: F401
+from own_data import SMALL, arrays
+from tiny import CONFIG, OPTIONS, sequences
+from torch import nn
+
+import flowlib
+from flowlib import cli
+from flowlib.config import Config
+from flowlib.data import catalogue, options_of
+from flowlib.errors import FlowlibError
+from flowlib.models import MODELS, VAE, FlowVAE, build_model
+from flowlib.models.base import LatentModel
+from flowlib.models.contract import check_saved
+from flowlib.models.registry import register
+from flowlib.training import new_model, train_run
+
+
+@pytest.fixture(autouse=True)
+def registered():
+    """Models of one test are gone in the next."""
+    before = dict(MODELS)
+    yield
+    MODELS.clear()
+    MODELS.update(before)
+
+
+class TestOptionsOfAModel:
+    @pytest.mark.parametrize("taken", ["noise_std", "device", "steps"])
+    def test_a_name_that_every_run_has(self, taken):
+        """It would go to the configuration, and never reach the model."""
+
+        class Mine(VAE):
+            pass
+
+        exec(f"def __init__(self, config, channels=None, size=None, {taken}=0.5): pass", namespace := {})
+        Mine.__init__ = namespace["__init__"]
+        with pytest.raises(FlowlibError, match=f"its own option {taken} has the name of one that every run has"):
+            register("mine")(Mine)
+
+    def test_an_annotation_that_no_option_has(self):
+        class Union(VAE):
+            def __init__(self, config, channels=None, size=None, hidden: int | None = None):
+                super().__init__(config, channels, size)
+
+        class Untold(VAE):
+            def __init__(self, config, channels=None, size=None, hidden=None):
+                super().__init__(config, channels, size)
+
+        for model in (Union, Untold):
+            with pytest.raises(FlowlibError, match="annotate its own option hidden with int, float, bool, str or a Literal"):
+                register("mine")(model)
+
+    def test_choices_and_numbers_are_taken(self):
+        class Mine(VAE):
+            def __init__(self, config, channels=None, size=None, kind: Literal["a", "b"] = "a", count: int = 3, rate=0.5):
+                super().__init__(config, channels, size)
+                self.kind, self.count, self.rate = kind, count, rate
+
+        register("mine")(Mine)
+        model = build_model(Config(**OPTIONS, model="mine", options={"kind": "b", "count": 4}))
+        assert (model.kind, model.count, model.rate) == ("b", 4, 0.5)
+
+    def test_the_library_s_own_names(self):
+        with pytest.raises(FlowlibError, match="model 'vae' is one of flowlib's own"):
+            register("vae")(type("Mine", (VAE,), {"__module__": __name__}))
+        for _ in range(2):  # a notebook's cell runs again
+            register("mine")(type("Mine", (VAE,), {"__module__": __name__}))
+        register("vae")(VAE)
+        with pytest.raises(FlowlibError, match="transformation 'hue' is one of flowlib's own"):
+            flowlib.transformation("hue")(lambda images, strength: images)
+
+
+class Measured(VAE):
+    """Measures a number after training, and keeps it where it was told to."""
+
+    kept = False
+
+    def __init__(self, config, channels=None, size=None):
+        super().__init__(config, channels, size)
+        if self.kept:
+            self.register_buffer("seen", torch.zeros(2))
+
+    def calibrate(self, sequences):
+        self.seen = torch.full((2,), float(len(sequences)))
+        return super().calibrate(sequences)
+
+
+class TestWhatACheckpointKeeps:
+    def test_a_plain_tensor_is_refused(self, tmp_path):
+        config = Config(**OPTIONS, model="measured")
+        register("measured")(Measured)
+        with pytest.raises(FlowlibError, match=r"Measured: seen is a plain tensor, .*self.register_buffer\('seen'"):
+            train_run(tmp_path, config, sequences(config), progress=False)
+        assert not (tmp_path / "model.safetensors").exists()
+
+    def test_a_buffer_comes_back(self, tmp_path):
+        config = Config(**OPTIONS, model="kept")
+        register("kept")(type("Kept", (Measured,), {"kept": True}))
+        train_run(tmp_path, config, sequences(config), progress=False)
+        assert flowlib.load(tmp_path / "model.safetensors").seen.tolist() == [7.0, 7.0]
+
+    def test_inside_of_a_part(self):
+        model = new_model(CONFIG)
+        model.decoder.table = torch.zeros(3)
+        with pytest.raises(FlowlibError, match="FlowVAE: decoder.table is a plain tensor"):
+            check_saved(model)
+
+    @pytest.mark.parametrize("name", sorted(MODELS))
+    def test_none_of_ours_has_one(self, name):
+        config = Config(**OPTIONS | {"latent_dim": 15}, model=name)
+        model = new_model(config)
+        if name != "sparse":  # which is calibrated on mixed sequences
+            model.calibrate(sequences(config))
+        check_saved(model)
+
+
+class Encoder(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Flatten(), nn.Linear(324, 4))
+
+    def forward(self, images):
+        return super().forward(images).chunk(2, 1)
+
+
+class TestNetworksOfOnesOwn:
+    def networks(self, seed=0):
+        torch.manual_seed(seed)
+        return {"encoder": Encoder(), "decoder": nn.Sequential(nn.Linear(2, 324), nn.Unflatten(1, (1, 18, 18)))}
+
+    def test_are_trained_gone_on_with_and_loaded(self, tmp_path):
+        source, options = flowlib.RecordedSequences(**arrays()), {"progress": False, "device": "cpu"} | SMALL | {"latent_dim": 2}
+        mine = self.networks()
+        before = mine["encoder"][1].weight.detach().clone()
+        trained = flowlib.train(source, tmp_path / "run", **options, **mine)
+        assert trained.encoder is mine["encoder"] and not torch.equal(before, trained.encoder[1].weight)
+        for again in (
+            flowlib.load(tmp_path / "run", **self.networks(1)),
+            flowlib.train(source, tmp_path / "run", **options, **self.networks(2)),
+        ):
+            assert torch.equal(again.encoder[1].weight, trained.encoder[1].weight)
+        with pytest.raises(FlowlibError, match="networks of your own.*flowlib.load"):
+            flowlib.load(tmp_path / "run")
+
+    def test_a_model_without_a_place_for_them(self):
+        class Mine(VAE):
+            def __init__(self, config, channels=None, size=None):
+                super().__init__(config, channels, size)
+
+        register("mine")(Mine)
+        with pytest.raises(FlowlibError, match="Mine takes no encoder of your own"):
+            build_model(Config(**OPTIONS, model="mine"), encoder=Encoder())
+
+
+class TestSteps:
+    def test_a_model_that_does_not_know_parts_and_ways_back(self):
+        class Mine(LatentModel):
+            def transport(self, z, factor, steps, first=1):
+                return torch.stack([z + t for t in range(steps + 1)], 1)
+
+        model, z = Mine(CONFIG), torch.zeros(3, 2)
+        assert model.transport(z, 0, 2)[:, -1].eq(2).all() and model.transport(z, 0, 2.0).shape == (3, 3, 2)
+        for steps in (-1, 1.5):
+            with pytest.raises(FlowlibError, match=f"steps = {steps}: Mine says of no way back"):
+                model.transport(z, 0, steps)
+        with pytest.raises(FlowlibError, match="Mine says of no way back"):
+            model.transport(z, 0, 1, first=1.5)
+
+    @pytest.mark.parametrize("steps", [-2, 1.5])
+    def test_a_program_goes_forward_in_whole_steps(self, steps):
+        model, program = FlowVAE(CONFIG), torch.ones(3, 2, 3)
+        assert model.transport(torch.zeros(3, 2), program, 2).shape == (3, 3, 2)
+        with pytest.raises(FlowlibError, match="it is followed forward, in whole steps"):
+            model.transport(torch.zeros(3, 2), program, steps)
+
+    def test_weights_may_be_whole_numbers(self):
+        model, z = FlowVAE(CONFIG), torch.randn(2, 2, generator=torch.Generator().manual_seed(0))
+        whole = torch.tensor([[0, 1, 0], [1, 0, 1]])
+        assert torch.equal(model.transport(z, whole, 2), model.transport(z, whole.float(), 2))
+
+    @pytest.mark.parametrize("name", ["flow", "tvae"])
+    def test_codes_of_another_type_than_the_weights(self, name):
+        model = new_model(Config(**OPTIONS | {"latent_dim": 15}, model=name))
+        z = torch.zeros(2, 15, dtype=torch.float64)
+        wanted = r"codes are torch.float64 on cpu, the weights of \w+ torch.float32 on cpu: .*codes.to\('cpu', torch.float32\)"
+        with pytest.raises(FlowlibError, match=wanted):
+            model.decode(z)
+        if name == "flow":
+            with pytest.raises(FlowlibError, match=wanted):
+                model.transport(z, 0, 1)
+            with pytest.raises(FlowlibError, match="codes are torch.float32 on meta"):
+                model.transport(torch.zeros(2, 15, device="meta"), 0, 1)
+        assert model.double().decode(z).shape == (2, 3, 28, 28)
+
+
+class Own(flowlib.Source):
+    """Two sequences of noise under two factors; what is wrong with them is put in."""
+
+    factors, steps, channels, size = ("a", "b"), 2, 1, 16
+
+    def __init__(self, **changes):
+        self.changes = changes
+
+    def __len__(self):
+        return 2
+
+    def first_frames(self, indices=slice(None)):
+        return torch.zeros(2, 1, 16, 16)[indices]
+
+    def frames_of(self, indices, factor, times):
+        return torch.zeros(len(indices), len(times), 1, 16, 16) + self.changes.get("brighter", 0)
+
+    def draw(self, batch_size, frames_per_step, generator, part, beginning=0):
+        drawn = {
+            "frames": torch.rand(batch_size, 2, 1, 16, 16), "times": torch.tensor([[0, 1]]).expand(batch_size, -1),
+            "factor": torch.arange(2).repeat_interleave(batch_size // 2),
+        }  # fmt: skip
+        return tuple((drawn | self.changes)[name] for name in drawn)
+
+
+class TestSources:
+    options = {"progress": False, "device": "cpu"} | SMALL | {"batch_size": 4}
+
+    def train(self, source):
+        return flowlib.train(source, **self.options)
+
+    def test_one_that_is_right_is_trained_on(self):
+        assert flowlib.evaluate(self.train(Own()), Own())["equivariance"]
+
+    @pytest.mark.parametrize(
+        ("changes", "said"),
+        [
+            ({"frames": 255 * torch.rand(4, 2, 1, 16, 16)}, "frames range from .*divide bytes by 255"),
+            ({"times": torch.tensor([[1, 2]]).expand(4, -1)}, r"times \[1, 2\] .*the first frame of every sequence is x_0"),
+            ({"factor": torch.tensor([0, 0, 5, 5])}, "labels range from 0 to 5: give 0 … K − 1, K = 2"),
+            ({"times": torch.zeros(4, 2)}, r"Own.draw returned .*\(4, 2\) torch.float32.*whole numbers"),
+            ({"factor": torch.zeros(3, dtype=torch.int64)}, r"Own.draw returned .*\(3,\) torch.int64"),
+            ({"frames": np.zeros((4, 2, 1, 16, 16))}, "Own.draw returned ndarray"),
+        ],
+    )
+    def test_what_draw_returns(self, changes, said):
+        with pytest.raises(FlowlibError, match=said):
+            self.train(Own(**changes))
+
+    def test_what_is_missing(self):
+        class Less(Own):
+            draw = flowlib.Source.draw
+
+        class Untold(Own):
+            def __getattribute__(self, name):
+                if name == "channels":
+                    raise AttributeError(name)
+                return super().__getattribute__(name)
+
+        with pytest.raises(FlowlibError, match="Less lacks draw: a source needs __len__"):
+            self.train(Less())
+        with pytest.raises(FlowlibError, match="Untold lacks channels: a source says what its sequences are"):
+            self.train(Untold())
+
+    def test_evaluation_looks_at_them_too(self):
+        with pytest.raises(FlowlibError, match="frames range from 255 to 255"):
+            flowlib.evaluate(self.train(Own()), Own(brighter=255))
+
+    @pytest.mark.parametrize("factor", [1.0, True, None, 2, -1, torch.tensor(1.0)])
+    def test_a_factor_that_is_no_number_of_one(self, factor):
+        with pytest.raises(FlowlibError, match="does not exist: give a name, or a whole number 0 … 1"):
+            Own().full_batch([0], factor)
+
+    def test_numbers_of_other_libraries(self):
+        for factor in (1, np.int64(1), torch.tensor(1), "b"):
+            assert Own().full_batch([0], factor).factor.tolist() == [1]
+
+
+class TestFiles:
+    def test_labels_under_another_name(self, tmp_path):
+        given = arrays()
+        np.savez(tmp_path / "own.npz", frames=given["frames"], label=given["factor"])
+        with pytest.raises(FlowlibError, match="has no `factor`, but label: name the labels `factor`"):
+            options_of(tmp_path / "own.npz")
+        np.savez(tmp_path / "own.npz", **given, subject=np.arange(len(given["factor"])))
+        assert options_of(tmp_path / "own.npz")["horizon"] == given["frames"].shape[1] - 1
+
+    def test_a_group_where_an_array_should_be(self, tmp_path):
+        h5py = pytest.importorskip("h5py")
+        with h5py.File(tmp_path / "own.h5", "w") as file:
+            file.create_group("frames")
+        with pytest.raises(FlowlibError, match="own.h5 cannot be read"):
+            options_of(tmp_path / "own.h5")
+
+    def test_a_path_is_a_path_whatever_its_name(self):
+        assert catalogue.is_factorial("rooms") and not catalogue.is_factorial(Path("rooms")) and not catalogue.is_factorial("./rooms")
+
+    @pytest.mark.parametrize("arguments", [["--data", ""], ["--model", ""], ["--options", "beta", "1", "--options", "gamma", "2"]])
+    def test_the_command_line(self, here, capsys, arguments):  # noqa: F811
+        assert cli.main(["train", *arguments]) == 2
+        said = capsys.readouterr().err
+        assert any(text in said for text in ("is an empty text", "model = ''", "--options is given 2 times"))
+        assert not list(Path("runs").glob("*"))
