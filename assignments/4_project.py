@@ -122,8 +122,8 @@ def _(turn):
 class Turning(LatentModel):
     """The motion of task 2 and the loss of this one, with the encoder, the decoder and the likelihood of the library."""
 
-    def __init__(self, config, channels=3, size=28):
-        super().__init__(config, channels, size)
+    def __init__(self, config):
+        super().__init__(config)
         self.matrices = torch.nn.Parameter(0.02 * torch.randn(len(config.factors), config.latent_dim, config.latent_dim))
 
     def transport(self, z, factor, steps, first=1):

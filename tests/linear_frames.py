@@ -1,5 +1,7 @@
 """A flow of 32 dimensions whose decoder is linear and Gaussian, and log p of its frames and sequences by numpy alone."""
 
+import dataclasses
+
 import linear_gaussian as lg
 import numpy as np
 import torch
@@ -33,7 +35,7 @@ def linear_model(prior="diffusion"):
     config = Config(
         factors=("scale", "rotation"), horizon=STEPS, latent_dim=DIM, diffusion=DIFFUSION, prior=prior, hj_penalty="none", network="mlp", width=1,
     )  # fmt: skip
-    model = FlowVAE(config, channels=1, size=8).double()
+    model = FlowVAE(dataclasses.replace(config, channels=1, size=8)).double()
     model.encoder = lg.FixedEncoder(torch.zeros(DIM).double(), torch.ones(DIM).double())
     model.decoder = Linear(torch.tensor(random.randn(PIXELS, DIM) / 3))
     matrices = random.randn(2, DIM, DIM) * 0.05

@@ -4,6 +4,8 @@ z_0 ~ N(0, I), z_t | z_{t−1} ~ N(z_{t−1}, 2D I), x_t | z_t ~ N(C z_t, s² I)
 The closed forms below use numpy alone and share no code with flowlib.
 """
 
+import dataclasses
+
 import numpy as np
 import torch
 from torch import nn
@@ -66,7 +68,7 @@ def build(objective, seed=0, mean=None, std=None):
         factors=("scale", "rotation"), horizon=T, latent_dim=DIM, objective=objective, diffusion=D, hj_penalty="none",
         network="mlp", width=1, batch_size=2, frames_per_step=T,
     )  # fmt: skip
-    model = FlowVAE(config, channels=1, size=4).double()
+    model = FlowVAE(dataclasses.replace(config, channels=1, size=4)).double()
     mean = torch.tensor([0.2, -0.1]) if mean is None else mean
     std = torch.tensor([0.9, 0.8]) if std is None else std
     model.encoder, model.decoder = FixedEncoder(mean.double(), std.double()), LinearDecoder(torch.tensor(decoder))

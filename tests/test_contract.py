@@ -93,13 +93,13 @@ class TestClass:
             def __init__(self, width, config):
                 super().__init__(config)
 
-        with pytest.raises(FlowlibError, match=r"Odd\(width, config, …\): the constructor begins with config, channels, size"):
+        with pytest.raises(FlowlibError, match=r"Odd\(width, …\): the constructor begins with config"):
             register("odd")(Odd)
 
     def test_an_option_without_a_default(self):
         class Bare(VAE):
-            def __init__(self, config, channels=None, size=None, *, price):
-                super().__init__(config, channels, size)
+            def __init__(self, config, *, price):
+                super().__init__(config)
 
         with pytest.raises(FlowlibError, match="give its own option price a default"):
             register("bare")(Bare)
@@ -163,15 +163,13 @@ class TestOptions:
             def __init__(
                 self,
                 config,
-                channels=None,
-                size=None,
                 kind: Literal["soft", "hard"] = "soft",
                 count: int = 2,
                 share=0.5,
                 shared=False,
                 **networks,
             ):
-                super().__init__(config, channels, size, **networks)
+                super().__init__(config, **networks)
                 self.found = kind, count, share, shared
 
         monkeypatch.setitem(MODELS, "typed", Typed)

@@ -1,5 +1,6 @@
 """What someone who extends the library does wrong is said at once, in words: models, networks, sources and files of one's own."""
 
+import math
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +17,7 @@ from flowlib import cli
 from flowlib.config import Config
 from flowlib.data import catalogue, options_of
 from flowlib.errors import FlowlibError
+from flowlib.experiments import measures
 from flowlib.models import MODELS, VAE, FlowVAE, build_model
 from flowlib.models.base import LatentModel
 from flowlib.models.contract import check_saved
@@ -40,19 +42,19 @@ class TestOptionsOfAModel:
         class Mine(VAE):
             pass
 
-        exec(f"def __init__(self, config, channels=None, size=None, {taken}=0.5): pass", namespace := {})
+        exec(f"def __init__(self, config, {taken}=0.5): pass", namespace := {})
         Mine.__init__ = namespace["__init__"]
         with pytest.raises(FlowlibError, match=f"its own option {taken} has the name of one that every run has"):
             register("mine")(Mine)
 
     def test_an_annotation_that_no_option_has(self):
         class Union(VAE):
-            def __init__(self, config, channels=None, size=None, hidden: int | None = None):
-                super().__init__(config, channels, size)
+            def __init__(self, config, hidden: int | None = None):
+                super().__init__(config)
 
         class Untold(VAE):
-            def __init__(self, config, channels=None, size=None, hidden=None):
-                super().__init__(config, channels, size)
+            def __init__(self, config, hidden=None):
+                super().__init__(config)
 
         for model in (Union, Untold):
             with pytest.raises(FlowlibError, match="annotate its own option hidden with int, float, bool, str or a Literal"):
@@ -60,8 +62,8 @@ class TestOptionsOfAModel:
 
     def test_choices_and_numbers_are_taken(self):
         class Mine(VAE):
-            def __init__(self, config, channels=None, size=None, kind: Literal["a", "b"] = "a", count: int = 3, rate=0.5):
-                super().__init__(config, channels, size)
+            def __init__(self, config, kind: Literal["a", "b"] = "a", count: int = 3, rate=0.5):
+                super().__init__(config)
                 self.kind, self.count, self.rate = kind, count, rate
 
         register("mine")(Mine)
@@ -83,8 +85,8 @@ class Measured(VAE):
 
     kept = False
 
-    def __init__(self, config, channels=None, size=None):
-        super().__init__(config, channels, size)
+    def __init__(self, config):
+        super().__init__(config)
         if self.kept:
             self.register_buffer("seen", torch.zeros(2))
 
@@ -151,8 +153,8 @@ class TestNetworksOfOnesOwn:
 
     def test_a_model_without_a_place_for_them(self):
         class Mine(VAE):
-            def __init__(self, config, channels=None, size=None):
-                super().__init__(config, channels, size)
+            def __init__(self, config):
+                super().__init__(config)
 
         register("mine")(Mine)
         with pytest.raises(FlowlibError, match="Mine takes no encoder of your own"):
@@ -303,3 +305,19 @@ class TestFiles:
         said = capsys.readouterr().err
         assert any(text in said for text in ("is an empty text", "model = ''", "--options is given 2 times"))
         assert not list(Path("runs").glob("*"))
+
+
+def test_a_measure_of_what_not_every_model_has(monkeypatch):
+    """It is not called for the others, finds nothing, and tables show that it is no number."""
+    monkeypatch.setattr(measures.registry, "MEASURES", before := {})
+
+    @measures.registry.register(needs=lambda model: hasattr(model, "potentials"), columns=[("weights", lambda found: found["count"], 0)])
+    def weights(model, config):
+        return {"count": sum(one.numel() for one in model.potentials.parameters())}
+
+    found = [measures.registry.measure("weights", model, CONFIG) for model in (FlowVAE(CONFIG), VAE(CONFIG))]
+    (column,) = before["weights"].columns
+    assert found[0]["count"] == column[1](found[0]) > 0 and found[1] == {} and math.isnan(column[1](found[1]))
+    with pytest.raises(FlowlibError, match="measure 'weights' of a VAE: AttributeError"):
+        monkeypatch.setattr(VAE, "potentials", None, raising=False)
+        measures.registry.measure("weights", VAE(CONFIG), CONFIG)

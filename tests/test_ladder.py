@@ -76,7 +76,7 @@ def moved(move, generator, count=300):
 )  # fmt: skip
 def test_each_rung_finds_what_lies_on_it(rung, move, generator):
     """Those below err ten times as much (the network three times); the floor of exact codes is 0."""
-    model = build_model(CONFIGURED, channels=1, size=4)
+    model = build_model(dataclasses.replace(CONFIGURED, channels=1, size=4))
     model.encoder, model.decoder = TwoPixels(), Shown()
     train, test = moved(move, generator), moved(move, generator, 50)
     found = {name: errors.mean().item() for name, errors in ladder_errors(model, train, test, 0).items()}

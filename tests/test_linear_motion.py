@@ -92,7 +92,7 @@ def linear_gaussian(objective, prior="diffusion"):
     """(the closed forms' model with potentials t·A and t·b, ours with the same first step where both are one step long)."""
     theirs, frames = lg.build(objective)
     config = dataclasses.replace(theirs.config, model="linear-motion", prior=prior, hj_penalty="zero")
-    ours = build_model(config, channels=1, size=4).double()
+    ours = build_model(dataclasses.replace(config, channels=1, size=4)).double()
     ours.encoder, ours.decoder, ours.likelihood = theirs.encoder, theirs.decoder, Gaussian(lg.STD)
     theirs.potentials.offsets.zero_()
     for k, matrix in enumerate(theirs.potentials.matrices):

@@ -45,7 +45,7 @@ def source(frames):
 
 
 def reader(**options):
-    model = build_model(dataclasses.replace(LINEAR, options={"rows": ROWS, "ridge": 0.0, **options}), channels=1, size=4).double()
+    model = build_model(dataclasses.replace(LINEAR, options={"rows": ROWS, "ridge": 0.0, **options}, channels=1, size=4)).double()
     model.encoder, model.decoder = Pixels(), nn.Unflatten(1, (1, 4, 4))
     return model
 
@@ -145,7 +145,7 @@ def objective_by_hand(model, batch):
 def test_objective_predicts_a_later_frame_and_learns_through_the_least_squares(double, generator):
     frames = linear_data(matrices(generator), generator, 0.05)
     torch.manual_seed(0)
-    model = build_model(dataclasses.replace(LINEAR, options={"rows": 4, "seen": 3}), channels=1, size=4).double()
+    model = build_model(dataclasses.replace(LINEAR, options={"rows": 4, "seen": 3}, channels=1, size=4)).double()
     batch = source(frames).training_batch(COUNT, 1, generator, beginning=2)
     terms = model.objective(batch)
     assert torch.allclose(terms["loss"], objective_by_hand(model, batch)) and terms["loss"] == terms["reconstruction"]
@@ -208,11 +208,11 @@ def test_a_motion_is_the_label_where_a_model_has_none():
 )
 def test_impossible_options_are_refused(options, message):
     with pytest.raises(FlowlibError, match=message):
-        build_model(dataclasses.replace(LINEAR, options=options), channels=1, size=4)
+        build_model(dataclasses.replace(LINEAR, options=options, channels=1, size=4))
 
 
 def test_rows_that_two_frames_determine():
-    assert [build_model(dataclasses.replace(LINEAR, latent_dim=d), 1, 4).rows for d in (2, 9, 16, 32)] == [1, 3, 4, 4]
+    assert [build_model(dataclasses.replace(LINEAR, latent_dim=d, channels=1, size=4)).rows for d in (2, 9, 16, 32)] == [1, 3, 4, 4]
 
 
 def test_a_model_without_a_density_has_no_likelihood():

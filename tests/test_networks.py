@@ -251,7 +251,7 @@ class TestModel:
         assert torch.allclose(model.decode(z)[1, 2], model.decode(z[1, 2][None])[0], atol=1e-6)
 
     def test_other_image_sizes(self):
-        model = build_model(CONFIG, channels=1, size=64)
+        model = build_model(dataclasses.replace(CONFIG, channels=1, size=64))
         assert model.decode(model.encode(torch.rand(2, 1, 64, 64)).mean).shape == (2, 1, 64, 64)
 
     @pytest.mark.parametrize("objective", ["path", "marginal"])

@@ -27,7 +27,7 @@ class TestOwnNetworks:
     def test_any_model_takes_them(self, name):
         """Images of 10 × 10 pixels."""
         encoder, decoder = Encoder(8), self.decoder()
-        model = build_model(Config(latent_dim=4, model=name, width=2), 3, 10, encoder=encoder, decoder=decoder)
+        model = build_model(Config(latent_dim=4, model=name, width=2, size=10), encoder=encoder, decoder=decoder)
         assert model.encoder is encoder and model.decoder is decoder
         assert encoder.training and encoder.norm.num_batches_tracked == 0  # looked at, not touched
         assert model.decode(model.eval().encode(torch.rand(5, 3, 10, 10)).mean).shape == (5, 3, 10, 10)
@@ -42,18 +42,18 @@ class TestOwnNetworks:
                     raise error
                 return super().forward(images)
 
-        model = VAE(Config(latent_dim=4, width=2), 3, 10, encoder=Failing(8), decoder=self.decoder())
+        model = VAE(Config(latent_dim=4, width=2, size=10), encoder=Failing(8), decoder=self.decoder())
         model.encoder.fails = True
         with pytest.raises(
             FlowlibError, match=rf"encoder, a Failing .*for images \(5, 3, 10, 10\) of torch.float32 \(.*({error}|AssertionError)"
         ):
             model.encode(torch.rand(5, 3, 10, 10))
         with pytest.raises(FlowlibError, match=r"encoder cannot take \(2, 3, 10, 10\)"):
-            VAE(Config(latent_dim=4, width=2), 3, 10, encoder=model.encoder)
+            VAE(Config(latent_dim=4, width=2, size=10), encoder=model.encoder)
 
     def test_weights_of_another_type_than_the_images(self):
-        mine = VAE(Config(latent_dim=4, width=2), 3, 10, encoder=Encoder(8).double(), decoder=self.decoder())
-        for model, kind in ((mine, "Encoder"), (VAE(Config(latent_dim=4, width=2), 3, 10).double(), "ConvEncoder")):
+        mine = VAE(Config(latent_dim=4, width=2, size=10), encoder=Encoder(8).double(), decoder=self.decoder())
+        for model, kind in ((mine, "Encoder"), (VAE(Config(latent_dim=4, width=2, size=10)).double(), "ConvEncoder")):
             with pytest.raises(
                 FlowlibError, match=f"encoder, a {kind} with weights of torch.float64, fails for images .*torch.float32 .*encoder.float"
             ):
@@ -76,4 +76,4 @@ class TestOwnNetworks:
     )  # fmt: skip
     def test_shapes_are_checked_when_the_model_is_made(self, networks, message):
         with pytest.raises(FlowlibError, match=message):
-            VAE(Config(latent_dim=4, width=2), 3, 10, **networks)
+            VAE(Config(latent_dim=4, width=2, size=10), **networks)

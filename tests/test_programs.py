@@ -78,6 +78,8 @@ def test_half_of_the_starts_are_plain_and_the_others_anywhere():
     late = random_start("late", 1800, 3, 8, generator())
     own = torch.nn.functional.one_hot(torch.arange(3).repeat_interleave(600), 3)
     assert not (late * (1 - own)).any() and set(late.sum(1).tolist()) == set(range(9)) and abs(late.sum(1).float().mean() - 2) < 0.2
+    moved = random_start("moved", 1800, 3, 8, generator())  # all others: of the same draw what the own alone leaves
+    assert torch.equal(moved + late, random_start("anywhere", 1800, 3, 8, generator())) and not (moved * own).any()
 
 
 @pytest.mark.parametrize(
@@ -120,7 +122,6 @@ def test_shares_of_a_batch_are_the_batch():
     "options, message",
     [
         ({"starts": "x"}, "choose plain, moved, late or anywhere"), ({"programs": "x"}, "choose single, composed, seldom, switched"),
-        ({"starts": "moved", "programs": "composed"}, "begin plain, late or anywhere"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_drawn(options, message):

@@ -98,16 +98,6 @@ def test_a_later_start_applies_the_difference_of_two_regressions():
     assert torch.allclose(fitted.transport(z, 0, 10)[0, -1], 11 * z[0])
 
 
-def test_older_weights_hold_the_constant_as_the_last_row(sequences):
-    fitted = model().calibrate(sequences)
-    weights = fitted.state_dict()
-    weights["slope"] = torch.cat([weights["slope"], weights["displacement"][:, :, None]], 2)
-    weights["displacement"] = torch.zeros_like(weights["displacement"])
-    old = model()
-    old.load_state_dict(weights)
-    assert torch.equal(old.slope, fitted.slope) and torch.equal(old.displacement, fitted.displacement) and weights["slope"].shape[2] == 5
-
-
 def test_the_model_underneath_keeps_its_options():
     assert model(beta=2.0).beta == 2 and model("slow-vae-regression", rate=3.0, gamma=2.0).rate == 3
     with pytest.raises(FlowlibError, match="rate = -1"):

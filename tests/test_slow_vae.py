@@ -133,7 +133,7 @@ def test_impossible_options_are_refused(option):
 
 def test_weights_of_a_sequence_converge_to_its_likelihood(generator):
     """Two frames of one grey value, one latent: p(x_0, x_1) by a sum over a grid of (z_0, z_1)."""
-    model = SlowVAE(Config(latent_dim=1, width=2, horizon=1), channels=1, size=4, rate=1.5)
+    model = SlowVAE(Config(latent_dim=1, width=2, horizon=1, channels=1, size=4), rate=1.5)
     model.likelihood = Gaussian(0.7)
     model.encode = lambda images: Posterior(images.mean((2, 3)) * 0.5, torch.zeros(len(images), 1))
     model.decode = lambda z: z[:, :, None, None]

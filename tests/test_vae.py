@@ -1,5 +1,7 @@
 """The VAE's loss against torch.distributions, and its transport by mean displacements (M16)."""
 
+import dataclasses
+
 import linear_gaussian as lg
 import numpy as np
 import pytest
@@ -96,7 +98,7 @@ def linear_gaussian_vae():
     """A VAE whose p(x) is known, its frames, and log p of each."""
     flow, frames = lg.build("path")
     config = Config(factors=("scale", "rotation"), horizon=lg.T, latent_dim=lg.DIM, network="mlp", width=1, batch_size=2)
-    model = VAE(config, channels=1, size=4).double()
+    model = VAE(dataclasses.replace(config, channels=1, size=4)).double()
     model.encoder, model.decoder, model.likelihood = flow.encoder, flow.decoder, Gaussian(lg.STD)
     c = model.decoder.matrix.numpy()
     covariance = c @ c.T + lg.STD**2 * np.eye(lg.PIXELS)

@@ -16,7 +16,8 @@ SHARES = {"composed": (1, 1, 1), "seldom": (4, 1, 1), "switched": (1, 1, 0)}
 
 
 def random_start(starts: str, batch_size: int, factors: int, steps: int, generator) -> Int[Tensor, "B K"]:
-    """Every factor's step in x_0: 0 ("plain"), or in half of the sequences at random in 0 … T, of all ("anywhere") or the own alone ("late").
+    """Every factor's step in x_0: 0 ("plain"), or in half of the sequences at random in 0 … T, of all ("anywhere"), of the own alone ("late"),
+    or of all others ("moved").
 
     Of a batch grouped by factor.
     """
@@ -25,7 +26,7 @@ def random_start(starts: str, batch_size: int, factors: int, steps: int, generat
     drawn = {"generator": generator, "device": generator.device}
     start = torch.randint(steps + 1, (batch_size, factors), **drawn) * torch.randint(2, (batch_size, 1), **drawn)
     own = one_hot(grouped_factors(batch_size, factors, generator.device), factors)
-    return start if starts == "anywhere" else start * own
+    return start * {"anywhere": 1, "late": own, "moved": 1 - own}[starts]
 
 
 def random_activity(programs: str, batch_size: int, factors: int, steps: int, generator) -> Int[Tensor, "B T K"]:

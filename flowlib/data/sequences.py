@@ -40,8 +40,8 @@ class ImageSequences(Source):
             raise FlowlibError(f"starts = {starts!r}: choose plain, moved, late or anywhere")
         if programs not in ("single", *SHARES):
             raise FlowlibError(f"programs = {programs!r}: choose single, {', '.join(SHARES)}")
-        if programs != "single" and (len(self.factors) < 2 or starts == "moved"):
-            raise FlowlibError(f"programs = {programs!r} needs two factors or more, and sequences that begin plain, late or anywhere")
+        if programs != "single" and len(self.factors) < 2:
+            raise FlowlibError(f"programs = {programs!r} needs two factors or more")
         if not isinstance(steps, Integral) or steps < 1:
             raise FlowlibError(f"steps = {steps!r}: a sequence has at least one step; give a whole number")
         if not self.factors or len(set(self.factors)) < len(self.factors):
@@ -94,27 +94,17 @@ class ImageSequences(Source):
         rows, factor = (x.to(self.device) for x in shares(batch_size, len(self.factors), part))
         indices = torch.randint(len(self), (batch_size,), generator=generator, device=generator.device).to(self.device)[rows]
         times = self._random_times(batch_size, frames_per_step, generator, beginning).to(self.device)[rows]
-        if self.starts == "moved":
-            return self.composed(indices, self._with_other_factors(factor, times, batch_size, rows, generator)), times, factor
-        if self.starts in ("late", "anywhere") or self.programs != "single":
+        if (self.starts, self.programs) != ("plain", "single"):
             return self._draw_program(indices, times, factor, batch_size, rows, generator)
         images = self.first_frames(indices)
         return torch.cat([images[:, None], self.frames(images, factor, times[:, 1:])], 1), times, factor
 
     def _draw_program(self, indices, times, factor, batch_size, rows, generator):
-        """Frames of sequences that begin anywhere or whose factors take turns; the activity where it is not the factor's alone."""
+        """Frames of sequences that begin elsewhere or whose factors take turns; the activity where it is not the factor's alone."""
         shape = batch_size, len(self.factors), self.steps, generator
         start, activity = (x.to(self.device)[rows] for x in (random_start(self.starts, *shape), random_activity(self.programs, *shape)))
         drawn = self.composed(indices, steps_at(start, activity, times)), times, factor
         return drawn if self.programs == "single" else (*drawn, activity.to(drawn[0]))
-
-    def _with_other_factors(self, factor, times, batch_size, rows, generator):
-        """The step of every factor in every frame (B, F, K): the moving one's times, and the others' places."""
-        drawn = {"generator": generator, "device": generator.device}
-        places = torch.randint(self.steps + 1, (batch_size, len(self.factors)), **drawn)
-        places = (places * torch.randint(2, (batch_size, 1), **drawn)).to(self.device)[rows]
-        steps = places[:, None].repeat(1, times.shape[1], 1)
-        return steps.scatter(2, factor[:, None, None].expand(-1, times.shape[1], 1), times[..., None])
 
     def _here(self, indices):
         return indices.to(self.device) if isinstance(indices, Tensor) else indices

@@ -17,7 +17,7 @@ from flowlib.models.protocol import Posterior
 class LatentModel(nn.Module):
     """q(z|x) and p(x|z) of images (channels, size, size); how a latent moves is left to the models.
 
-    config : encoder, decoder, latent size and likelihood are read from it, and the images' shape where it is not given
+    config : encoder, decoder, latent size, likelihood and the images' shape are read from it
     encoder, decoder : None, or networks of your own: images (B, C, H, W) → (mean, log σ), (B, d) each; codes (B, d) → (B, C, H, W), as
         the likelihood reads it. Their shapes are checked. A checkpoint holds their weights, not their code: to load it, pass them again
     uses : the choices of the configuration (`flowlib.config.CHOICES`) that a class reads; `build_model` refuses the others
@@ -42,10 +42,12 @@ class LatentModel(nn.Module):
         if "transport" in vars(cls):
             cls.transport = checked_transport(cls.transport)
 
-    def __init__(self, config: Config, channels=None, size=None, encoder=None, decoder=None):
+    def __init__(self, config: Config, encoder=None, decoder=None):
         super().__init__()
-        self.config, self.channels, self.size = config, channels or config.channels, size or config.size
-        self.encoder, self.decoder = build_networks(config.network, self.channels, self.size, config.latent_dim, config.width, encoder, decoder)
+        self.config = config
+        self.encoder, self.decoder = build_networks(
+            config.network, config.channels, config.size, config.latent_dim, config.width, encoder, decoder
+        )
         self.likelihood = build_likelihood(config.likelihood, config.noise_std)
 
     def encode(self, images: Float[Tensor, "B C H W"]) -> Posterior:
@@ -53,7 +55,7 @@ class LatentModel(nn.Module):
         try:
             return Posterior(*self.encoder(images))
         except Exception as error:  # an encoder of one's own may raise anything
-            shape, found = (self.channels, self.size, self.size), described(images)
+            shape, found = (self.config.channels, self.config.size, self.config.size), described(images)
             if not isinstance(images, Tensor) or not images.is_floating_point() or images.shape[1:] != shape:
                 wanted = f"give a tensor (B, {', '.join(map(str, shape))}) of floats in [0, 1]; bytes / 255"
                 raise FlowlibError(f"images are {found}: {wanted}") from error

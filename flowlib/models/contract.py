@@ -24,9 +24,8 @@ def check_class(model):
     missing = [name for name in METHODS if not callable(getattr(model, name, None))]
     if missing:
         raise FlowlibError(f"{model.__name__} lacks {', '.join(missing)}: see flowlib.models.protocol.Model for what a model owes the rest")
-    names = list(inspect.signature(model).parameters)[:3]
-    if names != ["config", "channels", "size"]:
-        raise FlowlibError(f"{model.__name__}({', '.join(names)}, …): the constructor begins with config, channels, size; own options follow")
+    if (first := next(iter(inspect.signature(model).parameters), "")) != "config":
+        raise FlowlibError(f"{model.__name__}({first}, …): the constructor begins with config; own options follow")
     for name, parameter in own_parameters(model).items():
         if parameter.default is parameter.empty:
             raise FlowlibError(f"{model.__name__}: give its own option {name} a default")
@@ -63,8 +62,8 @@ def check_saved(model):
 
 
 def own_parameters(model) -> dict[str, inspect.Parameter]:
-    """What a model's constructor takes after (config, channels, size): its own options, without the networks that code may pass."""
-    parameters = list(inspect.signature(model, eval_str=True).parameters.values())[3:]
+    """What a model's constructor takes after `config`: its own options, without the networks that code may pass."""
+    parameters = list(inspect.signature(model, eval_str=True).parameters.values())[1:]
     return {one.name: one for one in parameters if one.kind is not one.VAR_KEYWORD and one.name not in ("encoder", "decoder")}
 
 

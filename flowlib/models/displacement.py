@@ -26,8 +26,8 @@ class DisplacedModel(LatentModel):
 
     any_steps = True
 
-    def __init__(self, config: Config, channels=None, size=None, **networks):
-        super().__init__(config, channels, size, **networks)
+    def __init__(self, config: Config, **networks):
+        super().__init__(config, **networks)
         shape = len(config.factors), config.horizon + 1, config.latent_dim
         self.register_buffer("displacement", torch.zeros(shape))
         if self.affine:
@@ -67,13 +67,6 @@ class DisplacedModel(LatentModel):
             else:
                 _fill(self.displacement[factor], moved.mean(0))
         return self
-
-    def _load_from_state_dict(self, state_dict, prefix, *rest):
-        """Older checkpoints hold a regression's constant as the last row of its slope."""
-        slope = state_dict.get(prefix + "slope")
-        if self.affine and slope is not None and slope.shape[-2] == slope.shape[-1] + 1:
-            state_dict[prefix + "slope"], state_dict[prefix + "displacement"] = slope[..., :-1, :], slope[..., -1, :]
-        super()._load_from_state_dict(state_dict, prefix, *rest)
 
 
 def _fill(table, found):

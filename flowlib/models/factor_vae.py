@@ -32,8 +32,8 @@ class FactorVAE(VAE):
 
     capturable = True
 
-    def __init__(self, config: Config, channels=None, size=None, gamma=10.0, **networks):
-        super().__init__(config, channels, size, **networks)
+    def __init__(self, config: Config, gamma=10.0, **networks):
+        super().__init__(config, **networks)
         if not 0 <= gamma < float("inf"):
             raise FlowlibError(f"gamma = {gamma}: give a finite weight ≥ 0 of the total correlation (try 10)")
         self.gamma = gamma

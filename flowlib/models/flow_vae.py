@@ -40,7 +40,7 @@ class FlowVAE(LatentModel):
     A code moves in one place, `flow`: objective, likelihoods and `transport` all call it. A subclass that overrides `transport` alone
     would train the motion that it had before, and is refused with a FlowlibError where it is defined.
 
-    config : see `flowlib.config.Config`;  channels, size : of the images;  networks : own `encoder`, `decoder` (`LatentModel`)
+    config : see `flowlib.config.Config`;  networks : own `encoder`, `decoder` (`LatentModel`)
     """
 
     uses = CHOICES
@@ -57,8 +57,8 @@ class FlowVAE(LatentModel):
 
     any_steps = True
 
-    def __init__(self, config: Config, channels=None, size=None, **networks):
-        super().__init__(config, channels, size, **networks)
+    def __init__(self, config: Config, **networks):
+        super().__init__(config, **networks)
         self._build_flows(len(config.factors))
 
     def _build_flows(self, count):

@@ -39,8 +39,6 @@ class InferredFlowVAE(FlowVAE):
     def __init__(
         self,
         config: Config,
-        channels=None,
-        size=None,
         marginal_kl_weight=100.0,
         min_temperature=0.3,
         warm_up=0.5,
@@ -49,7 +47,7 @@ class InferredFlowVAE(FlowVAE):
         potentials: int = 0,
         **networks,
     ):
-        super().__init__(config, channels, size, **networks)
+        super().__init__(config, **networks)
         if config.objective != "path" or config.hj_penalty == "paper" or config.prior == "none":
             raise FlowlibError("model = 'flow-inferred' mixes potentials: use the path objective with its prior, and hj_penalty zero or none")
         if not (0 < min_temperature <= 1 and 0 < warm_up <= 1 and logit_scale > 0 and min(marginal_kl_weight, logit_l2) >= 0):
@@ -63,7 +61,7 @@ class InferredFlowVAE(FlowVAE):
         if self.count > factors:
             self._build_flows(self.count)
         self.logit_l2, self.marginal_kl_weight, self.min_temperature, self.warm_up = logit_l2, marginal_kl_weight, min_temperature, warm_up
-        self.recogniser = FactorClassifier(config.network, self.channels, self.size, self.count, config.width, logit_scale)
+        self.recogniser = FactorClassifier(config.network, config.channels, config.size, self.count, config.width, logit_scale)
         self.register_buffer("iteration", torch.zeros((), dtype=torch.int64))
         self.register_buffer("order", torch.arange(len(config.factors)))
 

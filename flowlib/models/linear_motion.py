@@ -32,9 +32,9 @@ class LinearMotion(FlowVAE):
     reads_programs = False
     # not `capturable`: torch's matrix exponential looks at the norms of its matrices
 
-    def __init__(self, config: Config, channels=None, size=None, skew=False, **networks):
+    def __init__(self, config: Config, skew=False, **networks):
         check_choices(LinearMotion, dataclasses.replace(config, model="linear-motion"))
-        super().__init__(dataclasses.replace(config, hj_penalty="none"), channels, size, **networks)
+        super().__init__(dataclasses.replace(config, hj_penalty="none"), **networks)
         self.potentials, self.skew = None, skew
         self.weight = nn.Parameter(torch.zeros(len(config.factors), config.latent_dim, config.latent_dim))
 

@@ -35,8 +35,8 @@ class MSP(LatentModel):
     needs_labels = False
     any_steps = True
 
-    def __init__(self, config: Config, channels=None, size=None, rows: int = 0, seen: int = 2, ridge=1e-4, **networks):
-        super().__init__(config, channels, size, **networks)
+    def __init__(self, config: Config, rows: int = 0, seen: int = 2, ridge=1e-4, **networks):
+        super().__init__(config, **networks)
         dim = config.latent_dim
         rows = rows or max(a for a in range(1, dim + 1) if dim % a == 0 and a * a <= dim)
         if rows < 1 or dim % rows:

@@ -27,12 +27,12 @@ class PoFlow(FlowVAE):
 
     uses = ("decoded", "time_free")
 
-    def __init__(self, config: Config, channels=None, size=None, wave_weight=1e4, speed=1.0, **networks):
+    def __init__(self, config: Config, wave_weight=1e4, speed=1.0, **networks):
         check_choices(PoFlow, dataclasses.replace(config, model="poflow"))
         if wave_weight < 0 or not speed > 0:
             raise FlowlibError(f"wave_weight = {wave_weight}, speed = {speed}: give wave_weight ≥ 0 and speed > 0")
         own = dataclasses.replace(config, prior="none", hj_penalty="none", hj_weight=wave_weight)
-        super().__init__(own, channels, size, **networks)
+        super().__init__(own, **networks)
         self.penalty = WavePenalty(len(config.factors), speed)
 
     @property

@@ -39,7 +39,7 @@ class Model(Protocol):
     """What a model owes the rest. `factor` is one index for all samples or (B,) labels; latents are (B, d).
 
     `likelihood` : an object of `flowlib.models.likelihood`, which reads what `decode` returns.
-    The constructor is called as (config, channels, size, **options): own options are keyword parameters with defaults, and their
+    The constructor is called as (config, **options): own options are keyword parameters with defaults, and their
     annotations (float, int, bool, str or a Literal of choices) say what is accepted. `flowlib.models.contract` checks all of this.
     What some models have besides is in `Optional`.
     """

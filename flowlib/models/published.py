@@ -25,8 +25,8 @@ class PublishedFlowVAE(FlowVAE):
 
     uses = tuple(name for name in CHOICES if name not in ("objective", "log_det", "log_det_steps", "prior", "velocity"))
 
-    def __init__(self, config: Config, channels=None, size=None, mixed_residual: bool = False, **networks):
-        super().__init__(config, channels, size, **networks)
+    def __init__(self, config: Config, mixed_residual: bool = False, **networks):
+        super().__init__(config, **networks)
         if mixed_residual:
             if config.hj_penalty != "paper":
                 raise FlowlibError(f"hj_penalty = {config.hj_penalty!r}: mixed_residual has a driving force; choose hj_penalty paper")

@@ -35,14 +35,13 @@ def model_class(name):
 
 
 def own_options(name) -> dict:
-    """A model's own options with their defaults: what its constructor takes after (config, channels, size)."""
+    """A model's own options with their defaults: what its constructor takes after `config`."""
     return {option: parameter.default for option, parameter in own_parameters(model_class(name)).items()}
 
 
-def build_model(config, channels=None, size=None, **networks):
+def build_model(config, **networks):
     """The model that a configuration describes, with freshly drawn weights (torch's global seed).
 
-    channels, size : of the images, in place of the configuration's
     networks : an `encoder` and a `decoder` of your own (`flowlib.models.base.LatentModel`)
     Raises FlowlibError for a model that is not there, for options that the model does not have or that are of another type, and for
     choices of the configuration that the model does not read (`uses`), unless they stand at their defaults.
@@ -59,4 +58,4 @@ def build_model(config, channels=None, size=None, **networks):
     options = {name: typed(known[name], value) for name, value in config.options.items()}
     if networks and not takes_networks(model):
         raise FlowlibError(f"{model.__name__} takes no {' or '.join(networks)} of your own: let its constructor pass **networks on")
-    return model(config, channels or config.channels, size or config.size, **options, **networks)
+    return model(config, **options, **networks)

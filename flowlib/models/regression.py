@@ -37,7 +37,7 @@ def moved_on_average(model, sequences: Source, count: int = 300) -> VAE:
 
 def _twin(kind, model, sequences, count):
     config = dataclasses.replace(model.config, model="vae-regression" if kind.affine else "vae", options={})
-    twin = kind(config, model.channels, model.size, encoder=model.encoder, decoder=model.decoder)
+    twin = kind(config, encoder=model.encoder, decoder=model.decoder)
     # A model's codes are what its `encode` gives and its `decode` takes: a TVAE's come from two encoders.
     twin.encode, twin.decode, twin.likelihood = model.encode, model.decode, model.likelihood
     return twin.to(sequences.device).eval().calibrate(sequences, count)

@@ -34,8 +34,8 @@ class SlowVAE(VAE):
 
     capturable = True
 
-    def __init__(self, config: Config, channels=None, size=None, rate=6.0, gamma=1.0, **networks):
-        super().__init__(config, channels, size, **networks)
+    def __init__(self, config: Config, rate=6.0, gamma=1.0, **networks):
+        super().__init__(config, **networks)
         if not 0 < rate < float("inf"):
             raise FlowlibError(f"rate = {rate}: give a finite Laplace rate > 0 (try 6)")
         if not 0 <= gamma < float("inf"):

@@ -41,10 +41,10 @@ class SparseFlowVAE(LatentModel):
     needs_labels = False
 
     def __init__(
-        self, config: Config, channels=None, size=None, gradients: int = 4, rotations: int = 4, activity=0.2, beta=3.0, warm_up=0.5,
+        self, config: Config, gradients: int = 4, rotations: int = 4, activity=0.2, beta=3.0, warm_up=0.5,
         temperature=0.5, **networks
     ):  # fmt: skip
-        super().__init__(config, channels, size, **networks)
+        super().__init__(config, **networks)
         if min(gradients, rotations) < 0 or gradients + rotations < len(config.factors):
             raise FlowlibError(
                 f"gradients = {gradients}, rotations = {rotations}: give a field for each of the {len(config.factors)} factors, or more"

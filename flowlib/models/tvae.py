@@ -40,8 +40,8 @@ class TVAE(LatentModel):
 
     any_steps = capturable = True
 
-    def __init__(self, config: Config, channels=None, size=None, mu=-30.0, window: int = 3, **networks):
-        super().__init__(config, channels, size, **networks)
+    def __init__(self, config: Config, mu=-30.0, window: int = 3, **networks):
+        super().__init__(config, **networks)
         factors, self.capsule = len(config.factors), config.latent_dim // len(config.factors)
         if self.capsule <= config.horizon:
             raise FlowlibError(
@@ -53,7 +53,7 @@ class TVAE(LatentModel):
         if not abs(mu) < float("inf"):
             raise FlowlibError(f"mu = {mu}: give a finite number")
         half = max(1, config.width // 2)
-        self.scale_encoder = build_networks(config.network, self.channels, self.size, config.latent_dim, half)[0]
+        self.scale_encoder = build_networks(config.network, config.channels, config.size, config.latent_dim, half)[0]
         self.mu = nn.Parameter(torch.tensor(float(mu)))
         neighbours = (config.horizon + 1) * _neighbours(config.latent_dim, factors, self.capsule, window)
         self.register_buffer("neighbours", neighbours, persistent=False)

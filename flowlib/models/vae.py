@@ -24,8 +24,8 @@ class VAE(DisplacedModel):
     reads_labels = False
     capturable = True
 
-    def __init__(self, config: Config, channels=None, size=None, beta=1.0, **networks):
-        super().__init__(config, channels, size, **networks)
+    def __init__(self, config: Config, beta=1.0, **networks):
+        super().__init__(config, **networks)
         if not 0 <= beta < float("inf"):
             raise FlowlibError(f"beta = {beta}: give a finite weight ≥ 0 (1 is the ELBO)")
         self.beta = beta

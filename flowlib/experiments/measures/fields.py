@@ -22,23 +22,28 @@ from flowlib.experiments.measures.registry import register, round_each, rounded_
 MIXED, IMAGES, FOUND = 500, 200, 0.7
 
 
+def reads_strengths(model) -> bool:
+    """Whether a model reads from frames how far each of its fields moves them."""
+    return hasattr(model, "contributions")
+
+
 def matched(found) -> float:
-    """The mean |correlation| of factors with their fields; 0 for a model without fields."""
-    return average(found["matched"].values()) if found else 0.0
+    """The mean |correlation| of factors with their fields."""
+    return average(found["matched"].values())
 
 
 def factors_found(found) -> int:
     """How many factors have a field whose strength has |correlation| ≥ 0.7 with theirs."""
-    return sum(value >= FOUND for value in found["matched"].values()) if found else 0
+    return sum(value >= FOUND for value in found["matched"].values())
 
 
 def errors(kind):
     """The mean over factors of an error of this kind."""
-    return lambda found: average(found["errors"][kind].values()) if found else 0.0
+    return lambda found: average(found["errors"][kind].values())
 
 
-@register(columns=[
-    ("|corr|", matched, 2), ("found", factors_found, 1), ("rotations' share", lambda found: found.get("rotations", 0), 2),
+@register(needs=reads_strengths, columns=[
+    ("|corr|", matched, 2), ("found", factors_found, 1), ("rotations' share", lambda found: found["rotations"], 2),
     ("own field", errors("own"), 0), ("read", errors("read"), 0), ("swapped", errors("swapped"), 0),
 ])  # fmt: skip
 def fields(model, config):
@@ -51,8 +56,6 @@ def fields(model, config):
     errors : of sequences of one factor, in pixels as M16: by the factor's own field at its mean strength ("own"), by the strengths read
         from the sequence itself ("read") and from another image's of the same factor ("swapped"), and no motion
     """
-    if not hasattr(model, "contributions"):
-        return {}
     sequences, names = load_sequences(dataclasses.replace(config, starts="mixed"), "test"), config.factors
     strengths = read_strengths(model, sequences, MIXED)
     true, read, added = (x.flatten(0, 1) for x in (strengths.true, strengths.read, strengths.added))

@@ -7,11 +7,11 @@ import torch
 
 from flowlib.data import FactorialSequences, load_sequences
 from flowlib.evaluation import explained_in_place, read_strengths, step_directions
-from flowlib.experiments.measures.fields import MIXED
-from flowlib.experiments.measures.registry import register, round_each, where_found
+from flowlib.experiments.measures.fields import MIXED, reads_strengths
+from flowlib.experiments.measures.registry import register, round_each
 
 
-@register(columns=[("explained in place", where_found(lambda found: average(found["explained"].values())), 2)])
+@register(needs=reads_strengths, columns=[("explained in place", lambda found: average(found["explained"].values()), 2)])
 def fields_in_place(model, config):
     """Of held-out mixed sequences, for each value that a factor has where a step begins.
 
@@ -19,8 +19,8 @@ def fields_in_place(model, config):
     directions : mean read strengths of a step forward, less those of a step back, halved: factor → a list of F for each value
     Nothing for a model that reads no strengths, and for images whose factors have no values.
     """
-    sequences = load_sequences(dataclasses.replace(config, starts="mixed"), "test") if hasattr(model, "contributions") else None
-    if sequences is None or not isinstance(sequences.source, FactorialSequences):
+    sequences = load_sequences(dataclasses.replace(config, starts="mixed"), "test")
+    if not isinstance(sequences.source, FactorialSequences):
         return {}
     strengths = read_strengths(model, sequences, MIXED)
     begins = strengths.places[:, :-1].round().long()

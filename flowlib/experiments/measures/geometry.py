@@ -4,7 +4,7 @@ from statistics import fmean as average
 
 from flowlib.data import load_sequences
 from flowlib.evaluation import flow_geometry
-from flowlib.experiments.measures.registry import register, rounded_mean, where_found
+from flowlib.experiments.measures.registry import register, rounded_mean
 from flowlib.models.protocol import has_potentials
 
 IMAGES = 200
@@ -12,10 +12,10 @@ IMAGES = 200
 
 def over_factors(name):
     """The mean over factors of one number."""
-    return where_found(lambda found: average(one[name] for one in found.values()))
+    return lambda found: average(one[name] for one in found.values())
 
 
-@register(columns=[
+@register(needs=has_potentials, columns=[
     ("straightness", over_factors("straightness"), 3), ("action", over_factors("action"), 2), ("rms r", over_factors("residual"), 4),
     ("rms viscous r", over_factors("viscous_residual"), 4),
 ])  # fmt: skip
@@ -25,7 +25,7 @@ def geometry(model, config):
     Nothing for a model without potentials.
     """
     sequences, found = load_sequences(config, "test"), {}
-    for factor, name in enumerate(config.factors if has_potentials(model) else ()):
+    for factor, name in enumerate(config.factors):
         flat = flow_geometry(model, sequences, factor, IMAGES)
         z = model.encode(sequences.first_frames(list(range(min(IMAGES, len(sequences)))))).mean
         trajectory = model.flow(z, factor, sequences.steps, hessian=True)

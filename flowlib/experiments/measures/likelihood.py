@@ -7,22 +7,20 @@ import torch
 from flowlib.data import load_sequences
 from flowlib.evaluation import frame_log_weights, log_likelihood, sequence_log_likelihood
 from flowlib.evaluation.report import fewer
-from flowlib.experiments.measures.registry import register, where_found
+from flowlib.experiments.measures.registry import register
 from flowlib.models.protocol import has_density
 
 SAMPLES, IMAGES = 100, 40
 
 
-@register(columns=[
-    ("per frame", where_found(lambda found: mean(found["frame"])), 1), ("per sequence", where_found(lambda found: mean(found["sequence"])), 1),
+@register(needs=has_density, columns=[
+    ("per frame", lambda found: mean(found["frame"]), 1), ("per sequence", lambda found: mean(found["sequence"]), 1),
 ])  # fmt: skip
 def likelihood(model, config):
     """log p̂ in nats of every sequence (the first 40 images under every factor, fewer of images larger than 28 × 28), and the mean log p̂ of its frames.
 
     Nothing for a model without a density.
     """
-    if not has_density(model):
-        return {}
     sequences, generator = load_sequences(config, "test"), torch.Generator().manual_seed(config.seed)
     found = {"frame": [], "sequence": [], "frame_effective_samples": [], "sequence_effective_samples": []}
     for factor in range(len(config.factors)):

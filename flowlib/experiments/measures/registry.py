@@ -24,18 +24,21 @@ class Measure:
     columns: tuple[tuple[str, Callable, int], ...]
     version: int = 1
     unsteady: tuple[str, ...] = ()
+    needs: Callable | None = None
 
 
-def register(columns=(), version=1, unsteady=()):
+def register(columns=(), version=1, unsteady=(), needs=None):
     """A decorator for a function(model, config); its name is the measure's.
 
-    columns : (title, number from what the function returns, digits)
+    columns : (title, number from what the function returns, digits); not a number where it returns nothing, {}
+    needs : function(model) → whether a model has what the measure reads; where not, nothing is found, and the function not called
     """
 
     def add(function):
         if any(not isinstance(one, tuple) or len(one) != 3 or not callable(one[1]) for one in columns):
             raise FlowlibError(f"measure {function.__name__!r}: columns is a list of (title, function, digits), got {columns!r}")
-        MEASURES[function.__name__] = Measure(function, tuple(columns), version, tuple(unsteady))
+        found = tuple((title, _where_found(number), digits) for title, number, digits in columns)
+        MEASURES[function.__name__] = Measure(function, found, version, tuple(unsteady), needs)
         return function
 
     return add
@@ -45,6 +48,8 @@ def measure(name: str, model, config):
     """Take one named measure of a trained model. Raises FlowlibError, naming it, where it fails, or finds what JSON cannot hold."""
     if name not in MEASURES:
         raise FlowlibError(f"unknown measure {name!r}: choose one of {', '.join(MEASURES)}")
+    if MEASURES[name].needs and not MEASURES[name].needs(model):
+        return {}
     try:
         with torch.no_grad():
             found = MEASURES[name].take(model, config)
@@ -54,9 +59,8 @@ def measure(name: str, model, config):
     return found
 
 
-def where_found(number):
-    """A column's number; not a number where a model has nothing of the kind."""
-    return lambda found: number(found) if found else math.nan
+def _where_found(number):
+    return lambda found: math.nan if found == {} else number(found)
 
 
 def round_each(values, digits=None) -> list:

@@ -7,7 +7,7 @@ import torch
 from flowlib.data import load_sequences
 from flowlib.evaluation.annealed import annealed_likelihood, sandwich
 from flowlib.evaluation.tight import fit_proposal, importance_likelihood
-from flowlib.experiments.measures.registry import register, round_each, where_found
+from flowlib.experiments.measures.registry import register, round_each
 from flowlib.models.protocol import has_density
 
 # Images under every factor: whole sequences, sequences of frames by themselves, sequences drawn from the model.
@@ -15,10 +15,10 @@ SEQUENCES, FRAMES, SIMULATED = 6, 2, 1
 SAMPLES, CHAINS = 100, 4
 
 
-@register(unsteady=("sequence", "sequence_effective_samples", "frame", "frame_effective_samples", "gap"), columns=[
-    ("per sequence, tight", where_found(lambda found: mean(found["sequence"])), 1),
-    ("effective of 100", where_found(lambda found: mean(found["sequence_effective_samples"])), 1),
-    ("gap", where_found(lambda found: mean(found["gap"])), 1), ("per frame, tight", where_found(lambda found: mean(found["frame"])), 1),
+@register(needs=has_density, unsteady=("sequence", "sequence_effective_samples", "frame", "frame_effective_samples", "gap"), columns=[
+    ("per sequence, tight", lambda found: mean(found["sequence"]), 1),
+    ("effective of 100", lambda found: mean(found["sequence_effective_samples"]), 1),
+    ("gap", lambda found: mean(found["gap"]), 1), ("per frame, tight", lambda found: mean(found["frame"]), 1),
 ])  # fmt: skip
 def tight_likelihood(model, config):
     """log p̂ in nats of every sequence, and the mean log p̂ of its frames: four annealed chains from a fitted Gaussian chain.
@@ -27,8 +27,6 @@ def tight_likelihood(model, config):
     gap : upper − lower bound of log p of sequences that the model has drawn itself (`sandwich`)
     Where frames are independent a sequence is their sum. Nothing for a model without a density.
     """
-    if not has_density(model):
-        return {}
     sequences, generator = load_sequences(config, "test"), torch.Generator().manual_seed(config.seed)
     names = ("sequence", "sequence_importance", "sequence_elbo", "sequence_effective_samples", "frame", "frame_effective_samples", "gap")
     found = {name: [] for name in names}
