@@ -25,11 +25,12 @@ WRONG = {
         "first, second = (2.0, 0.0), (-1.0, 2.0)",
     ],
     "ex-dynamic-local": [
-        "repaired = begin + t * (wrong[:, None] - begin)",
-        "repaired = begin + t * (ring.mean(0) - begin)",
-        "repaired = begin + t * (ring[torch.cdist(x, ring).argmin(1), None] - begin)",
-        "repaired = y[:, None] + 0 * t",
-        "repaired = (begin + t * step).movedim(0, 1)",
+        "repaired = begin + t * (wrong[:, None] - begin)\nalways = False",
+        "repaired = begin + t * (ring.mean(0) - begin)\nalways = False",
+        "repaired = begin + t * (ring[torch.cdist(x, ring).argmin(1), None] - begin)\nalways = False",
+        "repaired = y[:, None] + 0 * t\nalways = False",
+        "repaired = (begin + t * step).movedim(0, 1)\nalways = False",
+        "repaired = begin + t * (y[:, None] - begin)\nalways = True",
     ],
 }
 

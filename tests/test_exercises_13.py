@@ -17,9 +17,10 @@ WRONG = {
         "def nll(log_px, log_p, log_q):\n    return math.log(len(log_q)) - (log_px + log_q - log_p).logsumexp(0)",
     ],
     "ex-code-share": [
-        "def mixed_share(n):\n    return 1 / n",
-        "def mixed_share(n):\n    return 0.8",
-        "def mixed_share(n):\n    return 1 - 1 / (n - 1)",  # off by one
+        "def mixed_share(n, steps):\n    return 1 - 1 / n",  # as if the trainer read all n
+        "def mixed_share(n, steps):\n    return steps / n",  # or went beyond the last value
+        "def mixed_share(n, steps):\n    return 0.8",
+        "def mixed_share(n, steps):\n    return min(steps + 1, n - 1) / n",  # off by one
     ],
 }
 

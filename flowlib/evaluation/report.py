@@ -105,7 +105,7 @@ def _likelihood_lines(found):
     lines = [f"\nlog-likelihood (nats, {found['samples']} importance samples)"]
     for name in ("frame", "sequence"):
         lines.append(
-            f"{'per ' + name:22}{found[name]:>8.1f} ± {found[name + '_se']:<6.1f}effective samples {found[name + '_effective_samples']:.1f}"
+            f"{'per ' + name:22}{found[name]:>8.1f} ± {found[name + '_se']:<7.1f}effective samples {found[name + '_effective_samples']:.1f}"
             + (f"   {found[name + '_bits']:.3f} bits per value" if f"{name}_bits" in found else "")
         )
     return lines
