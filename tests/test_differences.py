@@ -7,7 +7,7 @@ import pytest
 from scipy.special import betainc
 
 from flowlib.errors import FlowlibError
-from flowlib.experiments.differences import difference, paired_p, welch_p
+from flowlib.experiments.differences import Difference, difference, paired_p, welch_p
 
 
 def rows(*seeds):
@@ -48,6 +48,12 @@ def test_a_difference_pairs_runs_of_one_seed():
     found, turned = difference(ours, theirs, taken), difference(ours, theirs[::-1], taken)
     assert found.p_paired == turned.p_paired == pytest.approx(paired_p({0: 1.0, 1: 5.0, 2: 9.0}, {0: 0.5, 1: 4.6, 2: 8.5}))
     assert found.p_paired < 0.01 < found.p
+
+
+def test_the_pairs_are_told_of_where_the_two_tests_disagree():
+    of = lambda p, pairs: Difference(1.0, 0.1, p, pairs).chance  # noqa: E731
+    assert of(0.2, 0.3) == "p = 0.200" and of(0.02, 0.03) == "p = 0.020" and of(0.0002, 0.003) == "p < 0.001"
+    assert of(0.2, 0.03) == "p = 0.200, pairs 0.030" and of(0.0002, 0.06) == "p < 0.001, pairs 0.060"
 
 
 def test_ours_minus_theirs_image_by_image():

@@ -23,11 +23,11 @@ def equal_time_error(equal, full, sharp):
     turning, still, level = (difference(runs[NOISELESS], runs[LINEAR], rotation) for runs in (equal, full, sharp))
     text = (
         "**At equal processor time: ahead of PoFlow at once, of a linear motion with time.** Without noise, and with Adam's β₂ (its memory of squared gradients) searched for all, the flow errs "
-        f"{short[NOISELESS]:.0f} pixels after {steps(equal)} steps; in the same time PoFlow errs {short[PRIOR_FREE]:.0f}, a linear motion {short[linear]:.0f} (p = {found[linear].p:.2f}; less on rotation) and "
+        f"{short[NOISELESS]:.0f} pixels after {steps(equal)} steps; in the same time PoFlow errs {short[PRIOR_FREE]:.0f}, a linear motion {short[linear]:.0f} ({found[linear].chance}; less on rotation) and "
         f"SlowVAE {short[SLOW]:.0f}, or {_moved_best(equal[SLOW]):.0f} where the best of four operators moves its codes. After {steps(full)} steps it errs "
-        f"{long[NOISELESS]:.0f}; PoFlow {long[PRIOR_FREE]:.0f} ({_chance(later[PRIOR_FREE].p)}), a linear motion {long[LINEAR]:.0f} ({_chance(later[LINEAR].p)}; on rotation {still.p:.2f}), "
+        f"{long[NOISELESS]:.0f}; PoFlow {long[PRIOR_FREE]:.0f} ({later[PRIOR_FREE].chance}), a linear motion {long[LINEAR]:.0f} ({later[LINEAR].chance}; on rotation {still.chance}), "
         f"SlowVAE {long[SLOW]:.0f}, or {_moved_best(full[SLOW]):.0f}. In the same time with sharper networks (`make train`) it errs {drawn[NOISELESS]:.0f}: PoFlow "
-        f"{drawn[PRIOR_FREE]:.0f} ({_chance(last[PRIOR_FREE].p)}), a linear motion {drawn[LINEAR]:.0f} ({_chance(last[LINEAR].p)}; level on rotation), SlowVAE {drawn[SLOW]:.0f}, or {_moved_best(sharp[SLOW]):.0f}."
+        f"{drawn[PRIOR_FREE]:.0f} ({last[PRIOR_FREE].chance}), a linear motion {drawn[LINEAR]:.0f} ({last[LINEAR].chance}; level on rotation), SlowVAE {drawn[SLOW]:.0f}, or {_moved_best(sharp[SLOW]):.0f}."
     )
     return text, {
         "below PoFlow on every factor": below_on_every_factor(equal[NOISELESS], equal[PRIOR_FREE]),
@@ -55,10 +55,10 @@ def equal_time_bits(bits, full, sharp, searched):
     longer = [gap <= CLOSED for row in searched[NOISELESS] for gap in row["metrics"]["searched_likelihood"]["gap"]]
     text = (
         f"**The highest bound per sequence: where it is of a proper likelihood.** With a discretised logistic density of 8-bit values, at the longer of these times, the flow's "
-        f"sequences take {needed:.3f} bits per value: {ahead[PRIOR_FREE]} nats above PoFlow's, {ahead[LINEAR]} above a free linear motion's ({_chance(near.p)}), {ahead[SLOW]} above SlowVAE's. "
+        f"sequences take {needed:.3f} bits per value: {ahead[PRIOR_FREE]} nats above PoFlow's, {ahead[LINEAR]} above a free linear motion's ({near.chance}), {ahead[SLOW]} above SlowVAE's. "
         f"Sandwiches close for {sum(closed[NOISELESS])} of its {len(closed[NOISELESS])} ({sum(longer)} of one run's {len(longer)} where modes are looked for at length), {sum(closed[LINEAR])} of that motion's, {sum(closed[SLOW])} of SlowVAE's. "
         f"Its mean error is the smallest ({tables.average(bits[NOISELESS], pixels):.0f} pixels, that motion's {tables.average(bits[LINEAR], pixels):.0f}), "
-        f"not so on rotation ({turned[NOISELESS]:.0f}, {turned[LINEAR]:.0f}). With the Bernoulli's pseudo-likelihood the lead over it is not clear: {pseudo.mean:.0f} ± {pseudo.standard_error:.0f} nats, with sharper networks {drawn.mean:.0f} ± {drawn.standard_error:.0f} (p = {drawn.p:.2f})."
+        f"not so on rotation ({turned[NOISELESS]:.0f}, {turned[LINEAR]:.0f}). With the Bernoulli's pseudo-likelihood the lead over the free linear motion is not clear: {pseudo.mean:.0f} ± {pseudo.standard_error:.0f} nats, with sharper networks {drawn.mean:.0f} ± {drawn.standard_error:.0f} ({drawn.chance})."
     )
     return text, {
         "above all": all(one.mean > 0 and one.clear for one in found.values()),
@@ -70,10 +70,6 @@ def equal_time_bits(bits, full, sharp, searched):
 def _against(runs, values):
     """The flow's difference from every other method."""
     return {label: difference(runs[NOISELESS], rows, values) for label, rows in runs.items() if label != NOISELESS}
-
-
-def _chance(p):
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
 def _moved_best(rows):

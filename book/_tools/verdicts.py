@@ -96,7 +96,7 @@ def _operator(comparison, operators):
     ours, theirs = tables.average(comparison[FLOW], pixels), tables.average(operators[SLOW], pixels)
     text = (
         f"**A better code: with noise, not shown.** Moved by a linear regression, SlowVAE's code errs {theirs:.0f} pixels, the flow {ours:.0f} "
-        f"(p = {found.p:.2f} between seeds)."
+        f"({found.chance} between seeds)."
     )
     return text, {"not clear": not found.clear}
 
@@ -107,7 +107,7 @@ def _sequence(comparison, short):
     text = (
         "**A higher likelihood per sequence: than the VAE's; than SlowVAE's, not shown.** With a proposal fitted to each sequence and annealed, after "
         f"{steps(short)} steps, the flow's lies {apart['VAE'].mean:.0f} nats above the VAE's and {-apart[SLOW].mean:.0f} ± {apart[SLOW].standard_error:.0f} below "
-        f"SlowVAE's (p = {apart[SLOW].p:.2f} between seeds); with the encoders' proposals, after {steps(comparison)} steps, that seemed to be {_signed(seemed)}. "
+        f"SlowVAE's ({apart[SLOW].chance} between seeds); with the encoders' proposals, after {steps(comparison)} steps, that seemed to be {_signed(seemed)}. "
         f"PoFlow's is {-apart[PRIOR_FREE].mean:.0f} nats above the flow's, a skew-symmetric linear motion's {-apart[TURN].mean:.0f}."
     )
     return text, {
@@ -138,7 +138,7 @@ def _turn(comparison, search):
     text = (
         f"**Potentials or a linear motion: the linear one, on rotation.** After {steps(comparison)} steps z_t = exp(tA_k) z_0, whose A_k is learned together with the code, errs "
         f"{errors[LINEAR]:.0f} pixels, {errors[TURN]:.0f} where A_k is skew; PoFlow {errors[PRIOR_FREE]:.0f}, level but for rotation, the flow {errors[FLOW]:.0f}. Only the flow has noise "
-        f"between frames; with noise for all, the search has no lead (flow {noisy[FLOW]:.0f}, linear motion {noisy[LINEAR]:.0f} and {noisy[TURN]:.0f}). MSP, told no factor, solves for a matrix of each sequence and errs {errors[OWN_MATRIX]:.0f}, not clearly more than the flow (p = {alike.p:.2f})."
+        f"between frames; with noise for all, the search has no lead (flow {noisy[FLOW]:.0f}, linear motion {noisy[LINEAR]:.0f} and {noisy[TURN]:.0f}). MSP, told no factor, solves for a matrix of each sequence and errs {errors[OWN_MATRIX]:.0f}, not clearly more than the flow ({alike.chance})."
     )
     by_factor = {
         name: difference(comparison[LINEAR], comparison[PRIOR_FREE], of_factor(name))
@@ -168,10 +168,7 @@ def _labels(comparison):
     given, inferred = (sorted(comparison[label], key=lambda row: row["seed"]) for label in FLOWS[:2])
     ratios = [pixels(theirs["metrics"]) / pixels(ours["metrics"]) for ours, theirs in zip(given, inferred, strict=True)]
     found = difference(comparison[FLOW], comparison[FLOWS[1]], per_image)
-    text = (
-        f"**Not being told the factor** costs a few per cent of error, in each of {_word(len(ratios))} pairs of runs with the same seed "
-        f"(p = {found.p_paired:.2f} for the pairs; {found.p:.2f} for runs taken as unrelated)."
-    )
+    text = f"**Not being told the factor** costs a few per cent of error, in each of {_word(len(ratios))} pairs of runs with the same seed ({found.chance})."
     return text, {"in each": all(1 < ratio < 1.1 for ratio in ratios), "clear for the pairs alone": found.p_paired < LEVEL < found.p}
 
 

@@ -32,6 +32,11 @@ def against(methods: dict, reference: str, names) -> dict[str, list[Difference]]
     }
 
 
+def of_all(rows, reference, names) -> Difference:
+    """The difference of the error, averaged over the factors, to that of a reference method, image by image."""
+    return difference(rows, reference, lambda found: errors(found, names))
+
+
 def inside(sequences: Source, corner, names) -> dict[str, np.ndarray]:
     """Factor → which sequences (n,) have a frame in the corner."""
     return {name: sequences.enters(corner, slice(None), name) for name in names}

@@ -21,6 +21,12 @@ class Difference:
     p_paired: float
 
     @property
+    def chance(self) -> str:
+        """p in words; beside it that of the pairs, where the two are not on one side of 0.05."""
+        words = "p < 0.001" if self.p < 0.001 else f"p = {self.p:.3f}"
+        return words + f", pairs {self.p_paired:.3f}" * ((self.p < LEVEL) != (self.p_paired < LEVEL))
+
+    @property
     def clear(self) -> bool:
         """More than three standard errors over images, and p < 0.05 over seeds."""
         return abs(self.mean) > ERRORS * self.standard_error and self.p < LEVEL
