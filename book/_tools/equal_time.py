@@ -56,7 +56,7 @@ def equal_time_bits(bits, full, sharp, searched):
     text = (
         f"**The highest bound per sequence: where it is of a proper likelihood.** With a discretised logistic density of 8-bit values, at the longer of these times, the flow's "
         f"sequences take {needed:.3f} bits per value: {ahead[PRIOR_FREE]} nats above PoFlow's, {ahead[LINEAR]} above a free linear motion's ({near.chance}), {ahead[SLOW]} above SlowVAE's. "
-        f"Sandwiches close for {sum(closed[NOISELESS])} of its {len(closed[NOISELESS])} ({sum(longer)} of one run's {len(longer)} where modes are looked for at length), {sum(closed[LINEAR])} of that motion's, {sum(closed[SLOW])} of SlowVAE's. "
+        f"Sandwiches close for {sum(closed[NOISELESS])} of its {len(closed[NOISELESS])} ({sum(longer)} in runs made anew, their modes looked for at length), {sum(closed[LINEAR])} of that motion's, {sum(closed[SLOW])} of SlowVAE's. "
         f"Its mean error is the smallest ({tables.average(bits[NOISELESS], pixels):.0f} pixels, that motion's {tables.average(bits[LINEAR], pixels):.0f}), "
         f"not so on rotation ({turned[NOISELESS]:.0f}, {turned[LINEAR]:.0f}). With the Bernoulli's pseudo-likelihood the lead over the free linear motion is not clear: {pseudo.mean:.0f} ± {pseudo.standard_error:.0f} nats, with sharper networks {drawn.mean:.0f} ± {drawn.standard_error:.0f} ({drawn.chance})."
     )
