@@ -113,9 +113,9 @@ def test_the_page_on_running_has_the_times_of_a_gpu():
     found = json.loads((root / "benchmarks" / "gpu.json").read_text())
     table = (root / "book" / "running.md").read_text().partition("## On a GPU")[2].partition("\n## ")[0]
     rows = [
-        [int(one) for one in line.split("|")[2:6]]
+        [float(one) for one in line.split("|")[2:6]]
         for line in table.splitlines()
         if line.startswith("| ") and "`" in line and "precision" not in line
     ]
-    wanted = [[round(row[way]) for way in ("single", "graph", "graph_bf16", "drawing")] for row in found["cases"].values()]
+    wanted = [[round(row[way], 1) for way in ("single", "graph", "graph_bf16", "drawing")] for row in found["cases"].values()]
     assert sorted(rows) == sorted(wanted) and found["gpu"] in table
