@@ -14,10 +14,9 @@ from flowlib.devices import choose_device, set_precision
 from flowlib.errors import FlowlibError
 from flowlib.evaluation import evaluate_model, format_report
 from flowlib.experiments.provenance import provenance
-from flowlib.models import build_model
 from flowlib.training import run_folder, train_run
 from flowlib.training.distributed import part, processes
-from flowlib.training.run import CONFIG, METRICS, open_run
+from flowlib.training.run import CONFIG, METRICS, new_model, open_run
 
 
 def run(options):
@@ -48,7 +47,7 @@ def train(options: "cli.Train"):
     load_plugin(options.plugin)
     config, device = options.config, choose_device(options.device)
     # before the folder is claimed: a wrong option or bad data leaves nothing behind
-    set_precision(build_model(config), options.precision, device)
+    set_precision(new_model(config), options.precision, device)
     sequences = data.load_sequences(config)
     data.check_source(sequences, config)
     config = data.sealed(config, sequences)

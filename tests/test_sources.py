@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter, shift
 from source_frames import FRAMES, LABELS, pictures
-from tiny import digits
+from tiny import as_it_was, digits
 
 from flowlib.data import (
     FACTORS,
@@ -24,10 +24,8 @@ from flowlib.errors import FlowlibError
 @pytest.fixture
 def own():
     """Names that a test registers are gone after it."""
-    before = dict(TRANSFORMATIONS)
-    yield
-    TRANSFORMATIONS.clear()
-    TRANSFORMATIONS.update(before)
+    with as_it_was(TRANSFORMATIONS):
+        yield
 
 
 class TestTransformations:

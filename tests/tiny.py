@@ -39,6 +39,15 @@ def trained(folder=None, config=CONFIG):
 
 
 @contextlib.contextmanager
+def as_it_was(registry):
+    """What is added to a registry within is gone after it."""
+    before = dict(registry)
+    yield
+    registry.clear()
+    registry.update(before)
+
+
+@contextlib.contextmanager
 def ctrl_c(at):
     """Training is interrupted in the step after `at`, by Ctrl-C (which background jobs would ignore)."""
     whole_step, handler = Trainer.train_step, signal.signal(signal.SIGINT, signal.default_int_handler)

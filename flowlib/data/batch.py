@@ -99,7 +99,7 @@ class Batch:
         low, high = self.frames.aminmax()
         if not (low >= 0 and high <= 1):  # NaN fails both
             raise FlowlibError(f"frames range from {low:g} to {high:g}: divide bytes by 255, and look for NaN in the images")
-        if bool((self.times[:, 0] != 0).any()) or not 0 <= int(self.times.min()) <= int(self.times.max()):
+        if bool((self.times[:, 0] != 0).any()) or int(self.times.min()) < 0:
             raise FlowlibError(f"times {self.times[0].tolist()} …: the first frame of every sequence is x_0, at time 0, and none is before it")
         low, high = int(self.factor.min()), int(self.factor.max())
         if low < -1 or factors is not None and high >= factors:
@@ -115,7 +115,6 @@ def check_drawn(drawn, owner) -> tuple:
         found = f"{len(drawn)} things" if isinstance(drawn, tuple) else f"a {type(drawn).__name__}"
         raise FlowlibError(f"{owner}.draw returned {found}: give (frames (b, 1+F, C, H, W), times (b, 1+F), factor (b,))")
     frames, times, factor = drawn[:3]
-    shapes = [tuple(one.shape) if isinstance(one, Tensor) else type(one).__name__ for one in (frames, times, factor)]
     fits = (
         all(isinstance(one, Tensor) for one in drawn[:3])
         and frames.ndim == 5
@@ -123,7 +122,7 @@ def check_drawn(drawn, owner) -> tuple:
         and frames.shape[:1] == factor.shape
     )
     if not fits or not frames.is_floating_point() or any(one.is_floating_point() or one.dtype == torch.bool for one in (times, factor)):
-        kinds = ", ".join(f"{shape} {getattr(one, 'dtype', '')}".strip() for shape, one in zip(shapes, drawn))
+        kinds = ", ".join(f"{tuple(one.shape)} {one.dtype}" if isinstance(one, Tensor) else type(one).__name__ for one in drawn[:3])
         raise FlowlibError(
             f"{owner}.draw returned {kinds}: give frames (b, 1+F, C, H, W) of floats in [0, 1], and whole numbers, times (b, 1+F) and factor (b,)"
         )

@@ -1,6 +1,6 @@
 """Flows in latent space: potentials, the posterior flow with its density, the diffusion prior."""
 
-from flowlib.flows.backward import stops, travel, undo
+from flowlib.flows.backward import are_whole, stops, travel, undo
 from flowlib.flows.convex import ConvexBank
 from flowlib.flows.logdet import determinant, lanczos_log_det, log_abs_det, series_log_det, smallest_eigenvalue
 from flowlib.flows.matching import matched_path, matching_loss
@@ -23,7 +23,7 @@ from flowlib.flows.turning import TurningBank
 from flowlib.flows.velocity import VelocityBank
 
 __all__ = [
-    "ConvexBank", "Derivatives", "DiffusionPrior", "PotentialBank", "SolenoidalBank", "Trajectory", "TurningBank", "VelocityBank", "codes_at", "coordinate_density_change", "determinant",
+    "ConvexBank", "Derivatives", "DiffusionPrior", "PotentialBank", "SolenoidalBank", "Trajectory", "TurningBank", "VelocityBank", "are_whole", "codes_at", "coordinate_density_change", "determinant",
     "estimated_density_change", "group_by_factor", "is_mixture", "is_program", "lanczos_log_det", "log_abs_det", "matched_path", "matching_loss",
     "rows_density_change", "run_flow", "series_log_det", "smallest_eigenvalue", "stops", "trace_density_change", "travel", "undo",
 ]  # fmt: skip

@@ -35,6 +35,11 @@ def stops(steps, first=1) -> list:
     return between if steps >= 0 else between[::-1]
 
 
+def are_whole(times) -> bool:
+    """Whether `stops` are whole times: the path is one of whole steps."""
+    return all(isinstance(time, int) for time in times)
+
+
 def plain(number):
     """A number of numpy's or torch's as one of Python's own; anything else as it is."""
     return number.item() if getattr(number, "shape", None) == () else number

@@ -12,7 +12,7 @@ from torch import Tensor
 from flowlib.config import CHOICES, Config
 from flowlib.devices import is_out_of_memory
 from flowlib.errors import FlowlibError, first_line
-from flowlib.flows import stops
+from flowlib.flows import are_whole, stops
 from flowlib.flows.backward import plain
 from flowlib.flows.posterior import check_factors
 
@@ -29,7 +29,7 @@ def check_class(model):
     for name, parameter in own_parameters(model).items():
         if parameter.default is parameter.empty:
             raise FlowlibError(f"{model.__name__}: give its own option {name} a default")
-        if name in TAKEN or name in vars(Config):
+        if name in TAKEN or name in Config.__dataclass_fields__:
             raise FlowlibError(f"{model.__name__}: its own option {name} has the name of one that every run has; choose another name")
         if (kind := _kind(parameter)) not in (int, float, bool, str) and get_origin(kind) is not Literal:
             raise FlowlibError(
@@ -37,17 +37,7 @@ def check_class(model):
             )
 
 
-TAKEN = (
-    "data",
-    "out",
-    "preset",
-    "device",
-    "precision",
-    "progress",
-    "plugin",
-    "tensorboard",
-    "options",
-)  # by `flowlib.train`, or the command line
+TAKEN = ("data", "out", "preset", "device", "precision", "progress", "plugin", "tensorboard")  # by `flowlib.train`, or the command line
 
 
 def check_saved(model):
@@ -119,7 +109,7 @@ def checked_transport(transport):
         if "first" in named:
             named["first"] = plain(named["first"])
         times = stops(steps, *(first or (named.get("first", 1),)))
-        if not self.any_steps and (steps < 0 or any(time != int(time) for time in times)):
+        if not self.any_steps and (steps < 0 or not are_whole(times)):
             raise FlowlibError(
                 f"steps = {steps}: {type(self).__name__} says of no way back, and of no parts of steps; give whole steps forward, "
                 "or write `transport` for the times of flowlib.flows.stops, and any_steps = True into the class"

@@ -23,7 +23,6 @@ class DisplacedModel(LatentModel):
     """
 
     affine = False
-
     any_steps = True
 
     def __init__(self, config: Config, **networks):

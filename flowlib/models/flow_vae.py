@@ -16,8 +16,10 @@ from flowlib.flows import (
     Trajectory,
     TurningBank,
     VelocityBank,
+    are_whole,
     codes_at,
     estimated_density_change,
+    is_program,
     rows_density_change,
     run_flow,
     stops,
@@ -44,7 +46,7 @@ class FlowVAE(LatentModel):
     """
 
     uses = CHOICES
-    reads_programs = True
+    any_steps = reads_programs = True
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -54,8 +56,6 @@ class FlowVAE(LatentModel):
                 f"{cls.__name__} overrides transport, which the objective of a FlowVAE never calls, so its motion would not be learned: "
                 "override flow, whose path transport returns (or objective too)"
             )
-
-    any_steps = True
 
     def __init__(self, config: Config, **networks):
         super().__init__(config, **networks)
@@ -100,10 +100,10 @@ class FlowVAE(LatentModel):
         No gradient flows back through undone steps. Raises FlowlibError where a step cannot be undone (`flows.undo`).
         """
         times = stops(steps, first)
-        if steps >= 0 and all(isinstance(time, int) for time in times):
+        if steps >= 0 and are_whole(times):
             return self.flow(z, factor, len(times) - 1, times[0] + 1).path
 
-        if isinstance(factor, Tensor) and factor.ndim == 3:
+        if is_program(factor):
             raise FlowlibError(
                 f"steps = {steps}, first = {first}: a program says what acts in each step; it is followed forward, in whole steps"
             )

@@ -7,7 +7,7 @@ from torch import Tensor
 from flowlib.config import Config
 from flowlib.data import Batch, Source
 from flowlib.errors import FlowlibError
-from flowlib.flows import codes_at, stops
+from flowlib.flows import are_whole, codes_at, stops
 from flowlib.models.base import LatentModel
 from flowlib.models.registry import register
 
@@ -79,7 +79,7 @@ class MSP(LatentModel):
         Raises FlowlibError for parts of a step, which M does not say, and where M has no inverse.
         """
         times = stops(steps, first)
-        if not all(isinstance(time, int) for time in times):
+        if not are_whole(times):
             raise FlowlibError(f"steps = {steps}, first = {first}: MSP knows whole steps alone; give whole numbers")
         own = isinstance(factor, Tensor) and factor.ndim == 3
         matrix = (factor if own else self.matrices[factor]).expand(len(z), -1, -1)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from flowlib.config import Config
 from flowlib.data import Batch, Source
 from flowlib.errors import FlowlibError
-from flowlib.flows import PotentialBank, SolenoidalBank, stops, travel
+from flowlib.flows import PotentialBank, SolenoidalBank, are_whole, is_program, stops, travel
 from flowlib.models.base import LatentModel
 from flowlib.models.importance import standard_normal_log_prob
 from flowlib.models.registry import register
@@ -123,8 +123,8 @@ class SparseFlowVAE(LatentModel):
             beyond S go on with the mean strength of the S steps
         """
         times = stops(steps, first)
-        if isinstance(factor, Tensor) and factor.ndim == 3:
-            if steps < 0 or not all(isinstance(time, int) for time in times):
+        if is_program(factor):
+            if steps < 0 or not are_whole(times):
                 raise FlowlibError(f"steps = {steps}, first = {first}: strengths belong to whole steps forward; give whole numbers")
             more = factor.mean(1, keepdim=True).expand(-1, max(0, steps - factor.shape[1]), -1)
             return self.move(z, torch.cat([factor, more], 1)[:, :steps])
