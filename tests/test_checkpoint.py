@@ -1,8 +1,12 @@
 """Checkpoint files: what is written, what is refused, and that a failure changes nothing."""
 
 import dataclasses
+import itertools
 import json
+import os
 import pickle
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -47,6 +51,29 @@ class TestFile:
             save(tmp_path / "again.safetensors", {"model": new_model(CONFIG).state_dict()}, CONFIG, 7)
             written.add((tmp_path / "again.safetensors").read_bytes())
         assert written == {path.read_bytes()}
+
+    def test_a_file_that_is_replaced_meanwhile_is_one_of_both(self, tmp_path):
+        """As by a run that goes on: the header of one file with the tensors of another would be called altered."""
+        both, path, ended = [tmp_path / "first", tmp_path / "second"], tmp_path / "now", threading.Event()
+        for step, file in enumerate(both):
+            save(file, {"model": {"step": torch.full((1000,), float(step))}}, CONFIG, step)
+        os.link(both[1], path)  # another file than the next one: replacing a file by itself does nothing
+
+        def replace():
+            for file in itertools.cycle(both):
+                os.link(file, tmp_path / "next")
+                os.replace(tmp_path / "next", path)
+                if ended.is_set():
+                    return
+
+        with ThreadPoolExecutor() as pool:
+            pool.submit(replace)
+            try:
+                found = [load(path) for number in range(300)]
+            finally:
+                ended.set()
+        steps = [checkpoint.step for checkpoint in found]
+        assert steps == [checkpoint.tensors["model.step"][0] for checkpoint in found] and set(steps) == {0, 1}
 
     def test_a_model_is_rebuilt_from_the_file_alone(self, path):
         model, config = load_model(path)

@@ -9,9 +9,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+import safetensors.torch
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
 
 import flowlib
 from flowlib.atomic_io import write_file
@@ -58,7 +58,7 @@ def digest(tensors, header):
 
 def _save(tensors, path, header):
     try:
-        save_file(tensors, path, metadata={KEY: json.dumps(header, sort_keys=True)})
+        safetensors.torch.save_file(tensors, path, metadata={KEY: json.dumps(header, sort_keys=True)})
     except SafetensorError as error:  # the library wraps a full disk in its own exception
         raise OSError(str(error)) from error
 
@@ -71,17 +71,23 @@ def load(path) -> Checkpoint:
     if not os.access(path, os.R_OK):
         raise FlowlibError(f"{path} cannot be read: you have no permission; its owner can give it (chmod)")
     try:
-        with safe_open(path, "pt") as file:
-            header = _header(file.metadata() or {}, path)
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
+        content = path.read_bytes()  # at once: `safe_open` opens a file twice, and a run may put the next checkpoint there in between
+        tensors = safetensors.torch.load(content)
     except (SafetensorError, OSError) as error:
         raise FlowlibError(f"{path} is no checkpoint in safetensors format ({_reason(path, error)}); {AGAIN}") from error
+    header = _header(_metadata(content), path)
     if not {"config", "step", "flowlib"} <= set(header):
         raise FlowlibError(f"{path} is not one of flowlib's checkpoints: its header holds {sorted(header)}")
     stated = header.pop("sha256", None)
     if stated is not None and stated != digest(tensors, header):
         raise FlowlibError(f"{path} is altered: its checksum differs from the one in its header; {AGAIN}")
     return Checkpoint(tensors, json.loads(header["config"]), int(header["step"]), header["flowlib"])
+
+
+def _metadata(content: bytes) -> dict:
+    """The texts beside a file's tensors: it begins with the length of its header (eight bytes), which is JSON."""
+    length = int.from_bytes(content[:8], "little")
+    return json.loads(content[8 : 8 + length]).get("__metadata__") or {}
 
 
 def _header(metadata, path):
