@@ -19,7 +19,7 @@ help:            ## show this list
 setup: $(READY)  ## set up the environment .venv and nothing else, as every other target does where it is missing
 
 train: $(READY)  ## train the model on the embedded digits (options in ARGS="…"); goes on where it stopped
-	$(PY) -m flowlib train --preset tutorial-sharp $(ARGS)
+	$(PY) -m flowlib train $(ARGS)
 
 book: $(READY)   ## build the site from the committed outputs into _build/html
 	$(VENV)/bin/jupyter-book build . --quiet $(BOOK_FLAGS)

@@ -16,7 +16,7 @@ from flowlib.training.run import MODEL, new_model
 from flowlib.training.trainer import CHECKPOINT
 
 
-def train(data, out=None, preset="tutorial-mnist", device="auto", precision="float32", progress=True, encoder=None, decoder=None, **options):
+def train(data, out=None, preset=presets.DEFAULT, device="auto", precision="float32", progress=True, encoder=None, decoder=None, **options):
     """A trained model, ready to use, on its device.
 
     data : a `Source`; or a path, as for `Config.data`, of whose content a part is held out for `evaluate`; or "digits" or "mnist"
@@ -44,7 +44,7 @@ def _given(**networks):
     return {name: network for name, network in networks.items() if network is not None}
 
 
-def configuration(data, preset="tutorial-mnist", **options) -> Config:
+def configuration(data, preset=presets.DEFAULT, **options) -> Config:
     """The configuration of a model for these data: the preset, the data's own shape, then the options."""
     fields = {field.name for field in dataclasses.fields(Config)}
     own = {name: value for name, value in options.items() if name not in fields}

@@ -17,7 +17,7 @@ import tyro
 from tyro.conf import Positional, subcommand
 
 import flowlib
-from flowlib.config import Config, for_model, preset
+from flowlib.config import DEFAULT, Config, for_model, preset
 from flowlib.errors import FlowlibError
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
@@ -30,8 +30,8 @@ class Train:
     The same command again goes on where an interrupted run stopped, with the same result, bit for bit.
     """
 
-    preset: str = "tutorial-mnist"
-    """Where the options below start from: tutorial-mnist, tutorial-noiseless, tutorial-sharp, tutorial-shapes, tutorial-studio, tutorial-sharp-shapes or
+    preset: str = DEFAULT
+    """Where the options below start from: tutorial-sharp, tutorial-noiseless, tutorial-mnist, tutorial-shapes, tutorial-studio, tutorial-sharp-shapes or
     tutorial-sharp-studio (ten minutes on two CPU cores); or, with the paper's settings, paper-mnist, paper-shapes3d, paper-falcor3d or paper-isaac3d."""
     out: Path | None = None
     """The run's folder; default runs/PRESET-seedSEED, of data at a path runs/NAME-seedSEED."""

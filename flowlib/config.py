@@ -129,13 +129,17 @@ def _validate(config):
         raise FlowlibError(f"corner = {config.corner!r}: name different factors of a full factorial data set, or none")
     if not isinstance(config.options, dict) or not all(_is_plain(value) for value in config.options.values()):
         raise FlowlibError(f"options = {config.options!r}: give finite numbers, words or truth values by name, such as beta 4")
-    if config.velocity != "gradient" and (config.hj_penalty != "none" or _needs_hessian(config)):
+    if config.velocity != "gradient" and (config.hj_penalty != "none" or config.objective == "marginal"):
         raise FlowlibError(
             f"velocity = {config.velocity!r} is not ∇u of the potential alone: use it with hj_penalty none and the path objective"
         )
+    if config.prior == "none" and config.objective == "marginal":
+        raise FlowlibError(
+            "objective = 'marginal' needs a prior flow: choose prior diffusion (as the preset tutorial-mnist), or objective path"
+        )
     if config.bounded_potential and config.velocity != "gradient":
         raise FlowlibError(f"bounded_potential = True is for velocity gradient alone, not {config.velocity!r}: choose bounded_potential False")
-    if config.log_det_steps and (not _needs_hessian(config) or config.log_det == "none"):
+    if config.log_det_steps and (config.objective != "marginal" or config.log_det == "none"):
         raise FlowlibError(
             f"log_det_steps = {config.log_det_steps}: nothing takes a log-determinant; choose objective marginal, with its prior and a log_det"
         )
@@ -162,10 +166,6 @@ def _validate(config):
             raise FlowlibError(f"{name} = {getattr(config, name)} is more than the horizon {config.horizon}")
     if config.batch_size < len(config.factors):
         raise FlowlibError(f"batch_size = {config.batch_size}: a batch holds each of {len(config.factors)} factors")
-
-
-def _needs_hessian(config):
-    return config.prior != "none" and config.objective == "marginal"
 
 
 def _is_plain(value):
@@ -224,6 +224,8 @@ PRESETS = {
         "data": "isaac3d", "size": 128, "factors": ISAAC, "horizon": 3, "frames_per_step": 3, "held_out": 0.003,
     }),
 }  # fmt: skip
+
+DEFAULT = "tutorial-sharp"  # of `train`, wherever it is called
 
 
 # Options that choose a method. A model reads those that it names in `uses`; the others stay at their defaults.

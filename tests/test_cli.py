@@ -13,7 +13,7 @@ from tiny import CONFIG, OPTIONS
 import flowlib.data
 from flowlib import cli, commands
 from flowlib.api import configuration
-from flowlib.config import for_model, from_json, preset
+from flowlib.config import DEFAULT, for_model, from_json, preset
 from flowlib.models import MODELS
 from flowlib.training import load, read_json
 
@@ -21,7 +21,7 @@ from flowlib.training import load, read_json
 class TestTrain:
     def test_what_is_written(self, finished):
         assert visible(finished) == WRITTEN
-        assert from_json(finished / "config.json") == dataclasses.replace(preset("tutorial-mnist"), **OPTIONS)
+        assert from_json(finished / "config.json") == dataclasses.replace(preset(DEFAULT), **OPTIONS)
         assert load(finished / "model.safetensors").step == 6
         for name, start in (("flows.png", b"\x89PNG"), ("losses.png", b"\x89PNG"), ("flows.gif", b"GIF8")):
             assert (finished / name).read_bytes().startswith(start)
@@ -65,14 +65,16 @@ class TestTrain:
             "4",
             "--objective",
             "marginal",
+            "--prior",
+            "diffusion",
             "--network",
             "mlp",
         ]
         assert cli.main(["train", *short]) == 0
-        expected = {"steps": 1, "factors": ("hue",), "seed": 4, "objective": "marginal", "network": "mlp"}
-        wanted = dataclasses.replace(preset("tutorial-mnist"), **OPTIONS | expected)
-        assert from_json(here / "runs" / "tutorial-mnist-seed4" / "config.json") == wanted
-        metrics = read_json(here / "runs" / "tutorial-mnist-seed4" / "metrics.json")
+        expected = {"steps": 1, "factors": ("hue",), "seed": 4, "objective": "marginal", "prior": "diffusion", "network": "mlp"}
+        wanted = dataclasses.replace(preset(DEFAULT), **OPTIONS | expected)
+        assert from_json(here / "runs" / f"{DEFAULT}-seed4" / "config.json") == wanted
+        metrics = read_json(here / "runs" / f"{DEFAULT}-seed4" / "metrics.json")
         assert set(metrics["equivariance"]) == {"hue"} and metrics["seed"] == 4
 
     @pytest.mark.parametrize("model", sorted(set(MODELS) - {"flow"}))

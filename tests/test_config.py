@@ -109,7 +109,8 @@ def test_choices_are_listed(name):
         ({"objective": "marginal", "horizon": 2, "log_det_steps": 3}, "log_det_steps = 3 is more than the horizon 2"),
         ({"objective": "marginal", "log_det_steps": -1}, "log_det_steps = -1: give the number of steps, 0 or more"),
         ({"log_det_steps": 1}, "log_det_steps = 1: nothing takes a log-determinant"),
-        ({"log_det_steps": 1, "objective": "marginal", "prior": "none"}, "nothing takes a log-determinant"),
+        ({"log_det_steps": 1}, "nothing takes a log-determinant"),
+        ({"objective": "marginal", "prior": "none"}, "objective = 'marginal' needs a prior flow: choose prior diffusion"),
         ({"log_det_steps": 1, "objective": "marginal", "log_det": "none"}, "nothing takes a log-determinant"),
         ({"batch_size": 2}, "batch_size = 2: a batch holds each of 3 factors"),
         *(({"bounded_potential": True, "velocity": name, "hj_penalty": "none"}, f"bounded_potential = True is for velocity gradient alone, not '{name}'")
@@ -135,14 +136,14 @@ class TestJson:
         other = Config(
             optimizer="muon", data="mnist", data_digest="0123", channels=1, size=32, held_out=0.3, factors=("hue",), horizon=3, batch_size=4, batches="single", frames_per_step=2, latent_dim=5,
             network="mlp", width=6, potential_width=7, potential_depth=3,
-            diffusion=0.5, learn_diffusion=False, objective="marginal", likelihood="gaussian", noise_std=0.2,
+            diffusion=0.5, learn_diffusion=False, likelihood="gaussian", noise_std=0.2,
             log_det="series", decoded="one", hj_penalty="none", hj_weight=0.1, steps=9, learning_rate=0.4,
             schedule="constant", seed=8, adam_beta2=0.9, checkpoint_every=11, left_out=(8, 9), validation=10, starts="moved", images=12, model="vae", options={"beta": 4.0},
             prior="none", velocity="free", time_free=True, programs="composed", corner=("hue",),
         )  # fmt: skip
         assert all(
-            getattr(other, name) != getattr(Config(), name) for name in NAMES if name not in ("log_det_steps", "bounded_potential")
-        )  # which need a potential
+            getattr(other, name) != getattr(Config(), name) for name in NAMES if name not in ("objective", "log_det_steps", "bounded_potential")
+        )  # which need a prior, or a potential
         assert self.read(tmp_path, to_json(other)) == other
         sampled = Config(objective="marginal", log_det_steps=2, bounded_potential=True)
         assert self.read(tmp_path, to_json(sampled)) == sampled != Config(objective="marginal", bounded_potential=True)

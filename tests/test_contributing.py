@@ -13,7 +13,7 @@ from tiny import OPTIONS, digits, few_samples
 
 import flowlib.data
 from flowlib import cli
-from flowlib.config import preset
+from flowlib.config import DEFAULT, for_model, preset
 from flowlib.data import load_sequences
 from flowlib.evaluation import equivariance_error
 from flowlib.experiments import measures, runner, tables
@@ -52,7 +52,7 @@ def added(tmp_path, monkeypatch):
         sys.modules.pop(name)
 
 
-CONFIG = dataclasses.replace(preset("tutorial-mnist"), **OPTIONS | {"model": "drift", "options": {"beta": 0.5}})
+CONFIG = dataclasses.replace(for_model(preset(DEFAULT), "drift"), **OPTIONS | {"options": {"beta": 0.5}})
 
 
 def test_the_model_trains_and_is_evaluated(added):

@@ -213,6 +213,19 @@ def test_diffusion_of_labels_follows_their_order_and_that_of_a_mixture_its_weigh
     assert y.grad[0].tolist() == pytest.approx([0.1, 0.2, 0.3])
 
 
+def test_a_factors_density_is_that_of_its_own_potential():
+    """Factor k moved by potential order[k], and weighed with its D: as by a model that names them in that order."""
+    model = built()
+    model.prior.log_diffusion.data = torch.tensor([0.1, 0.4, 1.6]).double().log()
+    made, found = sequences().full_batch([0, 1, 2], 0), []
+    for numbers, order in (([0, 1, 2], [0, 1, 2]), ([1, 2, 0], [2, 0, 1])):
+        given = Batch(made.frames.double(), made.times, torch.tensor(numbers), made.steps)
+        model.order.copy_(torch.tensor(order))
+        weights = [call(model, given, torch.Generator().manual_seed(3)) for call in (FlowVAE.frame_log_weights, FlowVAE.sequence_log_weights)]
+        found.append(torch.cat([value.flatten() for value in weights]))
+    assert torch.allclose(*found)
+
+
 def test_frames_of_an_unknown_factor(monkeypatch):
     """k drawn from q, weighed by 1 / (K q): the mean weight is the mean of p(x|k), whatever q."""
     model = built()

@@ -130,7 +130,7 @@ class TestReport:
         for row in metrics["geometry"].values():
             row["smallest_eigenvalue"] = 0.9
         metrics["geometry"]["hue"]["smallest_eigenvalue"] = smallest
-        assert ("warning: λ_min(I + H) ≤ 0" in format_report(metrics)) == warned
+        assert ("λ_min(I + H) ≤ 0 was seen" in format_report(metrics)) == warned
 
 
 def test_every_factor_has_its_own_likelihoods_and_geometry(monkeypatch):

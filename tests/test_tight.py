@@ -16,7 +16,8 @@ from flowlib.evaluation import annealed, tight
 from flowlib.evaluation.annealed import Schedule, annealed_likelihood, annealed_log_weights, sandwich, simulated
 from flowlib.evaluation.gaussian_chain import GaussianChain
 from flowlib.evaluation.tight import Proposal, fit_proposal, importance_likelihood
-from flowlib.models.joint import Joint, normal_log_prob
+from flowlib.flows import normal_log_prob
+from flowlib.models.joint import Joint
 
 CHECKPOINTS = Path(__file__).resolve().parents[1] / "data" / "checkpoints"
 KINDS = [(prior, kind) for prior in ("diffusion", "none") for kind in ("sequence", "frame")]
@@ -133,7 +134,7 @@ class TestUnbiased:
         "change",
         [
             lambda patch: patch.setattr(GaussianChain, "log_det", property(lambda self: -torch.linalg.slogdet(self.scale)[1].sum(1))),
-            lambda patch: patch.setattr(tight, "normal_log_prob", lambda z, variance: -annealed.normal_log_prob(z, variance)),
+            lambda patch: patch.setattr(tight, "normal_log_prob", lambda z, variance=1.0: -annealed.normal_log_prob(z, variance)),
             lambda patch: patch.setattr(annealed._State, "force", lambda self, beta: self.noise - beta * self.slope),
             lambda patch: patch.setattr(annealed._State, "energy", lambda self, beta: -beta * self.ratio),
         ],

@@ -124,7 +124,7 @@ def plainer(noiseless, noisy):
     """The same with other settings: the networks of the chapters, and the noise between frames that the model of chapter 8 has."""
     return (
         f"With plain networks and Adam alone, `--preset tutorial-noiseless`, the mean is {tables.spread(_mean_errors(noiseless))}; "
-        f"with the noise between frames of chapter 8's model besides, `python -m flowlib train`, it is {tables.spread(_mean_errors(noisy))}."
+        f"with the noise between frames of chapter 8's model besides, `--preset tutorial-mnist`, it is {tables.spread(_mean_errors(noisy))}."
     )
 
 

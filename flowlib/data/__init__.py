@@ -34,13 +34,6 @@ from flowlib.errors import FlowlibError
 
 GIVEN = "(given in Python)"  # `config.data` of a model that was trained on a source that is in no file
 
-__all__ = [
-    "Batch", "DatasetSequences", "FACTORS", "FactorialSequences", "Grid", "ImageSequences", "MixedSequences", "RecordedSequences", "Rooms",
-    "Sequences", "SmallStudio", "Source", "Studio", "TRANSFORMATIONS", "Transformation",
-    "check", "check_source", "colour", "data_folder", "factor_index", "grouped_factors", "load_digits", "load_mnist", "load_sequences", "open_images",
-    "options_of", "photo_patches", "rotate_hue", "said_by", "sealed", "single_factor_batch", "sklearn_digits", "strength", "transform", "transformation",
-]  # fmt: skip
-
 
 def load_sequences(config, split="train") -> Source:
     """The factor sequences that a configuration names.

@@ -49,15 +49,3 @@ from flowlib.evaluation.recognition import continuation_error, factor_accuracy
 from flowlib.evaluation.report import evaluate_model, format_report
 from flowlib.evaluation.swap import labelled_error, swap_error
 from flowlib.evaluation.tight import Proposal, TightLikelihood, fit_proposal, importance_likelihood
-
-__all__ = [
-    "DCI", "Estimate", "FlowGeometry", "LogLikelihood", "Proposal", "ReadStrengths", "Sandwich", "Schedule", "TightLikelihood",
-    "annealed_likelihood", "commutator", "composed_codes", "composed_no_motion", "continuation_error", "correlations", "dci", "decode_mean",
-    "decoder_limit", "encoded_error", "equivariance_error", "evaluate_model", "explained", "explained_in_place", "factor_accuracy", "fit_proposal",
-    "flow_geometry", "format_report", "frame_errors", "frame_log_weights", "from_log_weights", "generated_pairs", "importance_likelihood",
-    "label_errors", "labelled_error", "ladder_errors", "limit_along", "log_likelihood", "matched_fields", "mig", "moved_path", "mutual_information",
-    "no_motion", "no_motion_steps", "number_of_fields_in_use", "own_motion", "read_strengths", "sandwich", "sequence_log_likelihood",
-    "sequence_log_weights", "step_directions", "steps_error", "steps_limit", "stop_error",
-    "superposed_path", "superposed_times", "superposition_error", "superposition_limit", "swap_error",
-    "switch_error", "switch_path", "switch_times", "vp_score",
-]  # fmt: skip

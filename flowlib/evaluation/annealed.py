@@ -14,7 +14,8 @@ from flowlib.data import Batch
 from flowlib.errors import FlowlibError
 from flowlib.evaluation.likelihood import LogLikelihood, from_log_weights
 from flowlib.evaluation.tight import Proposal, fit_proposal
-from flowlib.models.joint import Joint, normal_log_prob
+from flowlib.flows import normal_log_prob
+from flowlib.models.joint import Joint
 
 TEMPERATURES, LEAPS, STEP = 40, 6, 0.3
 
@@ -80,7 +81,7 @@ class _State:
 
     def energy(self, beta):
         """−log of the density at β, without its constant."""
-        return -normal_log_prob(self.noise, 1.0).sum(1) - beta * self.ratio
+        return -normal_log_prob(self.noise).sum(1) - beta * self.ratio
 
     def force(self, beta):
         """The gradient of that log density."""

@@ -112,12 +112,15 @@ def _likelihood_lines(found):
 
 
 def _geometry_lines(geometry):
-    """Straightness, residual and curvature of the flows, with a warning where a step may fold (M6); nothing without a flow."""
+    """Straightness, residual and curvature of the flows, with a note where a step may fold (M6); nothing without a flow."""
     if not geometry:
         return []
     lines = [f"\n{'flow':22}{'straightness':>14}{'rms residual':>16}{'λ_min(I + H)':>16}"]
     for name, row in geometry.items():
         lines.append(f"{name:22}{row['straightness']:>14.3f}{row['residual_rms']:>16.3f}{row['smallest_eigenvalue']:>16.3f}")
     if any(row["smallest_eigenvalue"] <= 0 for row in geometry.values()):
-        lines.append("warning: λ_min(I + H) ≤ 0 was seen, so a step may fold; the frame likelihoods then are no bound (M6, M11)")
+        lines.append(
+            "λ_min(I + H) ≤ 0 was seen, so a step may fold: some codes may have no way back, and with a prior's flow (`prior` diffusion)"
+        )
+        lines.append("the frame likelihoods are no bound (M6, M11); without one they are")
     return lines

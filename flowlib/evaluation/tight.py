@@ -9,7 +9,8 @@ from torch import Tensor
 from flowlib.errors import FlowlibError
 from flowlib.evaluation.gaussian_chain import GaussianChain, from_precision
 from flowlib.evaluation.likelihood import LogLikelihood, from_log_weights
-from flowlib.models.joint import Joint, normal_log_prob
+from flowlib.flows import normal_log_prob
+from flowlib.models.joint import Joint
 
 CLIMB, NEWTON, REFINE = 60, 6, 150  # steps: of Adam and of Gauss and Newton to a mode, and of Adam up the proposal's ELBO
 DRAWS = 4  # of a thorough search: starts that are drawn from the prior
@@ -33,7 +34,7 @@ class Proposal:
 
     def log_weight(self, noise: Float[Tensor, "N n e"]) -> Float[Tensor, " N"]:
         """log p(z̄, x̄) − log q(z̄): its mean over draws is the ELBO, the mean of its exponential p(x̄)."""
-        return self.log_target(noise) - normal_log_prob(noise, 1.0).sum(1)
+        return self.log_target(noise) - normal_log_prob(noise).sum(1)
 
 
 def fit_proposal(joint: Joint, generator=None, climb=CLIMB, newton=NEWTON, refine=REFINE, search=0) -> Proposal:

@@ -17,13 +17,7 @@ from flowlib.flows.posterior import (
     trace_density_change,
 )
 from flowlib.flows.potential import Derivatives, PotentialBank
-from flowlib.flows.prior import DiffusionPrior
+from flowlib.flows.prior import DiffusionPrior, normal_log_prob
 from flowlib.flows.solenoidal import SolenoidalBank
 from flowlib.flows.turning import TurningBank
 from flowlib.flows.velocity import VelocityBank
-
-__all__ = [
-    "ConvexBank", "Derivatives", "DiffusionPrior", "PotentialBank", "SolenoidalBank", "Trajectory", "TurningBank", "VelocityBank", "are_whole", "codes_at", "coordinate_density_change", "determinant",
-    "estimated_density_change", "group_by_factor", "is_mixture", "is_program", "lanczos_log_det", "log_abs_det", "matched_path", "matching_loss",
-    "rows_density_change", "run_flow", "series_log_det", "smallest_eigenvalue", "stops", "trace_density_change", "travel", "undo",
-]  # fmt: skip

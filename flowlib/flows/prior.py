@@ -8,6 +8,14 @@ from torch import Tensor, nn
 
 from flowlib.errors import FlowlibError
 
+LOG_2PI = math.log(2 * math.pi)
+
+
+def normal_log_prob(z: Tensor, variance=1.0) -> Tensor:
+    """log N(z; 0, variance · I) of points (…, e); the variances (…) may be more, one result for each."""
+    variance = torch.as_tensor(variance, dtype=z.dtype, device=z.device)
+    return -0.5 * (z.square().sum(-1) / variance + z.shape[-1] * (variance.log() + LOG_2PI))
+
 
 class DiffusionPrior(nn.Module):
     """Prior flows ψ^k = −D_k log p: p_t = N(0, (1 + 2 D_k t) I). D_k > 0 is stored as its logarithm and may be learned.
@@ -31,9 +39,7 @@ class DiffusionPrior(nn.Module):
 
     def log_prob(self, path: Float[Tensor, "B S d"], factor, times: Float[Tensor, " S"]) -> Float[Tensor, "B S"]:
         """log N(z_t; 0, (1 + 2 D_k t) I) of each point of a path at its time."""
-        variance = self.variance(factor, times)
-        dim = path.shape[-1]
-        return -0.5 * (path.square().sum(-1) / variance + dim * (variance.log() + math.log(2 * math.pi)))
+        return normal_log_prob(path, self.variance(factor, times))
 
     def transport(self, z: Float[Tensor, "B d"], factor, steps: int) -> Float[Tensor, "B frames d"]:
         """The prior's particles, z_t = z_0 √(1 + 2 D_k t) (M9), t = 0 … steps: exact, no Euler step."""

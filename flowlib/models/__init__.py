@@ -13,11 +13,6 @@ from flowlib.models.protocol import Model, Posterior, has_potentials, weighs_seq
 from flowlib.models.registry import MODELS, build_model, own_options, register
 from flowlib.models.vae import VAE
 
-__all__ = [
-    "MODELS", "Bernoulli", "bits_per_dimension", "FlowVAE", "Gaussian", "HJPenalty", "InferredFlowVAE", "LatentModel", "Model", "Posterior", "VAE", "build_model",
-    "driven_residual", "has_potentials", "own_options", "register", "straight_through_sample", "weighs_sequences",
-]  # fmt: skip
-
 # A model is one file: whatever stands in this folder is imported, and registers itself.
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")

@@ -20,6 +20,7 @@ from flowlib.flows import (
     codes_at,
     estimated_density_change,
     is_program,
+    normal_log_prob,
     rows_density_change,
     run_flow,
     stops,
@@ -126,7 +127,7 @@ class FlowVAE(LatentModel):
         path = trajectory.path
         times = torch.arange(path.shape[1], device=path.device, dtype=path.dtype)
         log_q = posterior.log_prob(path[:, 0])[:, None] + change
-        return log_q - self.prior.log_prob(path, factor, times)
+        return log_q - normal_log_prob(path, 1 + 2 * self.diffusion(factor)[..., None] * times)
 
     def objective(self, batch: Batch, generator=None) -> dict[str, Tensor]:
         """−(M13 or M14) plus the Hamilton–Jacobi penalty, averaged over the batch, with its terms.

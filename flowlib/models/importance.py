@@ -4,12 +4,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from flowlib.data import Batch
-from flowlib.models.protocol import LOG_2PI
-
-
-def standard_normal_log_prob(z: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch"]:
-    """log N(z; 0, I)."""
-    return -0.5 * (z.square().sum(-1) + z.shape[-1] * LOG_2PI)
+from flowlib.flows import normal_log_prob
 
 
 def kernel_log_weight(drift, noise, diffusion):
@@ -21,7 +16,7 @@ def single_frame_log_weights(model, batch: Batch, generator=None) -> Float[Tenso
     """Every frame for itself: log N(z_t; 0, I) + log p(x_t|z_t) − log q(z_t|x_t)."""
     posterior = model.encode(batch.frames.flatten(0, 1))
     z = posterior.sample(generator)
-    ratio = standard_normal_log_prob(z) - posterior.log_prob(z)
+    ratio = normal_log_prob(z) - posterior.log_prob(z)
     return (ratio + model.likelihood.log_prob(model.decode(z), batch.frames.flatten(0, 1))).unflatten(0, batch.times.shape)
 
 
@@ -44,7 +39,7 @@ def noisy_chain_log_weights(model, batch: Batch, generator=None) -> Float[Tensor
     diffusion = model.diffusion(batch.factor)
     chain = model.flow(z, batch.factor, batch.steps, noise_scale=(2 * diffusion).sqrt(), generator=generator)
     steps = kernel_log_weight(chain.velocity, chain.noise, diffusion[:, None]).sum(1)
-    start = standard_normal_log_prob(z) - posterior.log_prob(z)
+    start = normal_log_prob(z) - posterior.log_prob(z)
     return start + steps + model.likelihood.log_prob(model.decode(chain.path), batch.frames).sum(1)
 
 
@@ -56,5 +51,5 @@ def shared_flow_log_weights(model, batch: Batch, generator=None) -> tuple[Float[
     posterior = model.encode(batch.frames[:, 0])
     z = posterior.sample(generator)
     path = model.transport(z, batch.factor, batch.steps)
-    start = standard_normal_log_prob(z) - posterior.log_prob(z)
+    start = normal_log_prob(z) - posterior.log_prob(z)
     return start, model.likelihood.log_prob(model.decode(path), batch.frames)

@@ -10,8 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from flowlib.data import Batch
-from flowlib.flows import codes_at
-from flowlib.models.protocol import LOG_2PI
+from flowlib.flows import codes_at, normal_log_prob
 
 
 class Joint:
@@ -76,12 +75,6 @@ class Joint:
         return torch.nn.functional.pad(blocks, (0, rest, 0, rest))
 
 
-def normal_log_prob(z: Tensor, variance) -> Tensor:
-    """log N(z; 0, variance · I) of points (…, e); the variances (…) may be more, one result for each."""
-    variance = torch.as_tensor(variance, dtype=z.dtype, device=z.device)
-    return -0.5 * (z.square().sum(-1) / variance + z.shape[-1] * (variance.log() + LOG_2PI))
-
-
 def mixed(log_probs: Float[Tensor, "N K"]) -> Float[Tensor, " N"]:
     """log (1/K) Σ_k p_k: k summed out under its uniform prior (M15); of one k nothing is left to sum."""
     return torch.logsumexp(log_probs, -1) - math.log(log_probs.shape[-1])
@@ -122,7 +115,7 @@ class NoisyChain(Joint):
     def log_prior(self, latents):
         diffusion = self.diffusion.repeat(len(latents) // len(self.diffusion), 1)
         steps = normal_log_prob(latents.diff(dim=1)[:, :, None], 2 * diffusion[:, None])  # (N, n − 1, K)
-        return normal_log_prob(latents[:, 0], 1.0) + mixed(steps.sum(1))
+        return normal_log_prob(latents[:, 0]) + mixed(steps.sum(1))
 
     def draw(self, generator=None):
         noise, scale = _noise(self.guess, generator), (2 * _pick(self.diffusion, generator)).sqrt()[:, None, None]
@@ -137,7 +130,7 @@ class SharedStart(Joint):
         self.factor, self.times, self.steps = factor, times, int(times.max())
 
     def log_prior(self, latents):
-        return normal_log_prob(latents[:, 0], 1.0)
+        return normal_log_prob(latents[:, 0])
 
     def codes(self, latents):
         copies = len(latents) // len(self.times)

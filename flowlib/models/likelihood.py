@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from flowlib.errors import FlowlibError
-from flowlib.models.protocol import LOG_2PI
+from flowlib.flows.prior import LOG_2PI
 
 IMAGE = (-3, -2, -1)  # the dimensions of one image
 

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from flowlib.data import Batch
+from flowlib.flows.prior import LOG_2PI
 
 
 @dataclass(frozen=True)
@@ -30,9 +31,6 @@ class Posterior:
     def kl(self) -> Float[Tensor, " B"]:
         """KL[q(z|x) ‖ N(0, I)] = ½ Σ (μ² + σ² − 1 − log σ²)."""
         return 0.5 * (self.mean.square() + (2 * self.log_std).exp() - 1 - 2 * self.log_std).sum(-1)
-
-
-LOG_2PI = 1.8378770664093453
 
 
 class Model(Protocol):

@@ -7,9 +7,9 @@ from torch import Tensor
 from flowlib.config import CHOICES, Config
 from flowlib.errors import FlowlibError
 from flowlib.flows import coordinate_density_change
+from flowlib.flows.prior import LOG_2PI
 from flowlib.models.flow_vae import FlowVAE
 from flowlib.models.hj_penalty import HJPenalty, forces, start_terms
-from flowlib.models.protocol import LOG_2PI
 from flowlib.models.registry import register
 
 

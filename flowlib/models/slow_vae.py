@@ -9,9 +9,9 @@ from torch import Tensor
 from flowlib.config import Config
 from flowlib.data import Batch
 from flowlib.errors import FlowlibError
-from flowlib.models.importance import standard_normal_log_prob
+from flowlib.flows.prior import LOG_2PI, normal_log_prob
 from flowlib.models.joint import Joint
-from flowlib.models.protocol import LOG_2PI, Posterior
+from flowlib.models.protocol import Posterior
 from flowlib.models.registry import register
 from flowlib.models.vae import VAE
 
@@ -62,7 +62,7 @@ class SlowVAE(VAE):
         path = z.unflatten(0, batch.times.shape)
         steps = (math.log(self.rate / 2) - self.rate * path.diff(dim=1).abs()).sum((1, 2))
         seen = self.likelihood.log_prob(self.decode(z), batch.frames.flatten(0, 1)) - posterior.log_prob(z)
-        return standard_normal_log_prob(path[:, 0]) + steps + seen.unflatten(0, batch.times.shape).sum(1)
+        return normal_log_prob(path[:, 0]) + steps + seen.unflatten(0, batch.times.shape).sum(1)
 
     def sequence_joint(self, batch: Batch) -> Joint:
         """log p(z̄, x̄) of whole sequences (M17), codes looked for where the encoder puts each frame."""
@@ -88,12 +88,12 @@ class LaplaceChain(Joint):
 
     def log_prior(self, latents):
         steps = (math.log(self.rate / 2) - self.rate * latents.diff(dim=1).abs()).sum((1, 2))
-        return standard_normal_log_prob(latents[:, 0]) + steps
+        return normal_log_prob(latents[:, 0]) + steps
 
     def smooth_log_prior(self, latents):
         """|Δ| without its kink: √(Δ² + δ²) with δ = 0.8/λ, about E|Δ| under a Gaussian of the spread that posteriors have here."""
         steps = (latents.diff(dim=1).square() + (0.8 / self.rate) ** 2).sqrt()
-        return standard_normal_log_prob(latents[:, 0]) - self.rate * steps.sum((1, 2))
+        return normal_log_prob(latents[:, 0]) - self.rate * steps.sum((1, 2))
 
     def coupling(self, latents):
         """λ / √(Δ² + δ²): −λ Δ / √(Δ² + δ²) is the slope of the smooth prior."""

@@ -7,9 +7,8 @@ from torch import Tensor, nn
 from flowlib.config import Config
 from flowlib.data import Batch, Source
 from flowlib.errors import FlowlibError
-from flowlib.flows import PotentialBank, SolenoidalBank, are_whole, is_program, stops, travel
+from flowlib.flows import PotentialBank, SolenoidalBank, are_whole, is_program, normal_log_prob, stops, travel
 from flowlib.models.base import LatentModel
-from flowlib.models.importance import standard_normal_log_prob
 from flowlib.models.registry import register
 from flowlib.models.spike_slab import SpikeSlab
 
@@ -175,7 +174,7 @@ class SparseFlowVAE(LatentModel):
         frames, first, strengths = self.read(batch)
         z, g = first.sample(generator), strengths.sample(self.temperature, generator)
         fit = self.likelihood.log_prob(self.decode(self.move(z, g)), frames)
-        return standard_normal_log_prob(z) - first.log_prob(z), strengths.log_ratio(g).sum(-1), fit
+        return normal_log_prob(z) - first.log_prob(z), strengths.log_ratio(g).sum(-1), fit
 
     def frame_log_weights(self, batch: Batch, generator=None) -> Float[Tensor, "B frames"]:
         """One draw of log w for every frame in order (M17): x_t depends on z_0 and on g_1 … g_t."""

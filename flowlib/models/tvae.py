@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from flowlib.config import Config
 from flowlib.data import Batch
 from flowlib.errors import FlowlibError
+from flowlib.flows import normal_log_prob
 from flowlib.models.base import LatentModel
-from flowlib.models.importance import standard_normal_log_prob
 from flowlib.models.joint import Joint
 from flowlib.models.networks import build_networks
 from flowlib.models.protocol import Posterior
@@ -111,7 +111,7 @@ class TVAE(LatentModel):
         images = batch.frames.flatten(0, 1)
         posteriors = self._posteriors(images)
         z, u = (posterior.sample(generator) for posterior in posteriors)
-        ratio = sum(standard_normal_log_prob(s) - q.log_prob(s) for s, q in zip((z, u), posteriors, strict=True))
+        ratio = sum(normal_log_prob(s) - q.log_prob(s) for s, q in zip((z, u), posteriors, strict=True))
         t = (z - self.mu) * (u.square() @ self.neighbours + EPS).rsqrt()
         return (ratio + self.likelihood.log_prob(self.decode(t), images)).unflatten(0, batch.times.shape)
 
@@ -139,7 +139,7 @@ class TopographicChain(Joint):
         self.local = guess.shape[-1] // (1 if frames.shape[1] == 1 else 2)  # u reaches all frames of a sequence
 
     def log_prior(self, latents):
-        return standard_normal_log_prob(latents).sum(1)
+        return normal_log_prob(latents).sum(1)
 
     def codes(self, latents):
         copies = len(latents) // len(self.times)

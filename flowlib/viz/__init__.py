@@ -30,14 +30,6 @@ BOOK = {
     "triangle": "simplex.triangle",
 }
 
-__all__ = [
-    "COLORS", "FACTOR_COLORS", "PAGE_WIDTH", "NotebookFigure", "arrows", "bars_with_references", "choice_gallery", "color_of", "coupling",
-    "curves_over_time", "density_contours", "density_curves", "factor_colors", "field_image", "flow_grid", "frame_grid_slider",
-    "frame_slider", "image_grid", "latent_paths", "live_flow", "loss_curves", "mapped_grid", "matrix_chart", "method_bars", "new_figure",
-    "paired_points", "particles", "plane_axes", "png_bytes", "principal_plane", "role_map", "save_gif", "trajectories",
-    "use_style",
-]  # fmt: skip
-
 
 def __getattr__(name):
     if name not in BOOK:

@@ -3,5 +3,3 @@
 from flowlib.data.scenes.rooms import GRID, Rooms
 from flowlib.data.scenes.small_studio import SmallStudio
 from flowlib.data.scenes.studio import Studio
-
-__all__ = ["GRID", "Rooms", "SmallStudio", "Studio"]

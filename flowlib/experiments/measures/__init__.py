@@ -8,7 +8,5 @@ import pkgutil
 
 from flowlib.experiments.measures.registry import MEASURES, Measure, measure, register
 
-__all__ = ["MEASURES", "Measure", "measure", "register"]
-
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")
