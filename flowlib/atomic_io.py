@@ -31,7 +31,7 @@ def write_file(path, write):
 
 def write_text(path, text):
     """Write a text file whole."""
-    write_file(path, lambda temporary: temporary.write_text(text))
+    write_file(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
 def write_json(path, values):
@@ -49,7 +49,7 @@ def write_csv(path, rows):
 def read_json(path):
     """Read a JSON file; raises FlowlibError for a missing or broken one."""
     try:
-        return json.loads(Path(path).read_text())
+        return json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise FlowlibError(
             f"{path} cannot be read ({error}); put it back from a copy, or remove it and run the command that writes it again"

@@ -174,7 +174,7 @@ def _is_plain(value):
 
 def _check_option(name, kind, value):
     """Raise for a value that is not of the option's type, or not among its choices."""
-    if kind in (int, float, bool):
+    if kind in (int, float, bool, str):
         if type(value) is not kind and (kind, type(value)) != (float, int):
             raise FlowlibError(f"{name} = {value!r}: give a value of type {kind.__name__}")
         if kind is int and name not in ("seed", "validation", "images", "log_det_steps") and value <= 0:

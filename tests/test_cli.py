@@ -198,8 +198,16 @@ class TestRefused:
 
     @pytest.mark.parametrize("locked, said", [("model.safetensors", "cannot be read: you have no permission"), ("", "cannot be written to")])
     def test_a_run_without_permission(self, finished, capsys, monkeypatch, locked, said):
-        allowed = os.access
+        """Root may read whatever it likes, so the answers of the system are replaced."""
+        allowed, read = os.access, Path.read_bytes
+
+        def refusing(path):
+            if path == finished / locked:
+                raise PermissionError(13, "Permission denied")
+            return read(path)
+
         monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != finished / locked and allowed(path, mode))
+        monkeypatch.setattr(Path, "read_bytes", refusing)
         before = (finished / "metrics.json").read_bytes()
         assert cli.main(["evaluate", str(finished)]) == 2 and said in capsys.readouterr().err
         assert (finished / "metrics.json").read_bytes() == before

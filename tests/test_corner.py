@@ -10,7 +10,7 @@ from test_factorial import GRID, Digits, shown
 
 from flowlib.config import preset
 from flowlib.data import Rooms, load_sequences
-from flowlib.data.corner import enters, in_corner
+from flowlib.data.corner import in_corner
 from flowlib.data.factorial import FactorialSequences
 from flowlib.errors import FlowlibError
 
@@ -23,7 +23,6 @@ def test_which_images_lie_in_it():
     assert set(np.flatnonzero(in_corner(GRID, CORNER, np.arange(90)))) == INSIDE
     assert in_corner(GRID, ("hue",), np.arange(90)).sum() == 45  # of an even number exactly half
     assert not in_corner(GRID, (), np.arange(90)).any()
-    assert enters(GRID, CORNER, np.array([[0, 13, 1], [14, 14, 1], [0, 1, 2]])).tolist() == [13 in INSIDE, 14 in INSIDE, False]
 
 
 @pytest.mark.parametrize("steps", [2, 1, None])

@@ -4,6 +4,7 @@ import contextlib
 import gzip
 import hashlib
 import socket
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -54,6 +55,13 @@ def test_downloaded_once(tmp_path, mirrors):
     get(tmp_path / "new" / "folder", good)
     get(tmp_path / "new" / "folder", good)
     assert good.ranges == [None]
+
+
+def test_of_several_at_once_one_downloads(tmp_path, mirrors):
+    (good,) = mirrors(Mirror({NAME: CONTENT}))
+    with ThreadPoolExecutor() as pool:
+        found = list(pool.map(lambda number: fetch(NAME, MD5, [good.url], tmp_path / "cache"), range(6)))
+    assert good.ranges == [None] and {path.read_bytes() for path in found} == {CONTENT}
 
 
 def test_a_slash_at_the_end_of_an_address_does_no_harm(tmp_path, mirrors):
@@ -142,7 +150,7 @@ def test_offline_the_message_says_what_to_do(tmp_path, down):
 
 def test_a_folder_that_cannot_be(tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(FlowlibError, match="cannot hold downloads .*FLOWLIB_CACHE"):
+    with pytest.raises(FlowlibError, match="cannot be made .*FLOWLIB_CACHE"):
         get(tmp_path / "file" / "cache")
 
 

@@ -10,10 +10,11 @@ from test_grid import only_one_digit_changes
 
 from flowlib.config import Config
 from flowlib.data import Batch, check_source
-from flowlib.data.factorial import FactorialSequences, parted
+from flowlib.data.factorial import FactorialSequences
 from flowlib.data.falcor3d import GRID as FALCOR
 from flowlib.data.grid import Grid
 from flowlib.data.isaac3d import GRID as ISAAC
+from flowlib.data.options import part_of
 from flowlib.data.shapes3d import GRID as SHAPES
 from flowlib.errors import FlowlibError
 from flowlib.evaluation import no_motion_steps, steps_error
@@ -183,7 +184,7 @@ class TestLengths:
 
 
 def test_parts_are_disjoint_and_everything():
-    parts = [parted(1000, 0.2, 50, split) for split in ("train", "validation", "test")]
+    parts = [part_of(1000, Config(validation=50), split).numpy() for split in ("train", "validation", "test")]
     assert [len(part) for part in parts] == [750, 50, 200] and sorted(np.concatenate(parts)) == list(range(1000))
     with pytest.raises(FlowlibError, match="cannot be parted"):
-        parted(3, 0.5, 2, "train")
+        part_of(3, Config(held_out=0.5, validation=2), "train")

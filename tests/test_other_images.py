@@ -57,12 +57,3 @@ def test_both_become_sequences():
 def test_no_patches(count):
     with pytest.raises(FlowlibError, match=f"count = {count}"):
         photo_patches(count)
-
-
-def test_without_pillow(monkeypatch):
-    def missing(name):
-        raise ImportError("no PIL")
-
-    monkeypatch.setattr(sklearn.datasets, "load_sample_image", missing)
-    with pytest.raises(FlowlibError, match="pip install pillow"):
-        photo_patches(1)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.ndimage import map_coordinates
 
-from flowlib.data import FACTORS, colour, factor_index, rotate_hue, strength, transform
+from flowlib.data import colour, rotate_hue, strength, transform
 from flowlib.errors import FlowlibError
 
 
@@ -155,14 +155,9 @@ class TestStrength:
         assert strength("rotation", 12) == pytest.approx(120)
         assert strength("hue", 3, steps=4) == pytest.approx(120)
 
-    @pytest.mark.parametrize("call", [lambda: strength("twist", 1), lambda: factor_index("twist")])
-    def test_unknown_transformation(self, call):
+    def test_unknown_transformation(self):
         with pytest.raises(FlowlibError, match="unknown factor 'twist': choose one of scale, rotation"):
-            call()
-
-    def test_number_of_a_factor(self):
-        assert [factor_index(name) for name in FACTORS] == [0, 1, 2]
-        assert factor_index("hue", ("hue", "scale")) == 0
+            strength("twist", 1)
 
 
 class TestColour:

@@ -9,14 +9,12 @@ from itertools import combinations
 import numpy as np
 import torch
 
-from flowlib.data import rotate_hue, strength
+from flowlib.data import FACTORS, rotate_hue, strength
 from flowlib.errors import FlowlibError
 from flowlib.viz.checks import as_array
 from flowlib.viz.picture import as_text, make_frame
 from flowlib.viz.weights import pack_network, pack_potentials
 from flowlib.viz.widget import make_axis, widget
-
-KNOWN = ("scale", "rotation", "hue")  # the factors that the page can draw
 
 
 def playground(model, sequences, indices, labels=None, *, most=None, alt="", caption="", precision="int8", height=168):
@@ -50,16 +48,16 @@ def playground(model, sequences, indices, labels=None, *, most=None, alt="", cap
 
 def true_pictures(first, names, steps, most):
     """What the page needs to make the true pictures: x_0 in grey, and the strengths after 0 … most steps. FlowlibError for other factors."""
-    unknown = set(names) - set(KNOWN)
+    unknown = set(names) - set(FACTORS)
     if unknown:
-        raise FlowlibError(f"factors {sorted(unknown)} cannot be drawn in the page; it knows {', '.join(KNOWN)}")
+        raise FlowlibError(f"factors {sorted(unknown)} cannot be drawn in the page; it knows {', '.join(FACTORS)}")
     count = torch.arange(most + 1)
-    scale, degrees, hue = (strength(name, count, steps) for name in KNOWN)
+    scale, degrees, hue = (strength(name, count, steps) for name in FACTORS)
     red = torch.tensor([1.0, 0, 0])[None, :, None, None].expand(most + 1, 3, 1, 1)
     return {
         "photos": as_text(np.round(255 * as_array(first[:, 0], "images")).astype(np.uint8).tobytes()),
         "scale": scale.tolist(),
         "angle": torch.deg2rad(degrees).tolist(),
         "tint": rotate_hue(red, hue)[:, :, 0, 0].tolist(),
-        "places": [names.index(name) if name in names else -1 for name in KNOWN],
+        "places": [names.index(name) if name in names else -1 for name in FACTORS],
     }

@@ -24,7 +24,6 @@ from flowlib.data.transforms import (
     TRANSFORMATIONS,
     Transformation,
     colour,
-    factor_index,
     rotate_hue,
     strength,
     transform,
@@ -47,6 +46,8 @@ def load_sequences(config, split="train") -> Source:
         raise FlowlibError(f"split {split!r} does not exist: choose train, validation, test, left out or kept")
     if config.data == GIVEN:
         raise FlowlibError("this model's data were given in Python and are in no file: give them again (flowlib.evaluate(model, source))")
+    if split == "validation" and not config.validation:
+        raise FlowlibError(f"{config.data}: no validation part; set validation to the number of images to choose hyper-parameters on")
     if config.starts == "mixed":
         refuse(config, "mixed sequences", "programs", "corner")
         return MixedSequences(load_sequences(replace(config, starts="plain"), split))
@@ -58,6 +59,10 @@ def load_sequences(config, split="train") -> Source:
     images, labels = load("train" if split in ("train", "validation") else "test")
     refuse(config, f"the images of {config.data}", "corner")
     chosen = images[_chosen(config, split, images, labels)]
+    if not len(chosen):
+        raise FlowlibError(
+            f"{config.data}: no {split} part; of {len(images)} images {config.validation} are for validation: leave more to train on"
+        )
     return Sequences(chosen[: config.images or None], config.factors, config.horizon, **training_options(config, split))
 
 

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from flowlib.data.factorial import FactorialSequences, parted
+from flowlib.data.factorial import FactorialSequences
 from flowlib.data.falcor3d import SOURCE as FALCOR3D
 from flowlib.data.falcor3d import Falcor3D
 from flowlib.data.isaac3d import SOURCE as ISAAC3D
 from flowlib.data.isaac3d import Isaac3D
-from flowlib.data.options import refuse
+from flowlib.data.options import part_of, refuse
 from flowlib.data.scenes.render import SIDE
 from flowlib.data.scenes.rooms import Rooms
 from flowlib.data.scenes.small_studio import SmallStudio
@@ -59,10 +59,8 @@ def factorial_options(data, size: int | None = None) -> dict:
 
 def load_factorial(config, split: str) -> FactorialSequences:
     """The sequences of one part ("train", "validation", "test") of the data set that a configuration names."""
-    if split in ("left out", "kept"):
-        raise FlowlibError(f"split {split!r} is of digits: choose train, validation or test")
     name, _, path = config.data.partition(":")
     refuse(config, f"the images of {name}", "starts", "programs", "left_out")
     images = open_images(name, path or None, config.size)
-    members = parted(len(images), config.held_out, config.validation, split)[: config.images or None]
+    members = part_of(len(images), config, split).numpy()  # parts differ in where sequences begin: a frame may be in several
     return FactorialSequences(images, config.factors, config.horizon, members, config.corner if split == "train" else ())

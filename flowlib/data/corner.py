@@ -18,8 +18,3 @@ def in_corner(grid: Grid, corner, numbers: Int[np.ndarray, "*B"]) -> Bool[np.nda
         raise FlowlibError(f"corner = {tuple(corner)}: {', '.join(alone)} has one value alone; name factors with two or more")
     upper = [2 * digits[..., place] >= grid.sizes[place] for place in places]
     return np.logical_and.reduce(upper) if upper else np.zeros(digits.shape[:-1], dtype=bool)
-
-
-def enters(grid: Grid, corner, frames: Int[np.ndarray, "n F"]) -> Bool[np.ndarray, " n"]:
-    """Whether a sequence has a frame in the corner; its frames are given by number."""
-    return in_corner(grid, corner, frames).any(-1)

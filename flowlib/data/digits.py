@@ -62,14 +62,14 @@ def load_digits(split="train", folder=None):
         raise FlowlibError(f"unknown split {split!r}: choose 'train' (8 000 digits) or 'test' (2 000)")
     folder = data_folder() if folder is None else Path(folder)
     part = slice(None, TRAIN) if split == "train" else slice(TRAIN, None)
-    paths = [_verified(folder / name, sha256) for name, sha256 in SHA256.items()]
-    images, labels = (read_idx(path)[part] for path in paths)
+    images, labels = (parse_idx(bz2.decompress(_verified(folder / name, sha256)), name)[part] for name, sha256 in SHA256.items())
     return torch.from_numpy(images.copy())[:, None], torch.from_numpy(labels.astype(np.int64))
 
 
 def _verified(path, sha256):
     if not path.is_file():
         raise FlowlibError(f"{path} is missing: restore it with `git checkout -- data/{path.name}`")
-    if hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != sha256:
         raise FlowlibError(f"{path} is truncated or altered (its SHA-256 differs): restore it with `git checkout -- data/{path.name}`")
-    return path
+    return content

@@ -6,6 +6,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from flowlib.data.cache import alone
 from flowlib.errors import FlowlibError
 
 CHUNK = 1 << 20
@@ -20,23 +21,27 @@ def fetch(name: str, checksum: str, mirrors, folder, timeout: float = 30.0) -> P
     checksum : MD5 or SHA-256 in hexadecimal digits, told apart by their number
     """
     folder = Path(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FlowlibError(f"{folder} cannot hold downloads ({error.strerror}); set FLOWLIB_CACHE to a writable folder") from error
     path, part, failures = folder / name, folder / f"{name}.part", []
-    if path.is_file() and _checksum(path, checksum)[1] == checksum:
+    if _intact(path, checksum):
         return path
-    for mirror in mirrors:
-        failure = _failure(f"{mirror.rstrip('/')}/{name}", part, checksum, timeout)
-        if failure is None:
-            part.replace(path)
+    with alone(folder):
+        folder.mkdir(exist_ok=True)
+        if _intact(path, checksum):
             return path
-        failures.append(f"{mirror}: {failure}")
+        for mirror in mirrors:
+            failure = _failure(f"{mirror.rstrip('/')}/{name}", part, checksum, timeout)
+            if failure is None:
+                part.replace(path)
+                return path
+            failures.append(f"{mirror}: {failure}")
     raise FlowlibError(
         f"{name} could not be downloaded. Tried:\n  " + "\n  ".join(failures)
         + f"\nCheck the connection and run the same command again (it resumes), or put the file into {folder} yourself."
     )  # fmt: skip
+
+
+def _intact(path, checksum):
+    return path.is_file() and _checksum(path, checksum)[1] == checksum
 
 
 def _failure(url, part, checksum, timeout):

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from flowlib.data.batch import Batch, in_random_order
-from flowlib.data.corner import enters, in_corner
+from flowlib.data.corner import in_corner
 from flowlib.data.source import Source, shares
 from flowlib.data.transforms import as_floats
 from flowlib.errors import FlowlibError
@@ -61,7 +61,7 @@ class FactorialSequences(Source):
     def enters(self, corner, indices, factor) -> np.ndarray:
         """Which sequences of one factor, given by name or number, show a frame in a corner: (n,) booleans."""
         k = self._number(factor)
-        return enters(self._grid, corner, self.numbers(self._members[_array(indices)], k, np.arange(self.lengths[k] + 1)))
+        return in_corner(self._grid, corner, self.numbers(self._members[_array(indices)], k, np.arange(self.lengths[k] + 1))).any(-1)
 
     def __len__(self):
         return len(self._members)
@@ -104,9 +104,11 @@ class FactorialSequences(Source):
         order = torch.rand(batch_size, self.steps, generator=generator, device=generator.device).cpu()[rows]
         times = 1 + in_random_order(order, torch.tensor(self.lengths, device="cpu")[factor])[:, :frames_per_step]
         times = torch.cat([torch.zeros_like(times[:, :1]), times], 1)
-        begins = [self._begins[k] for k in factor.tolist()]
-        begin = [one[[int(share * len(one))]] for one, share in zip(begins, drawn.double().tolist())]
-        numbers = [self.numbers(begin[row], k, times[row].numpy()) for row, k in enumerate(factor.tolist())]
+        numbers = []
+        for k, begins in enumerate(self._begins):  # `shares` has the factors one after the other
+            own = factor == k
+            begin = begins[(drawn[own].double().numpy() * len(begins)).astype(np.int64)]
+            numbers.append(self.numbers(begin, k, times[own].numpy()))
         return self._get(np.concatenate(numbers)), times.to(self.device), factor.to(self.device)
 
     def composed(self, indices, times: Int[Tensor, "*B F K"]) -> Float[Tensor, "n F C H W"]:
@@ -141,20 +143,6 @@ class FactorialSequences(Source):
     def _get(self, numbers):
         """Frames of images given by number (n, F), on the device."""
         return as_floats(self._images.read(numbers.reshape(-1)), self.device).unflatten(0, numbers.shape)
-
-
-def parted(count: int, held_out: float, validation: int, split: str):
-    """Numbers of the images at which sequences of one part begin: always the same ones, chosen at random.
-
-    Parts differ in where sequences begin. Single frames may be in several: any two images are joined by moves of single factors.
-    """
-    order = torch.randperm(count, generator=torch.Generator().manual_seed(0)).numpy()
-    held = max(1, round(held_out * count))
-    if count - held - validation < 1:
-        raise FlowlibError(f"{count} images cannot be parted into training, {validation} for validation and {held} held out")
-    return {"train": order[: count - held - validation], "validation": order[count - held - validation : count - held], "test": order[-held:]}[
-        split
-    ]
 
 
 def _array(indices):

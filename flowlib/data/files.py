@@ -7,20 +7,22 @@ import functools
 import hashlib
 import os
 import warnings
+import zipfile
 from dataclasses import replace
 from numbers import Integral
 from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image, ImageOps
 
 from flowlib.config import CHANGED
 from flowlib.data.catalogue import factorial_options, is_factorial
 from flowlib.data.digests import digest_of
-from flowlib.data.options import refuse, training_options
+from flowlib.data.options import part_of, refuse, training_options
 from flowlib.data.recorded import RecordedSequences
 from flowlib.data.sequences import ImageSequences, checked_images
-from flowlib.data.transforms import TRANSFORMATIONS, strengths_of
+from flowlib.data.transforms import FACTORS, TRANSFORMATIONS, strengths_of
 from flowlib.errors import FlowlibError
 
 IMAGES, SEQUENCES = (".png", ".jpg", ".jpeg"), (".npz", ".h5", ".hdf5")
@@ -45,7 +47,7 @@ def options_of(path, size=None) -> dict:
     data = {"data": str(path), "data_digest": digest(path)}
     if isinstance(content, torch.Tensor):
         colours = content.shape[1]
-        factors = ("scale", "rotation", "hue") if colours == 3 else ("scale", "rotation")
+        factors = FACTORS if colours == 3 else FACTORS[:2]
         return data | {"channels": colours, "size": content.shape[-1], "factors": factors}
     frames, factor, names = content
     source = RecordedSequences(frames, factor, names or (("a", "b", "c") if factor is None else None))
@@ -56,24 +58,22 @@ def options_of(path, size=None) -> dict:
 def load_path(config, split):
     """The sequences of one part of the data at `config.data`.
 
-    A share `config.held_out` of the images, or of every factor's sequences, is "test"; always the same ones, chosen at random. Of the others
-    `config.validation` are "validation".
+    A share `config.held_out` of the images, or of every factor's sequences, is "test" (`part_of`).
     """
-    if split in ("left out", "kept"):
-        raise FlowlibError(f"split {split!r} is of digits: choose train, validation or test")
     content = _content(Path(config.data), config.size)
     if config.data_digest and config.data_digest not in (there := digest(config.data), _with_strengths(there, config)):
         raise FlowlibError(f"{CHANGED.format(config.data)} since this configuration was made: put back what it held, or train anew")
     if isinstance(content, torch.Tensor):
-        rows = _part(torch.zeros(len(content), dtype=torch.int64), config, split)
+        rows = part_of(len(content), config, split).sort().values
         refuse(config, "images of a folder", "left_out", "corner")
         return ImageSequences(content[rows], config.factors, config.horizon, **training_options(config, split))
     refuse(config, "recorded sequences", "starts", "programs", "left_out", "corner")
     frames, factor, names = content
     if names is not None and tuple(config.factors) != names:
         raise FlowlibError(f"factors = {tuple(config.factors)}: {config.data} names its labels {names}, in this order; leave factors out")
-    rows = _part(torch.zeros(len(frames), dtype=torch.int64) if factor is None else torch.as_tensor(factor), config, split)
-    return RecordedSequences(frames[rows.numpy()], None if factor is None else factor[rows.numpy()], config.factors)
+    alike = [np.arange(len(frames))] if factor is None else [np.flatnonzero(factor == label) for label in np.unique(factor)]
+    rows = np.sort(np.concatenate([own[part_of(len(own), config, split).numpy()] for own in alike]))
+    return RecordedSequences(frames[rows], None if factor is None else factor[rows], config.factors)
 
 
 def sealed(config, source):
@@ -85,26 +85,6 @@ def sealed(config, source):
 
 def _with_strengths(found, config):
     return f"{found}-{digest_of(strengths_of(config.factors))[:8]}" if set(config.factors) <= TRANSFORMATIONS.keys() else found
-
-
-def _part(labels, config, split):
-    """The rows of a part, (n,): of each label the same share."""
-    chosen = []
-    for label in labels.unique().tolist():
-        rows = (labels == label).nonzero()[:, 0]
-        rows = rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))]
-        held = max(1, round(config.held_out * len(rows)))
-        keep = len(rows) - held - config.validation
-        if keep < 1:
-            raise FlowlibError(
-                f"{config.data}: {len(rows)} images, or sequences of one factor, cannot be parted into training, {config.validation} for "
-                f"validation and {held} held out: give more, or change validation and held_out"
-            )
-        chosen.append({"train": rows[:keep], "validation": rows[keep:-held], "test": rows[-held:]}[split][: config.images or None])
-    rows = torch.cat(chosen).sort().values
-    if not len(rows):
-        raise FlowlibError(f"{config.data}: no {split} part; set validation to the number of images to choose hyper-parameters on")
-    return rows
 
 
 def _content(path, size):
@@ -175,8 +155,6 @@ def _images(files, size):
 
 
 def _read_image(file, size):
-    from PIL import Image, ImageOps
-
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(file) as opened:  # it warns of many pixels, and of damaged EXIF
             opened.load()
@@ -192,8 +170,6 @@ def _read_image(file, size):
 
 def _upright(image):
     """Turned as its EXIF orientation says; where that is damaged, as it is, for its pixels can be read all the same."""
-    from PIL import ImageOps
-
     try:
         return ImageOps.exif_transpose(image)
     except Exception:
@@ -202,8 +178,6 @@ def _upright(image):
 
 def _eight_bits(image, file):
     """Grey of 16 bits as bytes: Pillow's own conversion cuts off what is above 255."""
-    from PIL import Image
-
     if not image.mode.startswith("I;16"):
         raise FlowlibError(f"{file} has pixels of 32 bits (mode {image.mode}): save it with 8 or 16 bits a channel")
     return Image.fromarray((np.asarray(image, dtype=np.float64) / 257).round().astype(np.uint8))
@@ -212,8 +186,9 @@ def _eight_bits(image, file):
 @functools.lru_cache(maxsize=1)
 def _sequences(path, _):
     try:
-        found = _read_npz(path) if path.suffix.lower() == ".npz" else _read_h5(path)
-    except (OSError, ValueError, KeyError, EOFError, TypeError) as error:  # h5py's of a group where an array should be
+        with _arrays(path) as file:
+            found = {name: file[name][()] for name in ("frames", "factor", "factors") if name in file} | {"names": sorted(file)}
+    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:  # h5py's of a group where an array should be
         raise FlowlibError(f"{path} cannot be read ({error}): write it again, with numpy.savez or h5py") from error
     if "frames" not in found:
         raise FlowlibError(
@@ -231,20 +206,12 @@ def _sequences(path, _):
     return frames, found.get("factor"), names
 
 
-def _read_npz(path):
-    import zipfile
-
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in ("frames", "factor", "factors") if name in file} | {"names": sorted(file)}
-    except zipfile.BadZipFile as error:
-        raise ValueError(str(error)) from error
-
-
-def _read_h5(path):
+def _arrays(path):
+    """The file, opened: an array by its name, and what names there are."""
+    if path.suffix.lower() == ".npz":
+        return np.load(path, allow_pickle=False)
     try:
         import h5py
     except ImportError as error:
         raise FlowlibError(f"{path} needs the package h5py: pip install h5py, or write the arrays with numpy.savez") from error
-    with h5py.File(path) as file:
-        return {name: file[name][()] for name in ("frames", "factor", "factors") if name in file} | {"names": sorted(file)}
+    return h5py.File(path)

@@ -1,11 +1,9 @@
 """All 70 000 MNIST digits, downloaded once into a cache and verified by their published MD5."""
 
-import os
-from pathlib import Path
-
 import numpy as np
 import torch
 
+from flowlib.data.cache import cache_folder
 from flowlib.data.digits import read_idx
 from flowlib.data.download import fetch
 from flowlib.errors import FlowlibError
@@ -20,11 +18,6 @@ MD5 = {
     "t10k-images-idx3-ubyte.gz": "9fb629c4189551a2d022fa330f9573f3",
     "t10k-labels-idx1-ubyte.gz": "ec29112dd5afa0611ce80d1b7f02629c",
 }
-
-
-def cache_folder() -> Path:
-    """Where downloads are kept: $FLOWLIB_CACHE, or ~/.cache/flowlib."""
-    return Path(os.environ.get("FLOWLIB_CACHE", Path.home() / ".cache" / "flowlib"))
 
 
 def load_mnist(split="train", folder=None, mirrors=MIRRORS):

@@ -23,7 +23,7 @@ def sklearn_digits():
 def photo_patches(count=500, seed=0):
     """(count, 1, 28, 28) uint8: random patches of scikit-learn's two photographs, grey and a quarter as large.
 
-    Raises FlowlibError for count < 1, and where Pillow, which reads the photographs, is missing.
+    Raises FlowlibError for count < 1.
     """
     if count < 1:
         raise FlowlibError(f"count = {count}: ask for at least one patch")
@@ -37,11 +37,7 @@ def _grey_photo(name):
     """(1, H, W) luminance 0 … 255 (ITU-R BT.601), a quarter as long: 28 pixels then show things, not a piece of sky."""
     from sklearn.datasets import load_sample_image
 
-    try:
-        photo = load_sample_image(name)
-    except ImportError as error:
-        raise FlowlibError("scikit-learn reads its photographs with Pillow: pip install pillow") from error
-    grey = torch.from_numpy(photo.copy()).float() @ torch.tensor([0.299, 0.587, 0.114])
+    grey = torch.from_numpy(load_sample_image(name).copy()).float() @ torch.tensor([0.299, 0.587, 0.114])
     return F.avg_pool2d(grey[None], 4)
 
 

@@ -8,16 +8,13 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from flowlib.atomic_io import write_file
+from flowlib.data.cache import alone, cache_folder
 from flowlib.data.download import fetch
 from flowlib.data.grid import Grid
 from flowlib.data.labels import check_labels
-from flowlib.data.mnist import cache_folder
+from flowlib.data.scenes.rooms import GRID  # rooms have its factors, in its order
 from flowlib.errors import FlowlibError
 
-GRID = Grid(
-    ("floor_hue", "wall_hue", "object_hue", "scale", "shape", "orientation"), (10, 10, 10, 8, 4, 15),
-    cyclic=("floor_hue", "wall_hue", "object_hue"),
-)  # fmt: skip
 FILE, SHA256 = "3dshapes.h5", "0a0f6ed98baff276a50f3a081a7434d788da63cb135a98189b2a5b5769be1785"
 MIRRORS = ("https://storage.googleapis.com/3d-shapes",)
 SIDE = 64
@@ -87,12 +84,17 @@ class Shapes3D:
         """All images, as bytes in a file that is mapped and not loaded; made anew for a file of another time."""
         shape = (len(self.grid), SIDE, SIDE, 3)
         target = self.path.with_name(f"{self.path.stem}-unpacked.npy")
-        if not (target.is_file() and target.stat().st_mtime >= self.path.stat().st_mtime):
-            write_file(target, lambda temporary: self._copy(temporary, shape))
+        if not self._is_newer(target):
+            with alone(target):
+                if not self._is_newer(target):  # another process may have made it meanwhile
+                    write_file(target, lambda temporary: self._copy(temporary, shape))
         unpacked = np.load(target, mmap_mode="r")
         if unpacked.shape != shape or unpacked.dtype != np.uint8:
             raise FlowlibError(f"{target} does not belong to {self.path}: remove it, it is made again")
         return unpacked
+
+    def _is_newer(self, target):
+        return target.is_file() and target.stat().st_mtime >= self.path.stat().st_mtime
 
     def _copy(self, temporary, shape):
         unpacked = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from flowlib.data.batch import Batch, check_drawn, grouped_factors, in_random_order
 from flowlib.data.digests import digest_of_frames
-from flowlib.data.transforms import factor_index
 from flowlib.errors import FlowlibError
 
 
@@ -120,8 +119,12 @@ class Source:
             return None
         if not self.labelled:
             raise FlowlibError(f"factor {factor!r}: these sequences have no labels; ask for factor None, which is all of them")
+        if isinstance(factor, str):
+            if factor not in self.factors:
+                raise FlowlibError(f"unknown factor {factor!r}: choose one of {', '.join(self.factors)}")
+            return self.factors.index(factor)
         try:
-            index = factor_index(factor, self.factors) if isinstance(factor, str) else operator.index(factor)
+            index = operator.index(factor)
         except TypeError:  # no whole number
             index = -1
         if isinstance(factor, bool) or not 0 <= index < len(self.factors):

@@ -75,13 +75,6 @@ def strengths_of(factors) -> str:
     return " ".join(f"{name} {known(name).rest}:{known(name).full}" for name in factors)
 
 
-def factor_index(name, factors=FACTORS):
-    """The number of a factor given by name; raises for a name that is not there."""
-    if name not in factors:
-        raise FlowlibError(f"unknown factor {name!r}: choose one of {', '.join(factors)}")
-    return factors.index(name)
-
-
 def strength(name, step, steps=8):
     """The parameter of transformation `name` after `step` of `steps` equal steps (may go beyond: M19)."""
     one = known(name)

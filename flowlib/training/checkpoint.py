@@ -5,7 +5,6 @@ The header is one JSON text under one key: safetensors writes several keys in ra
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,14 +67,15 @@ def load(path) -> Checkpoint:
     path = Path(path)
     if not path.is_file():
         raise FlowlibError(f"no checkpoint at {path}: train first, or name a run's folder")
-    if not os.access(path, os.R_OK):
-        raise FlowlibError(f"{path} cannot be read: you have no permission; its owner can give it (chmod)")
     try:
         content = path.read_bytes()  # at once: `safe_open` opens a file twice, and a run may put the next checkpoint there in between
+    except PermissionError as error:
+        raise FlowlibError(f"{path} cannot be read: you have no permission; its owner can give it (chmod)") from error
+    try:
         tensors = safetensors.torch.load(content)
-    except (SafetensorError, OSError) as error:
-        raise FlowlibError(f"{path} is no checkpoint in safetensors format ({_reason(path, error)}); {AGAIN}") from error
-    header = _header(_metadata(content), path)
+    except SafetensorError as error:
+        raise FlowlibError(f"{path} is no checkpoint in safetensors format ({_reason(content, error)}); {AGAIN}") from error
+    header = _header(content, path)
     if not {"config", "step", "flowlib"} <= set(header):
         raise FlowlibError(f"{path} is not one of flowlib's checkpoints: its header holds {sorted(header)}")
     stated = header.pop("sha256", None)
@@ -84,30 +84,20 @@ def load(path) -> Checkpoint:
     return Checkpoint(tensors, json.loads(header["config"]), int(header["step"]), header["flowlib"])
 
 
-def _metadata(content: bytes) -> dict:
-    """The texts beside a file's tensors: it begins with the length of its header (eight bytes), which is JSON."""
+def _header(content: bytes, path) -> dict:
+    """The texts beside a file's tensors: it begins with the length of its header (eight bytes), which is JSON, as is the text at KEY."""
     length = int.from_bytes(content[:8], "little")
-    return json.loads(content[8 : 8 + length]).get("__metadata__") or {}
-
-
-def _header(metadata, path):
-    """The header by name; older files have no KEY, but its entries side by side."""
-    if KEY not in metadata:
-        return metadata
+    metadata = json.loads(content[8 : 8 + length]).get("__metadata__") or {}
     try:
-        return json.loads(metadata[KEY])
+        return json.loads(metadata[KEY]) if KEY in metadata else metadata  # older files have its entries side by side
     except json.JSONDecodeError as error:
         raise FlowlibError(f"{path} is altered: its header cannot be read ({error}); {AGAIN}") from error
 
 
-def _reason(path, error):
-    if isinstance(error, OSError):
-        return str(error)
-    with open(path, "rb") as file:
-        start = file.read(3)
+def _reason(content, error):
     # A pickle begins with 0x80, its protocol, an opcode. So may the length with which a safetensors file begins, but its
     # third byte is 0, which is no opcode.
-    pickled = start.startswith(b"PK") or (start[:1] == b"\x80" and start[2:] not in (b"", b"\0"))
+    pickled = content.startswith(b"PK") or (content[:1] == b"\x80" and content[2:3] not in (b"", b"\0"))
     return "it is a pickle, which could run code when opened" if pickled else f"truncated or altered: {error}"
 
 

@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Int, UInt8
 from torch import Tensor
 
+from flowlib.data.cache import cached
 from flowlib.data.grid import Grid
 from flowlib.data.scenes import studio
-from flowlib.data.scenes.cache import cached
 from flowlib.data.scenes.raycast import direct, gleam, pixels, returned
 from flowlib.data.scenes.studio import ARM, JOINT, OBJECT, PLAIN, WALL
 from flowlib.data.scenes.values import shrunk
@@ -48,12 +48,6 @@ class SmallStudio:
             painted = layers[:, 3] * solids[:, None, None] + layers[:, 4] * wall[:, None, None]
             images[:, channel] = np.minimum(layers[:, channel] + (painted + 127) // 255, 255)
         return torch.from_numpy(images)
-
-
-def studio_numbers(indices) -> Int[np.ndarray, " n"]:
-    """Which images of `Studio` these are."""
-    values = {name: np.full(len(indices), value) for name, value in STILL.items()} | dict(zip(MOVING, GRID.digits(np.asarray(indices)).T))
-    return studio.GRID.indices(np.stack([values[name] for name in studio.GRID.names], -1))
 
 
 def _colours(digits) -> Int[np.ndarray, "3 2 n"]:

@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 from jaxtyping import UInt8
 
-from flowlib.data.scenes.cache import cached
+from flowlib.data.cache import cached
 from flowlib.data.scenes.render import LAYERS, SIDE, render
 from flowlib.data.scenes.solids import SHAPES
 

@@ -1,14 +1,28 @@
-"""Bytes that are computed once into the cache: verified by checksum, written whole, computed again where damaged."""
+"""The folder of downloads and of what is computed once: one process at a time, verified by checksum, made again where damaged."""
 
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 from filelock import FileLock
 
 from flowlib.atomic_io import write_file
-from flowlib.data.mnist import cache_folder
 from flowlib.errors import FlowlibError
+
+
+def cache_folder() -> Path:
+    """Where downloads are kept: $FLOWLIB_CACHE, or ~/.cache/flowlib."""
+    return Path(os.environ.get("FLOWLIB_CACHE", Path.home() / ".cache" / "flowlib"))
+
+
+def alone(path: Path):
+    """A lock beside a file or folder, held, for `with`: of several processes one makes it."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return FileLock(f"{path}.lock").acquire()
+    except OSError as error:
+        raise FlowlibError(f"{path} cannot be made ({error.strerror}); set FLOWLIB_CACHE to a writable folder") from error
 
 
 def cached(name: str, sha256: str, compute: Callable[[], bytes], folder=None) -> bytes:
@@ -20,31 +34,15 @@ def cached(name: str, sha256: str, compute: Callable[[], bytes], folder=None) ->
     path = folder / f"{name}-{sha256[:8]}.bin"
     if (content := _kept(path, sha256)) is not None:
         return content
-    with _alone(folder):  # of several processes one computes, and the others read what it kept
+    with alone(folder):  # the others read what one of them kept
         content = _kept(path, sha256)
         if content is None:
             content = compute()
             if (found := hashlib.sha256(content).hexdigest()) != sha256:
                 raise FlowlibError(f"{name}: what is rendered here has SHA-256 {found}, not {sha256}: NumPy computes otherwise on this machine")
-            _make(folder)
+            folder.mkdir(exist_ok=True)
             write_file(path, lambda temporary: temporary.write_bytes(content))
     return content
-
-
-def _alone(folder):
-    """A lock beside the folder, held."""
-    _make(folder.parent)
-    try:
-        return FileLock(f"{folder}.lock").acquire()
-    except OSError as error:
-        raise FlowlibError(f"{folder}.lock cannot be made ({error.strerror}); set FLOWLIB_CACHE to a writable folder") from error
-
-
-def _make(folder):
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FlowlibError(f"{folder} cannot be made ({error.strerror}); set FLOWLIB_CACHE to a writable folder") from error
 
 
 def _kept(path, sha256):
