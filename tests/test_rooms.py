@@ -10,20 +10,20 @@ from flowlib.data.factorial import FactorialSequences
 from flowlib.data.scenes import GRID, Rooms, rooms, store
 from flowlib.data.scenes.intervals import FAR
 from flowlib.data.scenes.render import SIDE, render, sine_cosine
-from flowlib.data.scenes.solids import SHAPES, Solid, entry, normal
+from flowlib.data.scenes.solids import SHAPES, Solid
 from flowlib.errors import FlowlibError
 
 RANDOM = np.random.RandomState(0)
 
 
-def inside(solid, x, y, z):
+def inside(shape, solid, x, y, z):
     """How far inside the solid a point is, by its definition; negative outside."""
     r, h = solid.radius, solid.height
     flat = np.sqrt(x * x + z * z)
     return {
         "cube": np.minimum.reduce([r - abs(x), r - abs(z), y, h - y]), "cylinder": np.minimum.reduce([r - flat, y, h - y]),
         "sphere": r - np.sqrt(flat**2 + (y - r) ** 2), "capsule": r - np.sqrt(flat**2 + (y - np.clip(y, r, h - r)) ** 2),
-    }[solid.shape]  # fmt: skip
+    }[shape]  # fmt: skip
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -37,19 +37,22 @@ class TestSolids:
         """The first of many points along the ray that is inside."""
         solid, (origin, direction) = Solid.of(shape, 0.9), self.rays()
         t = np.linspace(0, 2, 4001)[:, None]
-        within = inside(solid, *(origin[i] + t * direction[i] for i in range(3))) > 0
+        within = inside(shape, solid, *(origin[i] + t * direction[i] for i in range(3))) > 0
         expected = np.where(within.any(0), t[within.argmax(0), 0], FAR)
-        found = entry(solid, tuple(origin), tuple(direction))
+        found = solid.body.entry(tuple(origin), tuple(direction))
         agree = abs(np.minimum(found, 3) - np.minimum(expected, 3)) < 6e-4
         assert 0.2 < (expected < FAR).mean() < 0.95 and agree.mean() > 0.985  # but for rays that graze
 
     def test_normals_are_gradients(self, shape):
         solid, (origin, direction) = Solid.of(shape, 1.1), self.rays()
-        t = entry(solid, tuple(origin), tuple(direction))
+        t = solid.body.entry(tuple(origin), tuple(direction))
         point = (origin + t * direction)[:, t < FAR]
-        found = np.stack(normal(solid, tuple(point)))
+        found = np.stack(solid.body.normal(tuple(point)))
         step = 1e-6
-        slopes = [(inside(solid, *(point - step * one)) - inside(solid, *(point + step * one))) / (2 * step) for one in np.eye(3)[:, :, None]]
+        slopes = [
+            (inside(shape, solid, *(point - step * one)) - inside(shape, solid, *(point + step * one))) / (2 * step)
+            for one in np.eye(3)[:, :, None]
+        ]
         close = abs(found - np.stack(slopes)).max(0) < 1e-3
         assert np.allclose((found**2).sum(0), 1) and close.mean() > 0.97  # but at edges
         assert ((found * direction[:, t < FAR]).sum(0) < 1e-9).all()  # they face the ray
@@ -57,8 +60,8 @@ class TestSolids:
     def test_stands_on_the_floor(self, shape):
         solid = Solid.of(shape, 1.0)
         for offset in (0.0, 1e-3):
-            up = entry(solid, (offset, -1.0, 0.0), (0.0, 1.0, 0.0))
-            down = entry(solid, (offset, 9.0, 0.0), (0.0, -1.0, 0.0))
+            up = solid.body.entry((offset, -1.0, 0.0), (0.0, 1.0, 0.0))
+            down = solid.body.entry((offset, 9.0, 0.0), (0.0, -1.0, 0.0))
             assert up == pytest.approx(1, abs=1e-5) and 9 - down == pytest.approx(solid.height, abs=1e-5)
 
 

@@ -102,8 +102,8 @@ def gleam(seen: GBuffer, lamp, glossy) -> Float[np.ndarray, " n"]:
     return np.where(np.isin(seen.region, glossy), found, 0.0)
 
 
-def pixels(samples: Float[np.ndarray, " n"], size: int) -> UInt8[np.ndarray, "s s"]:
-    """The mean of each pixel's samples, in whole 255ths."""
-    parts = samples.reshape(size, SAMPLES, size, SAMPLES)
-    total = sum(parts[:, i, :, j] for i in range(SAMPLES) for j in range(SAMPLES))
-    return np.floor(total * (255.0 / SAMPLES**2) + 0.5).astype(np.uint8)
+def pixels(values: Float[np.ndarray, " n"], size: int, samples: int = SAMPLES) -> UInt8[np.ndarray, "s s"]:
+    """The mean of each pixel's samples, so many each way, in whole 255ths."""
+    parts = values.reshape(size, samples, size, samples)
+    total = sum(parts[:, i, :, j] for i in range(samples) for j in range(samples))
+    return np.floor(total * (255.0 / samples**2) + 0.5).astype(np.uint8)

@@ -1,7 +1,7 @@
 """A ray-caster for one room: how much of its floor's, wall's and object's colour each pixel shows, and how much white.
 
 With direct light alone an image is linear in the colours of its regions. So a geometry is rendered once, as four weights a pixel, and
-every colouring of it is a sum (`flowlib.data.scenes.rooms`). No sums in an order that a processor chooses, no library's sine: see `solids`.
+every colouring of it is a sum (`flowlib.data.scenes.rooms`). No sums in an order that a processor chooses, no library's sine: see `intervals`.
 """
 
 import functools
@@ -9,8 +9,9 @@ import functools
 import numpy as np
 from jaxtyping import UInt8
 
-from flowlib.data.scenes.intervals import FAR
-from flowlib.data.scenes.solids import Solid, entry, normal
+from flowlib.data.scenes.intervals import FAR, dot, minus
+from flowlib.data.scenes.raycast import pixels
+from flowlib.data.scenes.solids import Solid
 
 SIDE, SAMPLES = 64, 4  # pixels a side; samples a pixel, each way
 LAYERS = ("floor", "wall", "object", "white")
@@ -24,7 +25,7 @@ def render(shape: str, scale: float, degrees: float) -> UInt8[np.ndarray, "4 64 
     """The weights of LAYERS, 255 for a full one. degrees : the camera's way around the room, −30 … 30."""
     solid = Solid.of(shape, scale)
     origin, rays, ground, room_t, lamp = _room(degrees)
-    hit = entry(solid, origin, rays)
+    hit = solid.body.entry(origin, rays)
     front = np.flatnonzero(hit < room_t)
     light, gloss = _object(solid, origin, [ray[front] for ray in rays], hit[front])
     shade = np.sqrt(np.minimum(_shaded(solid, ground, lamp), 1.0))  # as displays have it: the square root of the light
@@ -32,13 +33,14 @@ def render(shape: str, scale: float, degrees: float) -> UInt8[np.ndarray, "4 64 
     layers.append(np.where(ground["region"] == 2, shade * 0.95, 0.0))
     for layer, value in zip(layers, (0.0, 0.0, np.sqrt(np.minimum(light, 1.0)), gloss)):
         layer[front] = value
-    return np.stack([_pixels(layer) for layer in layers])
+    return np.stack([pixels(layer, SIDE, SAMPLES) for layer in layers])
 
 
 @functools.lru_cache(maxsize=2)
 def _room(degrees):
     """What is the same for every object: (camera, rays, points of the room, their t, lamp points) at one orientation."""
-    across, up = (axis.reshape(-1) for axis in np.broadcast_arrays(*_grid()))
+    places = (np.arange(SIDE * SAMPLES) + 0.5) * (2.0 / (SIDE * SAMPLES)) - 1.0
+    across, up = (axis.reshape(-1) for axis in np.broadcast_arrays(places[None, :], -places[:, None]))
     distance, height, looked_at, half = CAMERA
     sine, cosine = sine_cosine(45.0 + degrees)
     origin = (distance * sine, height, distance * cosine)
@@ -48,16 +50,10 @@ def _room(degrees):
     x = -level * sine + across * half * cosine - up * half * drop * sine
     y = -drop + up * half * level
     z = -level * cosine - across * half * sine - up * half * drop * cosine
-    norm = np.sqrt(x * x + y * y + z * z)
+    norm = np.sqrt(dot((x, y, z), (x, y, z)))
     rays = (x / norm, y / norm, z / norm)
     t, ground = _ground(origin, rays)
     return origin, rays, ground, t, _lamp(len(norm))
-
-
-def _grid():
-    """Places of the samples in the image, right and up, −1 … 1; ordered (row, sample, column, sample)."""
-    places = (np.arange(SIDE * SAMPLES) + 0.5) * (2.0 / (SIDE * SAMPLES)) - 1.0
-    return places[None, :], -places[:, None]
 
 
 def _lamp(count):
@@ -91,10 +87,10 @@ def _shaded(solid, ground, lamp):
     ambient = AMBIENT * (1.0 - 0.95 * _occlusion(solid, x, y, z, which)) * _corners(x, y, z, which)
     direct = 0.0
     for place in lamp:
-        to = (place[0] - x, place[1] - y, place[2] - z)
+        to = minus(place, ground["point"])
         cosine = np.where(which == 0, to[1], np.where(which == 1, to[0], to[2]))
-        cosine = cosine / np.sqrt(to[0] * to[0] + to[1] * to[1] + to[2] * to[2])
-        direct = direct + np.where(entry(solid, (x, y, z), to) < FAR, 0.0, cosine)
+        cosine = cosine / np.sqrt(dot(to, to))
+        direct = direct + np.where(solid.body.entry(ground["point"], to) < FAR, 0.0, cosine)
     return ambient + DIRECT * 0.25 * direct
 
 
@@ -118,28 +114,17 @@ def _corners(x, y, z, which):
 def _object(solid, origin, rays, t):
     """The light that the object returns in its own colour, and in white."""
     point = tuple(start + t * ray for start, ray in zip(origin, rays))
-    facing = normal(solid, point)
-    to = [place - p for place, p in zip(LIGHT, point)]
-    far = np.sqrt(to[0] * to[0] + to[1] * to[1] + to[2] * to[2])
+    facing = solid.body.normal(point)
+    to = minus(LIGHT, point)
+    far = np.sqrt(dot(to, to))
     to = [part / far for part in to]
-    cosine = np.maximum(facing[0] * to[0] + facing[1] * to[1] + facing[2] * to[2], 0.0)
+    cosine = np.maximum(dot(facing, to), 0.0)
     ambient = AMBIENT * (0.62 + 0.38 * facing[1]) * (0.72 + 0.28 * np.minimum(point[1] / solid.height, 1.0))
-    half = [part - ray for part, ray in zip(to, rays)]
-    norm = np.sqrt(half[0] * half[0] + half[1] * half[1] + half[2] * half[2])
-    gleam = np.maximum((facing[0] * half[0] + facing[1] * half[1] + facing[2] * half[2]) / norm, 0.0)
+    half = minus(to, rays)
+    gleam = np.maximum(dot(facing, half) / np.sqrt(dot(half, half)), 0.0)
     for _ in range(5):  # to the power of 32
         gleam = gleam * gleam
     return ambient + OBJECT * cosine, GLOSS * gleam
-
-
-def _pixels(layer):
-    """The mean of each pixel's samples, in whole 255ths."""
-    parts = layer.reshape(SIDE, SAMPLES, SIDE, SAMPLES)
-    total = 0.0
-    for i in range(SAMPLES):
-        for j in range(SAMPLES):
-            total = total + parts[:, i, :, j]
-    return np.floor(total * (255.0 / SAMPLES**2) + 0.5).astype(np.uint8)
 
 
 def sine_cosine(degrees: float) -> tuple[float, float]:
