@@ -79,23 +79,22 @@ def _check_decided(source, changes):
 
 
 def options_for(base: Config, data, size=None) -> dict:
-    """What data change of a preset. One made for a full factorial data set keeps its factors, T and size of images with data that have them."""
-    if not isinstance(data, str | Path) or not is_factorial(data) or not is_factorial(base.data):
-        return data_options(data, size)
-    found = data_options(data, size or base.size)
-    if set(base.factors) <= set(found["factors"]):
-        found = {name: value for name, value in found.items() if name not in ("factors", "horizon", "held_out")}
-    return found
+    """What data change of a preset: where they are, the shape of their images, their factors and, if it is theirs to say, T.
 
-
-def data_options(data, size=None) -> dict:
-    """What data say of a configuration: where they are, the shape of their images, their factors and, if it is theirs to say, T."""
+    A preset made for a full factorial data set keeps its factors, T and size of images with data that have them.
+    """
     if isinstance(data, Source):
         found = {"data": GIVEN} | said_by(data) | _decided(data)
         return found if data.labelled else found | {"model": "flow-inferred"}
     if not isinstance(data, str | Path):
         raise FlowlibError(f"data of type {type(data).__name__}: give a source, such as data.ImageSequences(images, factors), or a path")
-    return {"data": data} if data in ("digits", "mnist") else options_of(data, size)
+    if data in ("digits", "mnist"):
+        return {"data": data}
+    alike = is_factorial(data) and is_factorial(base.data)
+    found = options_of(data, size or base.size if alike else size)
+    if alike and set(base.factors) <= set(found["factors"]):
+        found = {name: value for name, value in found.items() if name not in ("factors", "horizon", "held_out")}
+    return found
 
 
 def load(path, device="cpu", encoder=None, decoder=None):

@@ -16,7 +16,25 @@ from packaging.requirements import Requirement
 PYPROJECT = Path(__file__).resolve().parents[1] / "pyproject.toml"
 NEVER = {"torch", "numpy"}  # replacing either breaks a running Colab
 
+SETUP = """\
+import os
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: waiting threads sleep and leave the cores to others
+try:
+    import flowlib
+except ImportError:  # in Colab: fetch the book's code and what it needs (never another torch or numpy)
+    !test -d {name} || git clone -q --depth 1 {address}
+    import importlib, sys
+    sys.path.insert(0, os.path.abspath("{name}"))
+    importlib.invalidate_caches()  # the folder may be new, after a first try without a network
+    import flowlib.colab
+    flowlib.colab.setup()"""
+
 Requires = Callable[[str], list[str] | None]
+
+
+def setup_source(address: str) -> str:
+    """The first code cell of a notebook: silent where flowlib is installed; in Colab it fetches the repository at `address` and calls `setup`."""
+    return SETUP.format(address=address, name=address.rsplit("/", 1)[1])
 
 
 def setup() -> None:

@@ -8,10 +8,11 @@ pytest.importorskip("nbformat")
 
 import address  # noqa: E402
 import check_pages  # noqa: E402
-import colab_cell  # noqa: E402
 import exercises  # noqa: E402
 import rules  # noqa: E402
 from notebooks import BOOK, ROOT, chapters, read  # noqa: E402
+
+from flowlib.colab import setup_source  # noqa: E402
 
 MOST_BYTES = 2_000_000
 
@@ -27,7 +28,7 @@ def test_chapter_keeps_rule(chapter, rule):
 
 
 def test_chapter_starts_with_the_colab_cell(chapter):
-    assert list(rules.colab_cell_first(read(chapter), colab_cell.source(address.address()))) == []
+    assert list(rules.colab_cell_first(read(chapter), setup_source(address.address()))) == []
 
 
 def test_chapter_is_small(chapter):

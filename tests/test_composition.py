@@ -7,7 +7,6 @@ from scipy.spatial.transform import Rotation
 from test_equivariance import Pixels
 from tiny import CONFIG, digits, sequences
 
-from flowlib import evaluation
 from flowlib.config import Config
 from flowlib.data import FACTORS, Sequences
 from flowlib.errors import FlowlibError
@@ -144,7 +143,7 @@ class TestSwitch:
         found = switch_error(still, MADE, 0, 1, at=2)
         assert torch.allclose(found, switch_error(still, MADE, 0, 1, at=2, steps=4)) and found.shape == (5,)
         assert torch.allclose(found, composed_no_motion(MADE, switch_times(MADE, 0, 1, 2, 4)))
-        monkeypatch.setattr(evaluation.equivariance, "CHUNK", 2)
+        monkeypatch.setattr("flowlib.data.source.CHUNK", 2)
         assert torch.allclose(switch_error(still, MADE, 0, 1, at=2, count=3), found[:3], rtol=1e-5)
 
 

@@ -125,7 +125,7 @@ class TestError:
             assert measure(count=99).tolist() == [72, 144, 216]
 
     def test_chunks_change_nothing(self, monkeypatch):
-        monkeypatch.setattr(evaluation.equivariance, "CHUNK", 2)
+        monkeypatch.setattr("flowlib.data.source.CHUNK", 2)
         made = Ramp(5)
         assert equivariance_error(Pixels(made), made, 0).tolist() == [72, 144, 216, 288, 360]
 
@@ -144,13 +144,15 @@ class TestError:
         assert decode_mean(model, z).min() >= 0
 
     def test_labels_of_a_mixed_batch(self):
-        """`path_error` takes the labels of a batch whose sequences move by different factors."""
+        """`moved_path` takes the labels of a batch whose sequences move by different factors."""
         full = [self.made.full_batch([0, 1], factor) for factor in (2, 0)]
         mixed = dataclasses.replace(
             full[0], frames=torch.cat([b.frames for b in full]), factor=torch.tensor([2, 2, 0, 0]),
             times=torch.cat([b.times for b in full]),
         )  # fmt: skip
-        assert evaluation.equivariance.path_error(Perfect(self.made), mixed).abs().max() < 1e-3
+        model = Perfect(self.made)
+        shown = decode_mean(model, evaluation.equivariance.moved_path(model, mixed))
+        assert evaluation.frame_errors(mixed.frames, shown)[:, 1:].sum(1).max() < 1e-3
 
 
 def test_colour_of_the_first_frame_is_what_is_encoded():

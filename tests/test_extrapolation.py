@@ -40,7 +40,7 @@ def test_columns_add_up_to_the_measures_of_whole_sequences(factor):
 
 def test_by_hand(monkeypatch):
     """Frames of value (i + 1)(k + 1) t in 12 places, against a model that stands still; chunks change nothing."""
-    monkeypatch.setattr(evaluation.equivariance, "CHUNK", 2)
+    monkeypatch.setattr("flowlib.data.source.CHUNK", 2)
     made = Ramp()
     still = Pixels(made)
     for found in (steps_error(still, made, 1, 5), stop_error(still, made, 1, 5), no_motion_steps(made, 1, 5)):

@@ -95,7 +95,7 @@ class Knowing:
 
 
 def test_who_reads_the_truth_is_found_out(monkeypatch):
-    monkeypatch.setattr("flowlib.evaluation.equivariance.CHUNK", 3)  # images in several chunks
+    monkeypatch.setattr("flowlib.data.source.CHUNK", 3)  # images in several chunks
     source = MixedSequences(sequences(count=7))
     strengths = read_strengths(Knowing(source, 4), source, count=7, seed=4)
     true, read = strengths.true.flatten(0, 1), strengths.read.flatten(0, 1)

@@ -6,7 +6,6 @@ import torch
 from test_equivariance import Perfect, Pixels
 from tiny import digits
 
-from flowlib import evaluation
 from flowlib.data import FACTORS, Sequences, colour, load_digits
 from flowlib.errors import FlowlibError
 from flowlib.evaluation import composed_codes, dci, generated_pairs, mig, predictability, vp_score
@@ -37,7 +36,7 @@ def test_two_equal_motions_are_guessed():
 
 
 def test_pairs_show_what_their_factor_says(monkeypatch):
-    monkeypatch.setattr(evaluation.equivariance, "CHUNK", 3)
+    monkeypatch.setattr("flowlib.data.source.CHUNK", 3)
     starts, ends, factor = generated_pairs(Perfect(SMALL), SMALL, 40, seed=1)
     assert starts.shape == ends.shape == (40, 3, 8, 8)
     for start, end, k in zip(starts, ends, factor.tolist()):
@@ -100,7 +99,7 @@ def test_steps_are_independent_and_even():
 
 
 def test_codes_are_of_composed_frames(monkeypatch):
-    monkeypatch.setattr(evaluation.equivariance, "CHUNK", 7)
+    monkeypatch.setattr("flowlib.data.source.CHUNK", 7)
     one = Sequences(SMALL.images[:1], FACTORS, 3)
     codes, factors = composed_codes(Pixels(one), one, count=20, seed=2)
     expected = one.composed([0], torch.tensor(factors))[0].flatten(1)

@@ -6,7 +6,6 @@ import torch
 from test_equivariance import Perfect, Pixels, Ramp
 from tiny import digits
 
-from flowlib import evaluation
 from flowlib.data import FACTORS, Sequences
 from flowlib.errors import FlowlibError
 from flowlib.evaluation import continuation_error, equivariance_error, factor_accuracy, frame_errors
@@ -37,7 +36,7 @@ def test_accuracy_of_a_table(names, share):
 
 
 def test_every_batch_holds_every_factor(monkeypatch):
-    monkeypatch.setattr(evaluation.equivariance, "CHUNK", 4)
+    monkeypatch.setattr("flowlib.data.source.CHUNK", 4)
     model = Reader()
     assert factor_accuracy(model, MADE, count=5).n == 5
     assert [batch.factor.tolist() for batch in model.batches] == [[0] * 4 + [1] * 4 + [2] * 4, [0, 1, 2]]

@@ -8,11 +8,12 @@ from urllib.parse import unquote, urlsplit
 
 import address
 import check_pages
-import colab_cell
 import notebooks
 import pytest
 import yaml
 from built import HTML, PAGES, ROOT, WIDTHS, browser, needs_browser, needs_site, read, served, visit  # noqa: F401
+
+from flowlib.colab import setup_source
 
 pytestmark = needs_site
 FETCHED = re.compile(
@@ -60,7 +61,7 @@ def test_buttons_of_a_chapter_lead_to_its_plain_notebook(path):
     colab = [link for link in links if link.startswith("https://colab.")]
     assert colab == [f"https://colab.research.google.com/github/{repository}/blob/notebooks/{path.name}"]
     plain = notebooks.read(HTML / "notebooks" / path.name)
-    assert plain.cells[0].source == colab_cell.source(address.address())
+    assert plain.cells[0].source == setup_source(address.address())
     assert [cell.source for cell in notebooks.code_cells(plain) if cell.outputs] == []
 
 

@@ -3,12 +3,13 @@
 import re
 
 import address
-import colab_cell
 import plain
 import pytest
 from built import needs_site
 from notebooks import chapters, read
 from site_numbers import citations, pages_url, site_numbers
+
+from flowlib.colab import setup_source
 
 LEFT = re.compile(r"\{[\w:-]+\}`|^\s*[`:]{3,}\{|\{\{|^\([\w-]+\)=|\$\$ ?\([\w-]+\)|^:(?:label|class|name|alt):", re.M)
 
@@ -31,7 +32,7 @@ def test_no_myst_is_left_and_no_word_is_lost(path):
     assert [formula(f) for f in re.findall(r"\$\$(.+?)\$\$", source, re.S)] == [formula(f) for f in re.findall(r"\$\$(.+?)\$\$", text, re.S)]
     code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
     kept = [re.sub(r"^#@title .*\n", "", cell.source) for cell in made.cells if cell.cell_type == "code"]
-    assert kept[0] == code[0] == colab_cell.source(address.address()) and kept == code
+    assert kept[0] == code[0] == setup_source(address.address()) and kept == code
     assert not any(cell.get("outputs") for cell in made.cells)
 
 

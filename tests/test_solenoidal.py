@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.func import jacrev, vmap
 
+from flowlib.errors import FlowlibError
 from flowlib.flows import PotentialBank, SolenoidalBank
 
 
@@ -31,8 +32,9 @@ def test_divergence_is_zero_and_the_jacobian_is_its_own(bank, z, k):
     assert jacobian.diagonal(dim1=1, dim2=2).sum(1).abs().max() < 1e-12
     assert jacobian.norm(dim=(1, 2)).min() > 1e-2  # not for want of a field
     assert torch.allclose(bank(z[None], 0.0, [k], hessian=True).hessian[0], jacobian)
-    assert torch.allclose(bank.hessian_product(z[None], 0.0, z[None], [k])[0], (jacobian @ z[..., None])[..., 0])
-    assert torch.equal(bank.laplacian(z[None], 0.0, [k]), torch.zeros(1, len(z), dtype=z.dtype))
+    for ask in (lambda: bank.hessian_product(z[None], 0.0, z[None], [k]), lambda: bank.laplacian(z[None], 0.0, [k])):
+        with pytest.raises(FlowlibError, match="SolenoidalBank is no gradient"):
+            ask()
 
 
 def test_a_gradient_of_the_same_weights_has_a_divergence(bank, z):
@@ -57,6 +59,3 @@ def test_all_fields_at_once_are_each_by_itself(bank, z):
     for k in range(2):
         alone = bank(z[None], 0.0, [k], hessian=True)
         assert torch.allclose(together.gradient[k], alone.gradient[0]) and torch.allclose(together.hessian[k], alone.hessian[0])
-        assert torch.allclose(
-            bank.hessian_product(z.expand(2, -1, -1), 0.0, z.expand(2, -1, -1))[k], bank.hessian_product(z[None], 0.0, z[None], [k])[0]
-        )

@@ -11,7 +11,6 @@ import pytest
 pytest.importorskip("jupytext")
 
 import address
-import colab_cell
 import test_teaching_latent_flows
 import test_teaching_potential_flows
 import test_teaching_project
@@ -19,6 +18,7 @@ import test_teaching_transport
 
 from assignments import HIDDEN  # noqa: F401  (the runner's own import must work without nbgrader)
 from flowlib import teaching
+from flowlib.colab import setup_source
 from flowlib.errors import FlowlibError
 from flowlib.teaching import NotYet, close, generator, graded, submission
 from flowlib.teaching.classroom import build, grade
@@ -112,7 +112,7 @@ def test_sources_are_whole(name):
     tests = [cell for cell in made.cells if grade_id(cell) in points(made.cells)]
     assert made.cells[-2].source == TEXT and "nbgrader" not in made.cells[-2].metadata, "a place for minutes, ungraded"
     assert made.cells[0].source.startswith("# Assignment") and "colab" in made.cells[1].metadata.tags
-    assert made.cells[1].source == colab_cell.source(address.address()), "the set-up cell of the chapters"
+    assert made.cells[1].source == setup_source(address.address()), "the set-up cell of the chapters"
     assert all(cell.source.startswith("# Checks ") for cell in tests), "every test says in its first line what it checks"
     told = sum(data["points"] for cell in made.cells if (data := cell.metadata.get("nbgrader")) and data["grade"])
     assert f"{told} points" in made.cells[0].source

@@ -75,7 +75,7 @@ CALLS = {
     "two dimensions": (lambda: tr.gaussian_map(NORMAL, THREE), r"target's mean.*\(2,\)"),
     "s outside": (lambda: tr.interpolate(NORMAL, NORMAL, 1.5), "s is 1.5"),
     "no steps": (lambda: tr.GaussianPotential(NORMAL, NORMAL, 0), "steps is 0"),
-    "path and times": (lambda: tr.kinetic_action(torch.zeros(2, 4, 2), TIMES), r"z has shape \(2, 4, 2\): 4 frames at 2 times.*\(B, S, d\)"),
+    "path and times": (lambda: tr.kinetic_action(torch.zeros(2, 4, 2), TIMES), r"times has shape \(2,\); it has to be \(4,\)"),
     "residual's shapes": (lambda: tr.hamilton_jacobi_residual(LINE[:1], Z), "time_derivative"),
     "straightness of points": (lambda: tr.straightness(Z), r"\(B, S, d\)"),
     "symmetric generator": (lambda: tr.density_preserving_field(flat, EYE), "not antisymmetric.*M - M.T"),

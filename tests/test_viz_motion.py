@@ -49,18 +49,11 @@ def test_frames_of_arrays_keep_their_pixels():
     assert np.array_equal(np.asarray(image.convert("RGB"))[:, 9:17, 0], np.round(255 * digits(3)[1, 0]))
 
 
-@pytest.mark.parametrize("kind, magic", [("png", b"\x89PNG"), ("jpeg", b"\xff\xd8"), ("webp", b"RIFF")])
-def test_kinds_of_frames(kind, magic):
-    assert make_frame(waves(0), kind=kind).content.startswith(magic)
-    assert f"data:image/{kind};base64," in viz.frame_slider([waves(0), waves(1)], alt="waves", kind=kind).data
-
-
 @pytest.mark.parametrize("make, message", [
     (lambda: viz.frame_slider(digits(2)), "alt is empty"),
     (lambda: viz.frame_slider([], alt="a"), "no frames"),
     (lambda: viz.frame_slider(digits(3), [1, 2], alt="a"), "labels of 't' has 2 entries.*3 are needed"),
     (lambda: viz.frame_slider(digits(3), start=3, alt="a"), "start 3.*0 … 2"),
-    (lambda: viz.frame_slider(digits(3), alt="a", hieght=3), "hieght.*height"),
     (lambda: viz.frame_slider([np.zeros((1, 8, 8)), np.zeros((1, 8, 9))], alt="a"), r"frame 1 is \(9, 8\)"),
     (lambda: viz.frame_slider([np.full((1, 8, 8), 7.0)], alt="a"), r"7.*\[0, 1\]"),
     (lambda: viz.frame_slider([np.full((1, 8, 8), np.nan)], alt="a"), "NaN"),

@@ -12,7 +12,7 @@ from PIL import Image
 from flowlib import viz
 from flowlib.errors import FlowlibError
 from flowlib.viz.palette import CARD, CYCLE, INK, MUTED
-from flowlib.viz.picture import encode, pixels_of, png_bytes, with_palette
+from flowlib.viz.picture import encode, pixels_of, png_bytes
 
 # Machado, Oliveira, Fernandes (2009), severity 1, on linear RGB.
 VISION = {
@@ -122,9 +122,13 @@ def test_pyplot_keeps_no_figure():
     assert plt.get_fignums() == before
 
 
+def decoded(content):
+    return Image.open(io.BytesIO(content)).convert("RGB")
+
+
 def test_a_palette_keeps_few_colours_exactly():
     few = Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 20, 3), dtype=np.uint8))
-    assert np.array_equal(with_palette(few).convert("RGB"), few)
+    assert np.array_equal(decoded(encode(few)), few)
 
 
 def test_a_small_palette_keeps_a_figure_s_card_and_nearly_all_else():
@@ -134,15 +138,10 @@ def test_a_small_palette_keeps_a_figure_s_card_and_nearly_all_else():
         viz.field_image(panel, lambda z: z.prod(-1), lines=0)
         viz.density_contours(panel, lambda z: -0.5 * (z**2).sum(-1), role)
     image = pixels_of(figure)
-    kept = with_palette(image, 64).convert("RGB")
+    kept = decoded(encode(image, 64))
     assert len(kept.getcolors(100)) <= 64 < len(image.getcolors(1 << 20))
     assert kept.getpixel((2, 2)) == image.getpixel((2, 2)) == (252, 252, 250)
     assert np.abs(np.asarray(kept, float) - np.asarray(image)).mean() < 2
-
-
-def test_an_unknown_kind_of_image_is_refused():
-    with pytest.raises(FlowlibError, match="bmp.*png"):
-        encode(Image.new("RGB", (2, 2)), "bmp")
 
 
 def test_saving_leaves_only_the_file(tmp_path):

@@ -1,7 +1,5 @@
 """A sequence recognised from its first frames and continued: what was seen, what the model draws, what really came (chapter 9)."""
 
-import dataclasses
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -9,6 +7,7 @@ from torch import Tensor
 from flowlib.data import Batch
 from flowlib.errors import FlowlibError
 from flowlib.evaluation import decode_mean, moved_path
+from flowlib.evaluation.equivariance import trained_part
 
 BLANK = 0.85  # the grey of a frame that is not shown
 
@@ -17,7 +16,7 @@ def first_part(batch: Batch, seen: int) -> Batch:
     """The batch as it is known after `seen` steps: x_0 … x_seen of complete sequences, 1 ≤ seen ≤ T."""
     if not 1 <= seen <= batch.steps:
         raise FlowlibError(f"seen = {seen}: show 1 … {batch.steps} of the {batch.steps} steps")
-    return dataclasses.replace(batch.take(frames=slice(seen + 1)), steps=seen)
+    return trained_part(batch, seen)
 
 
 @torch.no_grad()

@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.colors import to_rgb
 
-from flowlib.viz.checks import as_array, as_labels, as_plan, as_points
+from flowlib.viz.checks import as_array, as_plan, as_points
 from flowlib.viz.palette import CARD, CYCLE, color_of, role_map
 from flowlib.viz.plane import as_extent
 from flowlib.viz.style import finish
@@ -27,8 +27,7 @@ def price_cells(axes, y, g, *, extent=None, resolution=240, numbers=True):
 
     `extent` defaults to the axes' present limits; `numbers` writes j + 1 beside each point.
     """
-    y, g = as_points(y, "y"), as_array(g, "g", 1)
-    as_labels(g, len(y), "g")
+    y, g = as_points(y, "y"), as_array(g, "g", 1, count=len(as_points(y, "y")))
     left, right, bottom, top = extent = as_extent(extent, axes)
     z = np.stack(np.meshgrid(np.linspace(left, right, resolution), np.linspace(bottom, top, resolution)), -1)
     cell = (((z[:, :, None] - y) ** 2).sum(-1) - g).argmin(-1)

@@ -12,6 +12,8 @@ from flowlib.data.batch import Batch, check_drawn, grouped_factors, in_random_or
 from flowlib.data.digests import digest_of_frames
 from flowlib.errors import FlowlibError
 
+CHUNK = 250  # images of 28 × 28 pixels encoded or decoded at a time, fewer of larger ones
+
 
 class Source:
     """Sequences x_0 … x_T of images (C, H, W) in [0, 1], each under one of K factors.
@@ -158,6 +160,21 @@ def shares(batch_size, factors, part):
     return rows, grouped_factors(batch_size, factors, "cpu")[rows]
 
 
+def chunk_size(sequences) -> int:
+    """How many images of these sequences are encoded or decoded at a time."""
+    return max(1, min(CHUNK, CHUNK * 28**2 // sequences.size**2))
+
+
+def over_chunks(sequences, count, measure):
+    """measure(indices) (B, …) of the first `count` images (None: all), a chunk at a time: (n, …)."""
+    count = len(sequences) if count is None else min(count, len(sequences))
+    if count < 1:
+        raise FlowlibError(f"count = {count}: measure at least one image")
+    size = chunk_size(sequences)
+    chunks = [range(start, min(start + size, count)) for start in range(0, count, size)]
+    return torch.cat([measure(list(chunk)) for chunk in chunks])
+
+
 def said_by(source) -> dict:
     """What a source says of its sequences, by the names of the configuration. Raises FlowlibError where it does not say all of it."""
     if lacking := [name for name in ("factors", "steps", "channels", "size") if not hasattr(source, name)]:
@@ -176,6 +193,9 @@ def check_source(source, config, training=True):
         )
     if not source.labelled:
         _check_reader(config.model, "these sequences have no labels", "or give labels", "needs_labels")
+    programs = getattr(source, "programs", "single")
+    if training and programs != "single" and not getattr(_model_class(config.model), "reads_programs", False):
+        raise FlowlibError(f"programs = {programs!r}: the model {config.model!r} is told one factor of a sequence; leave programs single")
     if training and not source.batches_labelled:
         what = "in mixed sequences several factors move at once, so none has a label of its own"
         _check_reader(config.model, what, "or other starts", "needs_labels", "reads_labels")
@@ -183,9 +203,15 @@ def check_source(source, config, training=True):
 
 def _check_reader(name, what, otherwise, *reads):
     """Raise FlowlibError for a model that says of itself all of `reads`: it cannot do without labels."""
-    from flowlib.models.registry import MODELS, model_class  # models stand on data, not data on models
+    from flowlib.models.registry import MODELS
 
-    model_class(name)
+    _model_class(name)
     readers = {key for key, one in MODELS.items() if all(getattr(one, read, True) for read in reads)}
     if name in readers:
         raise FlowlibError(f"{what}, which model {name!r} needs: choose one of {', '.join(sorted(MODELS.keys() - readers))}, {otherwise}")
+
+
+def _model_class(name):
+    from flowlib.models.registry import model_class  # when it is asked for: models stand on data, not data on models
+
+    return model_class(name)

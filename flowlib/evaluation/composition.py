@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from flowlib.data import Source
+from flowlib.data import Source, over_chunks
 from flowlib.errors import FlowlibError
-from flowlib.evaluation.equivariance import decode_mean, frame_errors, over_chunks
+from flowlib.evaluation.equivariance import decode_mean, frame_errors
 
 
 def switch_path(model, z: Float[Tensor, "B d"], first, second, at, steps, labels="restart", reencode=False) -> Float[Tensor, "B F d"]:

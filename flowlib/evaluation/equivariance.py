@@ -1,15 +1,13 @@
 """Equivariance error and its references, in one definition for every model (M16)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from flowlib.data import Batch, Source
+from flowlib.data import Batch, Source, over_chunks
 from flowlib.errors import FlowlibError
-
-CHUNK = 250  # images of 28 × 28 pixels decoded at a time, fewer of larger ones
 
 
 @dataclass(frozen=True)
@@ -53,46 +51,41 @@ def own_motion(model, batch: Batch) -> Tensor:
     return model.motion(batch) if hasattr(model, "motion") else model.infer_factor(batch)
 
 
-def path_error(model, batch: Batch) -> Float[Tensor, " B"]:
-    """Σ_{t=1}^T ‖x_t − sigmoid(Dec(z_t))‖₁ per sequence, z_0 = μ(x_0), moved by the model's noise-free transport."""
-    return frame_errors(batch.frames[:, 1:], decode_mean(model, moved_path(model, batch)[:, 1:])).sum(1)
+def trained_part(batch: Batch, steps: int) -> Batch:
+    """The frames x_0 … x_steps of longer sequences: all that a model is told of them."""
+    return replace(batch.take(frames=slice(steps + 1)), steps=steps)
 
 
-def over_chunks(sequences, count, measure):
-    """measure(indices) (B, …) of the first `count` images (None: all), a chunk at a time: (n, …)."""
-    count = len(sequences) if count is None else min(count, len(sequences))
-    if count < 1:
-        raise FlowlibError(f"count = {count}: measure at least one image")
-    size = max(1, min(CHUNK, CHUNK * 28**2 // sequences.size**2))
-    chunks = [range(start, min(start + size, count)) for start in range(0, count, size)]
-    return torch.cat([measure(list(chunk)) for chunk in chunks])
+def pixel_errors(sequences: Source, factor, shown, steps=None, count=None) -> Float[Tensor, "n steps"]:
+    """‖x_t − shown_t‖₁, t = 1 … steps (None: T), of the first `count` images (None: all) under one factor, in pixels.
 
-
-def _over_images(sequences, factor, count, steps, measure):
-    """measure(batch) (B,) for the first `count` images (None: all), a chunk at a time."""
+    shown : batch → what is held against x_1 … x_steps. It is told the trained steps x_0 … x_T alone.
+    """
     if steps is not None and steps < 1:
-        raise FlowlibError(f"steps = {steps}: a motion has at least one step")
-    return over_chunks(sequences, count, lambda chunk: measure(sequences.full_batch(chunk, factor, steps)))
+        raise FlowlibError(f"steps = {steps}: measure at least one step")
+    trained = sequences.length(factor)
+
+    def measure(chunk):
+        batch = sequences.full_batch(chunk, factor, max(steps or 0, trained))
+        return frame_errors(batch.frames[:, 1 : (steps or trained) + 1], shown(trained_part(batch, trained)))
+
+    return over_chunks(sequences, count, measure)
 
 
 @torch.no_grad()
 def equivariance_error(model, sequences: Source, factor, count=None, steps=None) -> Float[Tensor, " n"]:
-    """E_k before the mean: the error of each of the first `count` images (None: all) under one factor (M16).
+    """E_k before the mean: Σ_t ‖x_t − E[x|z_t]‖₁ of each of the first `count` images (None: all) under one factor (M16).
 
+    z_t is moved from μ(x_0) by the model's noise-free transport.
     steps : more steps than trained measure extrapolation (M19).
     """
-    return _over_images(sequences, factor, count, steps, lambda batch: path_error(model, batch))
+    return pixel_errors(sequences, factor, lambda batch: decode_mean(model, moved_path(model, batch, steps)[:, 1:]), steps, count).sum(1)
 
 
 @torch.no_grad()
 def no_motion(sequences: Source, factor, count=None, steps=None) -> Float[Tensor, " n"]:
     """Σ_t ‖x_t − x_0‖₁: the error of showing x_0 throughout. A reference, not a bound: a bad flow exceeds it."""
-    return _over_images(sequences, factor, count, steps, _still_error)
-
-
-def _still_error(batch):
-    moved = batch.frames[:, 1:]
-    return frame_errors(moved, batch.frames[:, :1].expand_as(moved)).sum(1)
+    return pixel_errors(sequences, factor, lambda batch: batch.frames[:, :1], steps, count).sum(1)
 
 
 @torch.no_grad()
@@ -102,8 +95,7 @@ def encoded_error(model, sequences: Source, factor, count=None) -> Float[Tensor,
     A reference, not a bound: a flow whose decoder was trained on moved codes can fall below it. count : the first images (None: all)
     """
 
-    def error(batch):
-        codes = model.encode(batch.frames[:, 1:].flatten(0, 1)).mean.unflatten(0, (len(batch), -1))
-        return frame_errors(batch.frames[:, 1:], decode_mean(model, codes)).sum(1)
+    def shown(batch):
+        return decode_mean(model, model.encode(batch.frames[:, 1:].flatten(0, 1)).mean.unflatten(0, (len(batch), -1)))
 
-    return _over_images(sequences, factor, count, None, error)
+    return pixel_errors(sequences, factor, shown, count=count).sum(1)

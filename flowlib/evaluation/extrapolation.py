@@ -4,9 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from flowlib.data import Batch, Source
-from flowlib.errors import FlowlibError
-from flowlib.evaluation.equivariance import decode_mean, frame_errors, moved_path, over_chunks
+from flowlib.data import Source, over_chunks
+from flowlib.evaluation.equivariance import decode_mean, frame_errors, moved_path, pixel_errors
 
 
 @torch.no_grad()
@@ -16,11 +15,7 @@ def steps_error(model, sequences: Source, factor, steps=16, count=None) -> Float
     The first T columns add up to the equivariance error (M16). A model that infers the factor sees x_0 … x_T, no more.
     factor : by name or number;  count : the first images (None: all);  steps ≥ 1, else FlowlibError
     """
-
-    def moved(batch):
-        return decode_mean(model, moved_path(model, batch, steps)[:, 1:])
-
-    return _errors(sequences, factor, steps, count, moved)
+    return pixel_errors(sequences, factor, lambda batch: decode_mean(model, moved_path(model, batch, steps)[:, 1:]), steps, count)
 
 
 @torch.no_grad()
@@ -31,13 +26,13 @@ def stop_error(model, sequences: Source, factor, steps=16, count=None) -> Float[
         moved = decode_mean(model, moved_path(model, batch)[:, 1:])
         return moved[:, torch.arange(steps, device=moved.device).clamp(max=batch.steps - 1)]
 
-    return _errors(sequences, factor, steps, count, stopped)
+    return pixel_errors(sequences, factor, stopped, steps, count)
 
 
 @torch.no_grad()
 def no_motion_steps(sequences: Source, factor, steps=16, count=None) -> Float[Tensor, "n steps"]:
     """‖x_t − x_0‖₁ for t = 1 … steps: the error of showing x_0 throughout."""
-    return _errors(sequences, factor, steps, count, lambda batch: batch.frames[:, :1].expand(-1, steps, -1, -1, -1))
+    return pixel_errors(sequences, factor, lambda batch: batch.frames[:, :1], steps, count)
 
 
 LABELLED = ("near", "near, new labels", "far", "far, last label", "far, old labels", "far, stopped")
@@ -68,21 +63,3 @@ def label_errors(model, sequences: Source, factor: int, count=None) -> dict[str,
         return torch.stack([frame_errors(true, decode_mean(model, path)).sum(1) for true, path in paths], 1)
 
     return dict(zip(LABELLED, over_chunks(sequences, count, measure).unbind(1), strict=True))
-
-
-def trained_part(batch: Batch, steps) -> Batch:
-    """The frames x_0 … x_T of longer sequences: all that a model is told of them."""
-    return Batch(batch.frames[:, : steps + 1], batch.times[:, : steps + 1], batch.factor, steps)
-
-
-def _errors(sequences, factor, steps, count, shown):
-    """‖x_t − shown_t‖₁ (n, steps); `shown` is told the trained steps x_0 … x_T alone."""
-    if steps < 1:
-        raise FlowlibError(f"steps = {steps}: measure at least one step")
-
-    def measure(chunk):
-        trained = sequences.length(factor)
-        batch = sequences.full_batch(chunk, factor, max(steps, trained))
-        return frame_errors(batch.frames[:, 1 : steps + 1], shown(trained_part(batch, trained)))
-
-    return over_chunks(sequences, count, measure)

@@ -6,9 +6,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from flowlib.data import MixedSequences
+from flowlib.data import MixedSequences, over_chunks
 from flowlib.errors import FlowlibError
-from flowlib.evaluation.equivariance import over_chunks
 
 
 @dataclass(frozen=True)

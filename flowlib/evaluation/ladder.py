@@ -4,23 +4,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from flowlib.data import Source
+from flowlib.data import Source, over_chunks
 from flowlib.devices import seeded
 from flowlib.errors import FlowlibError
-from flowlib.evaluation.equivariance import decode_mean, frame_errors, over_chunks
+from flowlib.evaluation.equivariance import decode_mean, frame_errors
+from flowlib.models.base import paths_of
 
 RIDGES = (0.1, 1.0, 10.0, 100.0)  # for standardised features
 EPOCHS, ROWS, HIDDEN, RATE = 100, 128, 128, 2e-3  # of the small network
-
-
-def paths_of(model, sequences: Source, factor, count) -> Float[Tensor, "n frames d"]:
-    """μ(x_0) … μ(x_T): the codes of all frames of the first `count` images under one factor."""
-
-    def codes(chunk):
-        frames = sequences.full_batch(chunk, factor).frames
-        return model.encode(frames.flatten(0, 1)).mean.unflatten(0, frames.shape[:2])
-
-    return over_chunks(sequences, count, codes)
 
 
 def ladder_errors(model, train: Source, test: Source, factor, fitted=2000, count=250) -> dict[str, Float[Tensor, " n"]]:

@@ -7,8 +7,7 @@ from torch import Tensor
 from flowlib.data import Source
 from flowlib.errors import FlowlibError
 from flowlib.evaluation.composition import superposed_path, superposed_times
-from flowlib.evaluation.equivariance import decode_mean, frame_errors, moved_path
-from flowlib.evaluation.extrapolation import trained_part
+from flowlib.evaluation.equivariance import decode_mean, frame_errors, moved_path, trained_part
 
 IMAGES, ITERATIONS, RATE = 50, 100, 0.03
 

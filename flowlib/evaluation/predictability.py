@@ -2,10 +2,9 @@
 
 import torch
 
-from flowlib.data import Source
+from flowlib.data import Source, chunk_size
 from flowlib.devices import seeded
 from flowlib.errors import FlowlibError
-from flowlib.evaluation import equivariance
 from flowlib.evaluation.equivariance import decode_mean
 
 
@@ -46,7 +45,7 @@ def generated_pairs(model, sequences: Source, pairs, seed=0):
     factor = torch.randint(len(sequences.factors), (pairs,), **drawn)
     ends = [None] * pairs
     for k in range(len(sequences.factors)):  # one factor at a time: the flows then run as one product
-        for chunk in (factor == k).nonzero()[:, 0].split(equivariance.CHUNK):
+        for chunk in (factor == k).nonzero()[:, 0].split(chunk_size(sequences)):
             z = model.encode(sequences.first_frames(indices[chunk])).mean
             decoded = decode_mean(model, model.transport(z, k, sequences.length(k))[:, [0, -1]])
             for pair, images in zip(chunk.tolist(), decoded):
@@ -65,6 +64,6 @@ def composed_codes(model, sequences: Source, count=2000, seed=0):
     drawn = {"generator": seeded(seed), "device": "cpu"}  # the same images and factors whatever the model's device
     indices = torch.randint(len(sequences), (count,), **drawn)
     steps = torch.randint(sequences.steps + 1, (count, 1, len(sequences.factors)), **drawn)
-    chunks = zip(indices.split(equivariance.CHUNK), steps.split(equivariance.CHUNK))
+    chunks = zip(indices.split(chunk_size(sequences)), steps.split(chunk_size(sequences)))
     codes = [model.encode(sequences.composed(index, times)[:, 0]).mean.cpu() for index, times in chunks]
     return torch.cat(codes).numpy(), sequences.composed_values(indices, steps[:, 0]).numpy()

@@ -4,9 +4,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from flowlib.data import Batch, Source
+from flowlib.data import Batch, Source, over_chunks
 from flowlib.errors import FlowlibError
-from flowlib.evaluation.equivariance import Estimate, decode_mean, frame_errors, moved_path, over_chunks
+from flowlib.evaluation.equivariance import Estimate, decode_mean, frame_errors, moved_path, trained_part
 
 
 @torch.no_grad()
@@ -46,8 +46,8 @@ def continuation_error(model, sequences: Source, factor, seen=4, count=None) -> 
         raise FlowlibError(f"seen = {seen}: show 1 … {steps - 1} of the {steps} steps")
 
     def error(chunk):
-        path = moved_path(model, sequences.full_batch(chunk, factor, seen), steps)
-        frames = sequences.full_batch(chunk, factor).frames
-        return frame_errors(frames[:, seen + 1 :], decode_mean(model, path[:, seen + 1 :])).sum(1)
+        batch = sequences.full_batch(chunk, factor)
+        path = moved_path(model, trained_part(batch, seen), steps)
+        return frame_errors(batch.frames[:, seen + 1 :], decode_mean(model, path[:, seen + 1 :])).sum(1)
 
     return over_chunks(sequences, count, error)

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from flowlib.data import Source
 from flowlib.errors import FlowlibError
-from flowlib.evaluation.equivariance import decode_mean, frame_errors, over_chunks, own_motion
+from flowlib.evaluation.equivariance import decode_mean, own_motion, pixel_errors
 
 
 @torch.no_grad()
@@ -32,9 +32,8 @@ def labelled_error(model, sequences: Source, factor, count=None) -> Float[Tensor
 
 
 def _moved_error(model, sequences, factor, count, motion):
-    def error(chunk):
-        batch = sequences.full_batch(chunk, factor)
+    def shown(batch):
         path = model.transport(model.encode(batch.frames[:, 0]).mean, motion(batch), batch.steps)
-        return frame_errors(batch.frames[:, 1:], decode_mean(model, path[:, 1:])).sum(1)
+        return decode_mean(model, path[:, 1:])
 
-    return over_chunks(sequences, count, error)
+    return pixel_errors(sequences, factor, shown, count=count).sum(1)

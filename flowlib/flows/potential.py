@@ -139,6 +139,7 @@ class PotentialBank(TanhBank):
 
     def hessian_product(self, z, t, vectors, factor=None) -> Float[Tensor, "G N d"]:
         """H v at each point without forming H, O(depth · width²): tangents P_l v up, their curvature back down."""
+        self._check_gradient()
         setting = self.setting(t, factor)
         weights, layers, head, slopes, g = self._sweep(z, setting)
         product = _hessian_vector(weights, layers, slopes, g, vectors)
@@ -157,6 +158,7 @@ class PotentialBank(TanhBank):
 
         ∂_tt u = g_1·c_1''(t) + Σ_l s_l·(∂h_l/∂t)², the same curvature as in the Hessian, plus the time features' own.
         """
+        self._check_gradient()
         if self.bounded:
             raise FlowlibError("the wave equation's terms are for potentials without an output tanh: bounded_potential False")
         setting = self.setting(t, factor)
@@ -167,6 +169,11 @@ class PotentialBank(TanhBank):
                 rate = (slopes[index - 1] * rate) @ weights[index].mT
             second = second + (-2 * a * gl * rate.square()).sum(-1)
         return second, _laplacian(weights, layers, slopes, g)
+
+    def _check_gradient(self):
+        """What is computed from the potential's layers alone is another field's only where it is ∇u."""
+        if not self.is_gradient:
+            raise FlowlibError(f"{type(self).__name__} is no gradient of its potential: ask for the whole Jacobian, bank(z, t, hessian=True)")
 
     def _sweep(self, z, setting):
         """W_l, a_l, the head w, a'_l and g_l = ∂u/∂h_l: up through the layers and back."""

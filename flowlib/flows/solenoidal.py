@@ -30,16 +30,6 @@ class SolenoidalBank(PotentialBank):
         jacobian = turn[:, None] @ stream.hessian if hessian else None
         return Derivatives(stream.value, stream.gradient @ turn.mT, torch.full_like(stream.time, torch.nan), jacobian)
 
-    def hessian_product(self, z, t, vectors, factor=None):
-        """A ∇²h v at each point, without forming it."""
-        weight = self.weight if factor is None else self.weight[factor]
-        return super().hessian_product(z, t, vectors, factor) @ _antisymmetric(weight).mT
-
-    def wave_terms(self, z, t, factor=None):
-        """(∂_tt h, ∇·w = 0) at each point."""
-        second, laplacian = super().wave_terms(z, t, factor)
-        return second, torch.zeros_like(laplacian)
-
 
 def _antisymmetric(weight):
     return weight - weight.mT

@@ -44,15 +44,3 @@ class TurningBank(PotentialBank):
             torch.full_like(potential.time, torch.nan),
             potential.hessian + matrix[:, None] if hessian else None,
         )
-
-    def hessian_product(self, z, t, vectors, factor=None):
-        """(∇²u + A) v at each point, without forming it."""
-        return super().hessian_product(z, t, vectors, factor) + vectors @ self._of(factor).mT
-
-    def wave_terms(self, z, t, factor=None):
-        """(∂_tt u, ∇·v = ∇·∇u + tr A) at each point."""
-        second, laplacian = super().wave_terms(z, t, factor)
-        return second, laplacian + self._of(factor).diagonal(dim1=-2, dim2=-1).sum(-1)[:, None]
-
-    def _of(self, factor):
-        return PARTS[self.part](self.matrix if factor is None else self.matrix[factor])

@@ -4,7 +4,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from flowlib.config import Config
-from flowlib.data import Batch
+from flowlib.data import Batch, Source, over_chunks
 from flowlib.devices import is_out_of_memory
 from flowlib.errors import FlowlibError, first_line
 from flowlib.models.contract import checked_transport, described, raise_unlike
@@ -93,3 +93,13 @@ class LatentModel(nn.Module):
     def calibrate(self, sequences):
         """Measure on the training set, after training, what the model needs beyond its weights: here nothing."""
         return self
+
+
+def paths_of(model, sequences: Source, factor, count) -> Float[Tensor, "n frames d"]:
+    """μ(x_0) … μ(x_T): the codes of all frames of the first `count` images under one factor."""
+
+    def codes(chunk):
+        frames = sequences.full_batch(chunk, factor).frames
+        return model.encode(frames.flatten(0, 1)).mean.unflatten(0, frames.shape[:2])
+
+    return over_chunks(sequences, count, codes)

@@ -101,23 +101,22 @@ def checked_transport(transport):
     """
 
     @functools.wraps(transport)
-    def wrapper(self, z, factor, steps, *first, **named):
+    def wrapper(self, z, factor, steps, first=1):
         if not (isinstance(z, Tensor) and z.is_floating_point() and z.shape[1:] == (self.config.latent_dim,)):
             raise FlowlibError(f"codes are {described(z)}: give a tensor (B, {self.config.latent_dim}) of floats, one code in each row")
         factor = _uniform(factor, z, len(self.config.factors))
-        steps, *first = map(plain, (steps, *first))
-        if "first" in named:
-            named["first"] = plain(named["first"])
-        times = stops(steps, *(first or (named.get("first", 1),)))
-        if not self.any_steps and (steps < 0 or not are_whole(times)):
+        steps, first = plain(steps), plain(first)
+        times = stops(steps, first)
+        whole = are_whole(times)
+        if not self.any_steps and (steps < 0 or not whole):
             raise FlowlibError(
                 f"steps = {steps}: {type(self).__name__} says of no way back, and of no parts of steps; give whole steps forward, "
                 "or write `transport` for the times of flowlib.flows.stops, and any_steps = True into the class"
             )
-        if not self.any_steps:
-            steps, first = int(steps), [int(one) for one in first]
+        if whole:
+            steps, first = round(steps), round(first)
         with _naming(self, factor, z):
-            path = transport(self, z, factor, steps, *first, **named)
+            path = transport(self, z, factor, steps, first)
         if not isinstance(path, Tensor) or path.shape != (len(z), len(times), z.shape[1]):
             found = f"shape {tuple(path.shape)}" if isinstance(path, Tensor) else type(path).__name__
             raise FlowlibError(

@@ -10,7 +10,7 @@ from flowlib.config import Config
 from flowlib.data import Source
 from flowlib.errors import FlowlibError
 from flowlib.flows import stops
-from flowlib.models.base import LatentModel
+from flowlib.models.base import LatentModel, paths_of
 
 
 class DisplacedModel(LatentModel):
@@ -51,10 +51,8 @@ class DisplacedModel(LatentModel):
     @torch.no_grad()
     def calibrate(self, sequences: Source, count: int = 1000):
         """Measure the displacements, or fit the regressions by least squares, on the first `count` images; returns the model."""
-        indices = list(range(min(count, len(sequences))))
         for factor in range(len(sequences.factors)):
-            frames = sequences.full_batch(indices, factor).frames
-            codes = self.encode(frames.flatten(0, 1)).mean.unflatten(0, frames.shape[:2])
+            codes = paths_of(self, sequences, factor, count)
             moved = codes - codes[:, :1]
             if self.affine:
                 inputs = torch.cat([codes[:, 0], torch.ones_like(codes[:, 0, :1])], 1)

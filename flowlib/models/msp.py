@@ -8,7 +8,7 @@ from flowlib.config import Config
 from flowlib.data import Batch, Source
 from flowlib.errors import FlowlibError
 from flowlib.flows import are_whole, codes_at, stops
-from flowlib.models.base import LatentModel
+from flowlib.models.base import LatentModel, paths_of
 from flowlib.models.registry import register
 
 
@@ -104,10 +104,8 @@ class MSP(LatentModel):
     @torch.no_grad()
     def calibrate(self, sequences: Source, count: int = 1000):
         """Solve for one matrix per factor, from all steps of the first `count` training sequences; returns the model."""
-        indices = list(range(min(count, len(sequences))))
         for factor in range(len(sequences.factors)) if sequences.labelled else ():
-            frames = sequences.full_batch(indices, factor).frames
-            codes = self.encode(frames.flatten(0, 1)).mean.unflatten(0, frames.shape[:2])
+            codes = paths_of(self, sequences, factor, count)
             here, there = (part.unflatten(2, (self.rows, -1)) for part in (codes[:, :-1], codes[:, 1:]))
             gram, cross = (torch.einsum("btim,btjm->ij", one, here) for one in (here, there))
             self.matrices[factor] = self._least_squares(gram, cross)

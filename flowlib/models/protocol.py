@@ -39,7 +39,7 @@ class Model(Protocol):
     `likelihood` : an object of `flowlib.models.likelihood`, which reads what `decode` returns.
     The constructor is called as (config, **options): own options are keyword parameters with defaults, and their
     annotations (float, int, bool, str or a Literal of choices) say what is accepted. `flowlib.models.contract` checks all of this.
-    What some models have besides is in `Optional`.
+    What some models have besides is in `Extras`.
     """
 
     likelihood: object
@@ -71,7 +71,7 @@ class Model(Protocol):
         """Named scalars in nats per sequence; "loss" is what the trainer minimises, and depends on every trainable parameter."""
 
 
-class Optional(Protocol):
+class Extras(Protocol):
     """What a model may have besides. Ask by `has_potentials` and `weighs_sequences`, never for a class."""
 
     follows_gradients: bool

@@ -16,23 +16,12 @@ import jupytext
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from flowlib.colab import PYPROJECT
+from flowlib.colab import PYPROJECT, setup_source
 from flowlib.errors import FlowlibError
 from flowlib.teaching import minutes
 
 FOLDER = Path(__file__).resolve().parents[2] / "assignments"
 KERNEL = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}, "language_info": {"name": "python"}}
-SETUP = """import os
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: waiting threads sleep and leave the cores to others
-try:
-    import flowlib
-except ImportError:  # in Colab: fetch the book's code and what it needs (never another torch or numpy)
-    !test -d {name} || git clone -q --depth 1 {address}
-    import importlib, sys
-    sys.path.insert(0, os.path.abspath("{name}"))
-    importlib.invalidate_caches()  # the folder may be new, after a first try without a network
-    import flowlib.colab
-    flowlib.colab.setup()"""
 #        kind: grade, solution, locked
 KINDS = {"answer": (False, True, False), "test": (True, False, True), "manual": (True, True, False), "locked": (False, False, True)}
 
@@ -44,8 +33,7 @@ def sources(folder=FOLDER) -> dict[str, Path]:
 
 def setup_cell() -> str:
     """The chapters' set-up cell, with the repository's address as pyproject.toml states it."""
-    address = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]["urls"]["Repository"]
-    return SETUP.format(address=address, name=address.rsplit("/", 1)[1])
+    return setup_source(tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]["urls"]["Repository"])
 
 
 def notebook(path) -> NotebookNode:

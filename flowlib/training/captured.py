@@ -18,7 +18,7 @@ WARM_UP = 3  # steps made one by one before, in which libraries choose their alg
 
 def capturable(model, config, device, processes) -> bool:
     """Whether a model's steps may be captured: on a CUDA GPU, in one process, with this package's own networks and batches of one make, by a
-    class that says so of itself (`models.protocol.Optional.capturable`), not by inheritance."""
+    class that says so of itself (`models.protocol.Extras.capturable`), not by inheritance."""
     own = all(isinstance(getattr(model, part, None), Network) for part in ("encoder", "decoder"))
     says_so = "capturable" in vars(type(model)) and model.capturable
     return device.type == "cuda" and processes == 1 and own and says_so and config.batches == "balanced"

@@ -56,10 +56,6 @@ class Trainer:
 
     def __init__(self, model, sequences: Source, config: Config, folder=None):
         check_source(sequences, config)
-        if getattr(sequences, "programs", "single") != "single" and not getattr(model, "reads_programs", False):
-            raise FlowlibError(
-                f"programs = {sequences.programs!r}: {type(model).__name__} is told one factor of a sequence; leave programs single"
-            )
         self.part, self.device = distributed.part(), device_of(model)
         if config.batch % (len(config.factors) * self.part[1]):
             unit = len(config.factors) * self.part[1]

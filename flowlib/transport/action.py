@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from flowlib.transport.checks import check_path, check_points, check_shape
+from flowlib.transport.checks import check_points, check_shape, check_times
 
 
 def kinetic_action(z: Float[Tensor, "B S d"], times: Float[Tensor, " S"]) -> Float[Tensor, ""]:
@@ -15,7 +15,9 @@ def kinetic_action(z: Float[Tensor, "B S d"], times: Float[Tensor, " S"]) -> Flo
     Over a time of length L it is at least W₂²/L between the two ends. times (S,) increase strictly, S ≥ 2. Raises
     FlowlibError for a path without one frame for each time.
     """
-    check_path(z, times)
+    check_points(z, "z", "B S d")
+    check_times(times)
+    check_shape(times, z.shape[1:2], "times")
     return (z.diff(dim=1).square().sum(-1).mean(0) / times.diff()).sum()
 
 

@@ -74,17 +74,6 @@ def check_times(times: Tensor) -> None:
         )
 
 
-def check_path(path: Tensor, times: Tensor, name: str = "z") -> None:
-    """path is (B, S, d), the particles first, with one frame for each of the times (S,), which `check_times` accepts."""
-    check_points(path, name, "B S d")
-    check_times(times)
-    if path.shape[1] != len(times):
-        raise FlowlibError(
-            f"{name} has shape {tuple(path.shape)}: {path.shape[1]} frames at {len(times)} times; "
-            f"a path has the particles first, (B, S, d), and times has shape (S,)."
-        )
-
-
 def check_symmetric(matrix: Tensor, name: str, *, sign: int = 1) -> None:
     """matrix (d, d) equals its transpose (sign = 1) or minus its transpose (sign = -1), up to rounding."""
     kind = "symmetric" if sign == 1 else "antisymmetric"

@@ -1,7 +1,7 @@
 """Square roots and Lyapunov equations of symmetric matrices, differentiable also where eigenvalues coincide.
 
 `torch.linalg.eigh` divides by differences of eigenvalues in its backward pass and gives nan at an isotropic
-matrix. The derivatives of these two need their sums only. Source: Higham, *Functions of Matrices*, 2008, § 6.1.
+matrix. A root's derivative needs their sums only: it solves a Lyapunov equation, here as d² linear ones. Source: Higham, *Functions of Matrices*, 2008, § 6.1.
 """
 
 import torch
@@ -24,7 +24,8 @@ def square_root(matrix: Float[Tensor, "d d"]) -> Float[Tensor, "d d"]:
 
 def lyapunov(matrix: Float[Tensor, "d d"], right: Float[Tensor, "d d"]) -> Float[Tensor, "d d"]:
     """X with X P + P X = R for a symmetric positive definite P = `matrix` and any R = `right`."""
-    return _Lyapunov.apply(matrix, right)
+    one = torch.eye(len(matrix)).to(matrix)
+    return torch.linalg.solve_ex(torch.kron(matrix, one) + torch.kron(one, matrix), right.flatten()).result.view_as(right)
 
 
 class _SquareRoot(torch.autograd.Function):
@@ -49,30 +50,3 @@ class _SquareRoot(torch.autograd.Function):
     @staticmethod
     def jvp(ctx, tangent):
         return lyapunov(*ctx.saved_tensors, tangent)
-
-
-class _Lyapunov(torch.autograd.Function):
-    """dX P + P dX = dR − X dP − dP X, and the solution operator is its own adjoint."""
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(matrix, right):
-        values, axes = torch.linalg.eigh(matrix)
-        return axes @ ((axes.mT @ right @ axes) / (values[:, None] + values)) @ axes.mT
-
-    @staticmethod
-    def setup_context(ctx, inputs, output):
-        ctx.save_for_backward(inputs[0], output)
-        ctx.save_for_forward(inputs[0], output)
-
-    @staticmethod
-    def backward(ctx, slope):
-        matrix, solution = ctx.saved_tensors
-        of_right = lyapunov(matrix, slope)
-        return -(solution.mT @ of_right + of_right @ solution.mT), of_right
-
-    @staticmethod
-    def jvp(ctx, of_matrix, of_right):
-        matrix, solution = ctx.saved_tensors
-        return lyapunov(matrix, of_right - solution @ of_matrix - of_matrix @ solution)

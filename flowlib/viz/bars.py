@@ -20,7 +20,14 @@ def bars_with_references(values, names, *, error=None, no_motion=None, decoder_l
     names = as_labels(names, len(values), "names")
     figure, axes = new_figure(height=3.2)
     place = np.arange(len(names))
-    axes.bar(place, values, 0.55, color=factor_colors(names), yerr=_like(error, values, "error"), error_kw=ERROR_BAR)
+    axes.bar(
+        place,
+        values,
+        0.55,
+        color=factor_colors(names),
+        yerr=None if error is None else as_array(error, "error", 1, count=len(values)),
+        error_kw=ERROR_BAR,
+    )
     for label, levels in _references(no_motion, decoder_limit, values):
         look = {"linestyle": REFERENCES[label], "linewidth": 1.5, "path_effects": HALO}
         axes.hlines(levels, place - 0.4, place + 0.4, color=INK, label=label, **look)
@@ -41,8 +48,8 @@ def method_bars(values, names, *, error=None, no_motion=None, decoder_limit=None
     {method: (K,)}, `no_motion` (K,) and `decoder_limit` (K,) as in `bars_with_references`.
     """
     methods = list(values)
-    table = np.stack([_like(values[method], names, f"values[{method!r}]") for method in methods])
-    errors = None if error is None else np.stack([_like(error[method], names, f"error[{method!r}]") for method in methods]).T
+    table = np.stack([as_array(values[method], f"values[{method!r}]", 1, count=len(names)) for method in methods])
+    errors = None if error is None else np.stack([as_array(error[method], f"error[{method!r}]", 1, count=len(names)) for method in methods]).T
     highlight = [methods[-1]] if highlight is None else list(highlight)
     height = 0.27 * len(methods) + 1.15 + (0.3 if title else 0)
     figure, axes = new_figure(1, len(names), height=height, title=title, sharey=True, squeeze=False)
@@ -64,13 +71,4 @@ def method_bars(values, names, *, error=None, no_motion=None, decoder_limit=None
 def _references(no_motion, decoder_limit, like):
     """(label, levels (K,)) of the references that are given."""
     given = zip(REFERENCES, (("no_motion", no_motion), ("decoder_limit", decoder_limit)))
-    return [(label, _like(levels, like, name)) for label, (name, levels) in given if levels is not None]
-
-
-def _like(values, reference, name):
-    """`values` as an array as long as `reference`; None stays None."""
-    if values is None:
-        return None
-    array = as_array(values, name, 1)
-    as_labels(array, len(reference), name)
-    return array
+    return [(label, as_array(levels, name, 1, count=len(like))) for label, (name, levels) in given if levels is not None]

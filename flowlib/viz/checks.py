@@ -7,10 +7,10 @@ from flowlib.errors import FlowlibError
 ROUNDING = 1e-4  # a sigmoid or a resampling may leave [0, 1] by this much; more than that is a mistake
 
 
-def as_array(value, name, ndim=None, finite=True):
-    """`value` (numpy, torch, list) as a numpy array of floats with `ndim` axes (a number, or several to choose from).
+def as_array(value, name, ndim=None, finite=True, count=None):
+    """`value` (numpy, torch, list) as a numpy array of floats with `ndim` axes (a number, or several to choose from), `count` long.
 
-    Raises FlowlibError when the number of axes differs, the array is empty, or (with `finite`) a value is NaN or infinite.
+    Raises FlowlibError when the number of axes or the length differs, the array is empty, or (with `finite`) a value is NaN or infinite.
     """
     if hasattr(value, "detach"):
         value = value.detach().cpu().numpy()
@@ -22,6 +22,8 @@ def as_array(value, name, ndim=None, finite=True):
     if allowed and array.ndim not in allowed:
         wanted = " or ".join(str(n) for n in allowed)
         raise FlowlibError(f"{name} has shape {array.shape}, but {wanted} axes are needed; index or reshape it first")
+    if count is not None and len(array) != count:
+        raise FlowlibError(f"{name} has {len(array)} entries, but {count} are needed: one for each")
     if array.size == 0:
         raise FlowlibError(f"{name} is empty, shape {array.shape}; there is nothing to draw")
     if finite and not np.isfinite(array).all():

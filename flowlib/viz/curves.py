@@ -56,8 +56,7 @@ def curves_over_time(values, names, *, times=None, band=None, references=None, x
     """
     values = as_array(values, "values", 2)
     names = as_labels(names, len(values), "names")
-    times = np.arange(values.shape[1]) if times is None else as_array(times, "times", 1)
-    as_labels(times, values.shape[1], "times")
+    times = np.arange(values.shape[1]) if times is None else as_array(times, "times", 1, count=values.shape[1])
     half = None if band is None else as_array(band, "band", 2)
     figure, axes = new_figure(height=3)
     for k, (name, color) in enumerate(zip(names, factor_colors(names))):
@@ -94,8 +93,7 @@ def density_curves(axes, x, densities, *, fill=True):
     """Densities over a line on `axes`: `densities` is {role: (N,)} over `x` (N,); returns the axes."""
     x = as_array(x, "x", 1)
     for role, series in densities.items():
-        series = as_array(series, f"densities[{role!r}]", 1)
-        as_labels(series, len(x), f"densities[{role!r}]")
+        series = as_array(series, f"densities[{role!r}]", 1, count=len(x))
         axes.plot(x, series, color=color_of(role), label=role)
         if fill:
             axes.fill_between(x, series, color=color_of(role), alpha=0.12, linewidth=0)

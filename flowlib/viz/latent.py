@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.collections import LineCollection
 
 from flowlib.errors import FlowlibError
-from flowlib.viz.checks import as_array, as_labels
+from flowlib.viz.checks import as_array
 from flowlib.viz.palette import CARD, MUTED, color_of, factor_colors
 from flowlib.viz.style import finish, new_figure
 
@@ -32,8 +32,7 @@ def latent_paths(paths, factor, factor_names, *, background=None, axes=None, tit
     ring, the end a dot. Returns the figure, or `axes` when they are given.
     """
     paths = as_array(paths, "paths", 3)
-    factor = as_array(factor, "factor", 1).astype(int)
-    as_labels(factor, len(paths), "factor")
+    factor = as_array(factor, "factor", 1, count=len(paths)).astype(int)
     if factor.min() < 0 or factor.max() >= len(factor_names):
         seen = sorted(set(factor.tolist()))
         raise FlowlibError(f"factor has values {seen}, but factor_names has names for 0 … {len(factor_names) - 1}")

@@ -8,18 +8,16 @@ from flowlib.errors import FlowlibError
 from flowlib.viz.picture import FRAME_DPI, as_text, make_frame, to_pil, write_bytes
 from flowlib.viz.widget import make_axis, widget
 
-OPTIONS = ("height", "interval", "dpi", "kind", "colors", "quality")
-
 
 def frame_slider(frames, labels=None, *, name="t", caption="", alt="", start=None, **options):
     """A slider with a play button over `frames` (figures, or image arrays in [0, 1]); returns IPython's HTML.
 
     `labels`: what the slider says at each frame (default 0, 1, …). `start`: the frame shown first and where no script runs (default
     the middle). `alt` describes the picture to those who cannot see it. Further options: `height` in screen pixels, `interval` in
-    milliseconds, `dpi`, `kind` ('png', 'jpeg', 'webp'), `colors` of a figure's palette, `quality` of 'jpeg' and 'webp'.
+    milliseconds, `dpi`, and `colors` of a figure's palette.
     """
     frames = list(frames)
-    return _moving(frames, [make_axis(name, labels, len(frames), start=start)], alt, caption, options)
+    return _moving(frames, [make_axis(name, labels, len(frames), start=start)], alt, caption, **options)
 
 
 def frame_grid_slider(frames, labels_i=None, labels_j=None, *, names=("i", "j"), caption="", alt="", start=None, **options):
@@ -30,7 +28,7 @@ def frame_grid_slider(frames, labels_i=None, labels_j=None, *, names=("i", "j"),
         raise FlowlibError(f"frames have rows of {lengths} frames; every frames[i] needs the same number")
     first, second = start or (None, None)
     axes = [make_axis(names[0], labels_i, len(rows), start=first), make_axis(names[1], labels_j, lengths[0], start=second)]
-    return _moving([frame for row in rows for frame in row], axes, alt, caption, options)
+    return _moving([frame for row in rows for frame in row], axes, alt, caption, **options)
 
 
 def choice_gallery(panels, choices, *, slider=None, caption="", alt="", start=None, **options):
@@ -44,7 +42,7 @@ def choice_gallery(panels, choices, *, slider=None, caption="", alt="", start=No
         controls.append((slider[0], list(slider[1]), "slider"))
     start = start or [0] * len(choices) + [None]
     axes = [make_axis(name, labels, len(labels), kind, at) for (name, labels, kind), at in zip(controls, start)]
-    return _moving(_flatten(panels, axes), axes, alt, caption, options)
+    return _moving(_flatten(panels, axes), axes, alt, caption, **options)
 
 
 def save_gif(frames, path, *, seconds=2.5, pause=0.8, scale=None, dpi=FRAME_DPI, colors=96):
@@ -84,22 +82,18 @@ def _flatten(panels, axes):
     return level
 
 
-def _moving(frames, axes, alt, caption, options):
+def _moving(frames, axes, alt, caption, *, dpi=FRAME_DPI, colors=64, **place):
     """A widget over frames in row-major order of the axes; equal frames are stored once, the first one in the picture itself."""
-    unknown = sorted(set(options) - set(OPTIONS))
-    if unknown:
-        raise FlowlibError(f"options {unknown} are unknown; use {', '.join(OPTIONS)}")
-    place = {key: options.pop(key) for key in ("height", "interval") if key in options}
     if not frames:
         raise FlowlibError("there are no frames; pass at least one figure or image")
-    made = [make_frame(frame, **options) for frame in frames]
+    made = [make_frame(frame, dpi=dpi, colors=colors) for frame in frames]
     _one_size([frame.size for frame in made])
     shown = 0
     for axis in axes:
         shown = shown * len(axis.labels) + axis.start
     index = {content: n for n, content in enumerate(dict.fromkeys(frame.content for frame in made))}
     data = {
-        "head": f"data:image/{made[0].kind};base64,",
+        "head": "data:image/png;base64,",
         "table": [index[frame.content] for frame in made],
         "frames": [0 if content == made[shown].content else as_text(content) for content in index],
     }

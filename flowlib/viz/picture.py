@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from flowlib.atomic_io import write_file
-from flowlib.errors import FlowlibError
 from flowlib.viz.checks import as_array, as_images
 from flowlib.viz.palette import CARD
 
@@ -43,19 +42,18 @@ class NotebookFigure(Figure):
 
 @dataclass(frozen=True)
 class Frame:
-    """The bytes of one picture, its kind and its size (width, height); `pixelated` when it came from an image array."""
+    """One picture as a PNG, and its size (width, height); `pixelated` when it came from an image array."""
 
     content: bytes
-    kind: str
     size: tuple
     pixelated: bool
 
 
-def make_frame(frame, *, dpi=FRAME_DPI, kind="png", colors=64, quality=80):
-    """Encode a figure or an image; `colors` bounds a figure's palette, `quality` is for 'jpeg' and 'webp'."""
+def make_frame(frame, *, dpi=FRAME_DPI, colors=64):
+    """Encode a figure or an image; `colors` bounds a figure's palette."""
     image, pixelated = to_pil(frame, dpi)
     exact = pixelated or getattr(frame, "colors", 256) is None
-    return Frame(encode(image, kind, None if exact else colors, quality), kind, image.size, pixelated)
+    return Frame(encode(image, None if exact else colors), image.size, pixelated)
 
 
 def to_pil(frame, dpi=None):
@@ -104,28 +102,19 @@ def pixels_of(figure, dpi=None):
         figure.dpi = before
 
 
-def encode(image, kind="png", colors=256, quality=80):
-    """A PIL image as bytes: a PNG of at most `colors` (None: exact), or a JPEG or WebP of `quality`."""
+def encode(image, colors=256):
+    """A PIL image as the bytes of a PNG of at most `colors` (None: exact); its palette by a median cut, then two rounds of k-means."""
+    exact = image.mode == "L" or colors is None and image.getcolors(256) is None  # more colours than a palette holds
+    if not exact:
+        image = image.quantize(colors or 256, Image.Quantize.MEDIANCUT, kmeans=2, dither=Image.Dither.NONE)
     out = io.BytesIO()
-    if kind == "png":
-        exact = image.mode == "L" or colors is None and image.getcolors(256) is None  # more colours than a palette holds
-        image = image if exact else with_palette(image, colors or 256)
-        image.save(out, "PNG", optimize=True)
-    elif kind in ("jpeg", "webp"):
-        image.save(out, kind.upper(), quality=quality)
-    else:
-        raise FlowlibError(f"image kind {kind!r} is unknown; use 'png', 'jpeg' or 'webp'")
+    image.save(out, "PNG", optimize=True)
     return out.getvalue()
-
-
-def with_palette(image, colors=256):
-    """An RGB image with a palette of at most `colors`: a median cut, then two rounds of k-means."""
-    return image.quantize(colors, Image.Quantize.MEDIANCUT, kmeans=2, dither=Image.Dither.NONE)
 
 
 def png_bytes(figure, dpi=None):
     """The figure as a PNG with the palette that it asks for: a half to a fifth of true colour."""
-    return encode(pixels_of(figure, dpi), "png", getattr(figure, "colors", 256))
+    return encode(pixels_of(figure, dpi), getattr(figure, "colors", 256))
 
 
 def as_text(content):

@@ -5,7 +5,7 @@ import torch
 from matplotlib.collections import LineCollection
 
 from flowlib.errors import FlowlibError
-from flowlib.viz.checks import as_array, as_labels, as_plan, as_points
+from flowlib.viz.checks import as_array, as_plan, as_points
 from flowlib.viz.palette import CARD, INK, color_of, role_map, signed_map
 from flowlib.viz.style import finish
 
@@ -172,6 +172,5 @@ def _on_grid(axes, function, extent, resolution):
     left, right, bottom, top = as_extent(extent, axes)
     x, y = np.linspace(left, right, resolution), np.linspace(bottom, top, resolution)
     z = np.stack(np.meshgrid(x, y), -1).reshape(-1, 2)
-    values = as_array(function(_tensor(z)), "the function on the grid", 1)
-    as_labels(values, len(z), "the function's values on the grid")
+    values = as_array(function(_tensor(z)), "the function on the grid", 1, count=len(z))
     return x, y, values.reshape(resolution, resolution)

@@ -117,7 +117,7 @@ def pack_potentials(bank):
 
     Raises FlowlibError for other fields: the page's script follows ∇u alone.
     """
-    if not bank.is_gradient:
+    if not getattr(bank, "is_gradient", False):
         raise FlowlibError(
             f"a {type(bank).__name__} moves by more than ∇u, which is all that a page can follow: give a model whose velocity is gradient"
         )

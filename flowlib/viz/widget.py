@@ -85,5 +85,5 @@ def _image(frame, alt, height):
     names = "dark-light flowviz-pixels" if frame.pixelated else "dark-light"  # the theme leaves it alone
     return (
         f'<img class="{names}" style="width:{width}" width="{frame.size[0]}" height="{frame.size[1]}" '
-        f'alt="{html.escape(alt)}" src="data:image/{frame.kind};base64,{as_text(frame.content)}">'
+        f'alt="{html.escape(alt)}" src="data:image/png;base64,{as_text(frame.content)}">'
     )
