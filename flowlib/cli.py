@@ -1,7 +1,7 @@
 """The command line: `python -m flowlib train | evaluate | experiments | data`. tyro makes all of it from the dataclasses below.
 
-What the commands do is in flowlib.commands, which loads when one of them runs: help and mistyped options answer at once (with --data PATH
-after the data have been looked at, which give the other options their defaults).
+What the commands do is in flowlib.commands, which loads when one of them runs: help and mistyped options answer at once, before any data
+are looked at.
 """
 
 import argparse
@@ -181,7 +181,7 @@ def _starting_point(arguments):
     reader.add_argument("--model")
     given, rest = reader.parse_known_args(arguments)
     config = preset(given.preset)
-    if given.data in (None, "digits", "mnist") or {"-h", "--help"} & set(rest):
+    if given.data in (None, "digits", "mnist") or {"-h", "--help"} & set(rest) or _mistyped(rest):
         found = {"data": given.data or config.data}
     else:
         from flowlib.api import options_for
@@ -191,6 +191,13 @@ def _starting_point(arguments):
         found = options_for(config, given.data, int(size) if size.removeprefix("-").isdecimal() else None)
     model = found.get("model", config.model) if given.model is None else given.model
     return Train(preset=given.preset, config=dataclasses.replace(for_model(config, model), **found | {"model": model})), rest
+
+
+def _mistyped(arguments):
+    """Whether a name among these options does not exist. tyro will say so, and has to read no data for it."""
+    known = {one.name for one in (*dataclasses.fields(Train), *dataclasses.fields(Config))}
+    named = [one[2:].partition("=")[0].replace("-", "_") for one in arguments if one.startswith("--")]
+    return any(not {name, name.removeprefix("no_")} & known for name in named)
 
 
 def main(arguments=None) -> int:

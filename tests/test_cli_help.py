@@ -57,6 +57,12 @@ class TestHelp:
         ):
             assert text in printed
 
+    @pytest.mark.parametrize("wrong", ["--stepz", "--learning_rat=3", "--no-tensorbord"])
+    def test_a_mistyped_option_is_named_before_any_data_are_read(self, wrong, capsys, monkeypatch):
+        monkeypatch.setattr("flowlib.api.options_for", lambda *_: pytest.fail("data were read"))
+        assert cli.main(["train", "--data", "photos", "--no-learn-diffusion", "--factors", "hue", wrong]) == 2
+        assert wrong.partition("=")[0] in capsys.readouterr().err
+
     @pytest.mark.parametrize("command", ["evaluate", "data"])
     def test_of_the_other_commands(self, command, capsys):
         assert cli.main([command, "--help"]) == 0
