@@ -1,5 +1,6 @@
 """Train, load and evaluate in one call each, as the command line does."""
 
+import contextlib
 import dataclasses
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from flowlib.devices import choose_device, device_of, set_precision
 from flowlib.errors import FlowlibError
 from flowlib.evaluation import evaluate_model
 from flowlib.training import load_model, run_folder, train_run
-from flowlib.training.distributed import processes
+from flowlib.training.distributed import part, processes
 from flowlib.training.run import MODEL, new_model
 from flowlib.training.trainer import CHECKPOINT
 
@@ -26,18 +27,28 @@ def train(data, out=None, preset=presets.DEFAULT, device="auto", precision="floa
     options : fields of `Config`, in place of the preset's, and the model's own options
     Raises FlowlibError for data and options that cannot be used, before anything is written.
     """
-    config, device = configuration(data, preset, **options), choose_device(device)
-    networks = _given(encoder=encoder, decoder=decoder)
+    config, source = configuration(data, preset, **options), data if isinstance(data, Source) else None
+    with trained(config, out, source, choose_device(device), precision, progress, **_given(encoder=encoder, decoder=decoder)) as trainer:
+        return trainer.model
+
+
+@contextlib.contextmanager
+def trained(config, out, source=None, device="cpu", precision="float32", progress=True, open_writer=None, **networks):
+    """The trainer of a run that is done, in a block that still holds its folder.
+
+    source : None, the configuration's own;  open_writer : folder → context manager of a TensorBoard writer, None without;  the rest as for `train`
+    """
     set_precision(new_model(config, **networks), precision, device)  # before the folder is claimed: a wrong option leaves nothing behind
     with processes(device):
-        source = data if isinstance(data, Source) else load_sequences(config)
+        given, source = source, load_sequences(config) if source is None else source
         check_source(source, config)
-        if source is data and out is not None:
-            config = dataclasses.replace(config, data_digest=source.digest())
-        elif source is not data:
+        if given is None:
             config = sealed(config, source)
-        with run_folder(out, config):
-            return train_run(out, config, source, progress, device=device, precision=precision, **networks).model
+        elif out is not None:
+            config = dataclasses.replace(config, data_digest=source.digest())
+        with run_folder(out, config), contextlib.ExitStack() as stack:
+            writer = stack.enter_context(open_writer(out / "tensorboard")) if open_writer and part()[0] == 0 else None
+            yield train_run(out, config, source, progress, writer, device, precision, **networks)
 
 
 def _given(**networks):

@@ -1,6 +1,5 @@
 """What the commands of flowlib.cli do."""
 
-import contextlib
 import os
 import runpy
 import sys
@@ -8,15 +7,16 @@ from pathlib import Path
 
 import flowlib
 from flowlib import cli, data
+from flowlib.api import trained
 from flowlib.atomic_io import write_json
 from flowlib.config import from_json, preset
-from flowlib.devices import choose_device, set_precision
+from flowlib.devices import choose_device
 from flowlib.errors import FlowlibError
 from flowlib.evaluation import evaluate_model, format_report
 from flowlib.experiments.provenance import provenance
-from flowlib.training import run_folder, train_run
-from flowlib.training.distributed import part, processes
-from flowlib.training.run import CONFIG, METRICS, new_model, open_run
+from flowlib.training import run_folder
+from flowlib.training.distributed import part
+from flowlib.training.run import CONFIG, METRICS, open_run
 
 
 def run(options):
@@ -45,19 +45,11 @@ def load_plugin(path):
 def train(options: "cli.Train"):
     """Train or resume, evaluate, write everything."""
     load_plugin(options.plugin)
-    config, device = options.config, choose_device(options.device)
-    # before the folder is claimed: a wrong option or bad data leaves nothing behind
-    set_precision(new_model(config), options.precision, device)
-    sequences = data.load_sequences(config)
-    data.check_source(sequences, config)
-    config = data.sealed(config, sequences)
-    folder = options.out or Path("runs") / f"{_run_name(options)}-seed{config.seed}"
-    open_writer = _tensorboard() if options.tensorboard else lambda folder: contextlib.nullcontext()
-    with processes(device), run_folder(folder, config), contextlib.ExitStack() as stack:
-        writer = stack.enter_context(open_writer(folder / "tensorboard")) if part()[0] == 0 else None
-        trainer = train_run(folder, config, sequences, progress=True, writer=writer, device=device, precision=options.precision)
+    folder = options.out or Path("runs") / f"{_run_name(options)}-seed{options.config.seed}"
+    open_writer, device = _tensorboard() if options.tensorboard else None, choose_device(options.device)
+    with trained(options.config, folder, None, device, options.precision, open_writer=open_writer) as trainer:
         if part()[0] == 0:
-            _report(trainer, config, folder)
+            _report(trainer, folder)
 
 
 def _run_name(options):
@@ -74,16 +66,16 @@ def evaluate(options: "cli.Evaluate"):
         raise FlowlibError(f"{options.run} cannot be written to, and holds the results: evaluate a copy of the folder")
     config = from_json(options.run / CONFIG)
     with run_folder(options.run, config):
-        _report(open_run(options.run, config, data.load_sequences(config), choose_device(options.device)), config, options.run)
+        _report(open_run(options.run, config, data.load_sequences(config), choose_device(options.device)), options.run)
 
 
-def _report(trainer, config, folder):
+def _report(trainer, folder):
     """Evaluate on held-out data; print the table; write metrics.json and the pictures."""
     from flowlib.viz.run_pictures import draw_run
 
-    held_out = data.load_sequences(config, "test").to(trainer.device)
-    metrics = evaluate_model(trainer.model, held_out, config.seed, lambda what: print(f"evaluating {what} …", flush=True))
-    metrics |= {"seconds": round(trainer.seconds, 3), "seed": config.seed, "steps": trainer.step, "flowlib": flowlib.__version__}
+    held_out = data.load_sequences(trainer.config, "test").to(trainer.device)
+    metrics = evaluate_model(trainer.model, held_out, trainer.config.seed, lambda what: print(f"evaluating {what} …", flush=True))
+    metrics |= {"seconds": round(trainer.seconds, 3), "seed": trainer.config.seed, "steps": trainer.step, "flowlib": flowlib.__version__}
     metrics["provenance"] = provenance()
     write_json(folder / METRICS, metrics)
     draw_run(trainer.model.cpu(), held_out.to("cpu"), trainer.history, trainer.recorded_steps, folder)

@@ -65,7 +65,7 @@ class Slope(Joint):
         super().__init__(None, torch.zeros(1, 1), torch.zeros(1, 1, 1).double(), (torch.ones(1), torch.zeros(1)))
 
     def log_prior(self, latents):
-        return normal_log_prob(latents[:, 0], 1.0)
+        return normal_log_prob(latents[:, 0])
 
     def log_seen(self, latents):
         return -20 * (latents[:, 0, 0] - 0.4) ** 2
@@ -134,7 +134,7 @@ class TestUnbiased:
         "change",
         [
             lambda patch: patch.setattr(GaussianChain, "log_det", property(lambda self: -torch.linalg.slogdet(self.scale)[1].sum(1))),
-            lambda patch: patch.setattr(tight, "normal_log_prob", lambda z, variance=1.0: -annealed.normal_log_prob(z, variance)),
+            lambda patch: patch.setattr(tight, "normal_log_prob", lambda z, variance=None: -annealed.normal_log_prob(z, variance)),
             lambda patch: patch.setattr(annealed._State, "force", lambda self, beta: self.noise - beta * self.slope),
             lambda patch: patch.setattr(annealed._State, "energy", lambda self, beta: -beta * self.ratio),
         ],

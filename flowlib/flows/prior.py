@@ -11,9 +11,10 @@ from flowlib.errors import FlowlibError
 LOG_2PI = math.log(2 * math.pi)
 
 
-def normal_log_prob(z: Tensor, variance=1.0) -> Tensor:
-    """log N(z; 0, variance · I) of points (…, e); the variances (…) may be more, one result for each."""
-    variance = torch.as_tensor(variance, dtype=z.dtype, device=z.device)
+def normal_log_prob(z: Tensor, variance: Tensor | None = None) -> Tensor:
+    """log N(z; 0, variance · I) of points (…, e); None: 1. The variances (…) may be more, one result for each."""
+    if variance is None:
+        return -0.5 * (z.square().sum(-1) + z.shape[-1] * LOG_2PI)
     return -0.5 * (z.square().sum(-1) / variance + z.shape[-1] * (variance.log() + LOG_2PI))
 
 
