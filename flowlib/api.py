@@ -6,11 +6,12 @@ from pathlib import Path
 
 from flowlib import config as presets
 from flowlib.config import Config
-from flowlib.data import GIVEN, Source, check_source, is_factorial, load_sequences, options_of, said_by, sealed
+from flowlib.data import GIVEN, Source, check_source, is_factorial, load_sequences, options_of, remarks, said_by, sealed
 from flowlib.data.options import names_of
 from flowlib.devices import choose_device, device_of, set_precision
 from flowlib.errors import FlowlibError
 from flowlib.evaluation import evaluate_model
+from flowlib.models.registry import model_class
 from flowlib.training import load_model, run_folder, train_run
 from flowlib.training.distributed import part, processes
 from flowlib.training.run import MODEL, new_model
@@ -46,9 +47,24 @@ def trained(config, out, source=None, device="cpu", precision="float32", progres
             config = sealed(config, source)
         elif out is not None:
             config = dataclasses.replace(config, data_digest=source.digest())
+        if progress and part()[0] == 0:
+            print("\n".join(_announced(config, source)), flush=True)
         with run_folder(out, config), contextlib.ExitStack() as stack:
             writer = stack.enter_context(open_writer(out / "tensorboard")) if open_writer and part()[0] == 0 else None
             yield train_run(out, config, source, progress, writer, device, precision, **networks)
+
+
+def _announced(config, source):
+    """What is about to be trained on what, a line each."""
+    shape, count = f"{config.channels} × {config.size} × {config.size}", len(config.factors)
+    which = f"for each of {count} factors ({', '.join(config.factors)})" if source.labelled else f"without labels, for {count} factors"
+    read = getattr(model_class(config.model), "uses", ())
+    chosen = [f"{name} {getattr(config, name)}" for name in read if name == "prior" or getattr(config, name) != getattr(Config, name)]
+    return [
+        f"data: {len(source)} sequences of {shape} {which}, T = {config.horizon}",
+        *remarks(config, source),
+        f"model: {config.model}" + (f" ({', '.join(chosen)})" if chosen else ""),
+    ]
 
 
 def _given(**networks):
@@ -98,7 +114,10 @@ def options_for(base: Config, data, size=None) -> dict:
         found = {"data": GIVEN} | said_by(data) | _decided(data)
         return found if data.labelled else found | {"model": "flow-inferred"}
     if not isinstance(data, str | Path):
-        raise FlowlibError(f"data of type {type(data).__name__}: give a source, such as data.ImageSequences(images, factors), or a path")
+        raise FlowlibError(
+            f"data of type {type(data).__name__}: give a path or a source: data.ImageSequences(images, factors), data.RecordedSequences(frames, "
+            "labels), or data.DatasetSequences(dataset) of a torch Dataset"
+        )
     if data in ("digits", "mnist"):
         return {"data": data}
     alike = is_factorial(data) and is_factorial(base.data)

@@ -43,6 +43,8 @@ class Train:
     """A Python file that is run first: it registers transformations (`@flowlib.transformation`) or models (`flowlib.models.register`) of your own."""
     tensorboard: bool = False
     """Also write the loss terms for TensorBoard into the folder (needs the package tensorboard)."""
+    evaluate: bool = True
+    """Measure and draw at the end, which takes a minute; where not, `evaluate RUN` does so later."""
     config: Config = field(default_factory=Config)
 
 

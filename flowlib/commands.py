@@ -48,13 +48,13 @@ def train(options: "cli.Train"):
     folder = options.out or Path("runs") / f"{_run_name(options)}-seed{options.config.seed}"
     open_writer, device = _tensorboard() if options.tensorboard else None, choose_device(options.device)
     with trained(options.config, folder, None, device, options.precision, open_writer=open_writer) as trainer:
-        if part()[0] == 0:
+        if part()[0] == 0 and options.evaluate:
             _report(trainer, folder)
 
 
 def _run_name(options):
     name = options.config.data.partition(":")[0]
-    return options.preset if name in ("digits", "mnist", preset(options.preset).data) else Path(options.config.data).stem
+    return options.preset if name in ("digits", "mnist", preset(options.preset).data) else Path(options.config.data).name
 
 
 def evaluate(options: "cli.Evaluate"):

@@ -73,7 +73,7 @@ class Config:
     learn_diffusion: bool = True
     """Let D_k follow the gradient of the objective."""
     prior: Literal["diffusion", "none"] = "diffusion"
-    """The prior's flow: diffusion (M9), or none, that is the posterior's own, so that only z_0 has a divergence."""
+    """The prior's flow: diffusion (M9), or none, that is the posterior's own, so that only z_0 has a divergence. A model that does not read it takes diffusion."""
     velocity: Literal["gradient", "turning", "quadratic", "rotating", "free"] = "gradient"
     """The velocity of the posterior flow: ∇u, the gradient of a potential; ∇u + Az, which may rotate (turning); as ablations A symmetric (quadratic), antisymmetric (rotating), or any field (free)."""
 
@@ -95,7 +95,7 @@ class Config:
 
     # optimisation
     steps: int = 7000
-    """Optimiser steps."""
+    """Optimiser steps. The learning rate falls over all of them, so that a run that is done cannot be made longer."""
     optimizer: Literal["adam", "muon"] = "adam"
     """adam; or muon for the matrices of encoder and decoder, and Adam for everything else."""
     learning_rate: float = 3e-3

@@ -116,7 +116,7 @@ class TestFileAndArrays:
         assert cli.main(command) == 0
         np.savez("own.npz", **arrays())  # other random frames
         assert "have changed" in message(capsys, command)
-        assert "have changed" in message(capsys, ["evaluate", "runs/own-seed0"])
+        assert "have changed" in message(capsys, ["evaluate", "runs/own.npz-seed0"])
 
     def test_sources_given_in_python(self, tmp_path):
         first, second = arrays(), arrays()

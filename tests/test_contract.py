@@ -75,11 +75,19 @@ class TestTransport:
             model.transport(torch.zeros(5, 2), 0, 3)
 
     @pytest.mark.parametrize("name", ["flow", "flow-inferred", "vae", "linear-motion", "sparse"])
-    @pytest.mark.parametrize("factor", [-1, torch.tensor([0, -1]), "scale"])
-    def test_no_factor_is_counted_from_the_end_or_by_name(self, name, factor):
+    @pytest.mark.parametrize("factor", [-1, torch.tensor([0, -1]), "twist"])
+    def test_no_factor_is_counted_from_the_end(self, name, factor):
         model = build_model(dataclasses.replace(CONFIG, model=name, options={}))
-        with pytest.raises(FlowlibError, match="factor (-1 does not exist|'scale': give its number)"):
+        with pytest.raises(FlowlibError, match="factor (-1 does not exist|'twist': choose one of)"):
             model.transport(torch.zeros(2, CONFIG.latent_dim), factor, 1)
+
+    def test_a_factor_may_be_given_by_its_name(self, generator):
+        torch.manual_seed(0)
+        model = build_model(CONFIG)
+        model.potentials.head.data.normal_()
+        z = torch.randn(2, CONFIG.latent_dim, generator=generator)
+        for number, name in enumerate(CONFIG.factors):
+            assert torch.equal(model.transport(z, name, 2), model.transport(z, number, 2))
 
 
 class TestClass:

@@ -13,7 +13,7 @@ import flowlib
 from flowlib import cli
 from flowlib.api import configuration
 from flowlib.config import Config, from_json
-from flowlib.data import load_sequences, options_of
+from flowlib.data import TRANSFORMATIONS, load_sequences, options_of
 from flowlib.data.mixed import MixedSequences
 from flowlib.errors import FlowlibError
 from flowlib.training import load_model, read_json
@@ -187,19 +187,37 @@ class TestCommandLine:
         config = from_json(here / "run" / "config.json")
         assert (config.data, config.size, config.channels, config.factors) == (str(photos), 20, 3, ("rotation", "shear"))
         first = capsys.readouterr().out
+        assert first.startswith(
+            "data: 8 sequences of 3 × 20 × 20 for each of 2 factors (rotation, shear), T = 2\nmodel: flow (prior none, hj_penalty none)\n"
+        )
         assert cli.main(["evaluate", "run", "--device", "cpu"]) == 0
-        assert capsys.readouterr().out.split("trained for")[0] == first.split("trained for")[0]
+        assert capsys.readouterr().out.split("trained for")[0] == first.split("hj_penalty none)\n")[1].split("trained for")[0]
+
+    def test_what_is_worth_a_word(self, here, photos, capsys):
+        """Files of other kinds, and images that use a small part of their range; evaluation may wait."""
+        for path in photos.rglob("*.*"):
+            dark = np.asarray(Image.open(path)) // 8
+            path.unlink()
+            Image.fromarray(dark).save(path.with_suffix(".png"))
+        Image.new("L", (20, 20)).save(photos / "more" / "scan.tif")
+        (photos / "notes.txt").write_text("no picture")
+        assert cli.main(["train", "--data", str(photos), "--out", "run", *ARGUMENTS, "--no-evaluate"]) == 0
+        said = capsys.readouterr().out
+        assert "left out: 1 .tif; save them as PNG or JPEG" in said and "the brightest of all pixels is 0.12 of the range" in said
+        assert "equivariance" not in said and not (here / "run" / "metrics.json").exists() and (here / "run" / "model.safetensors").exists()
+        assert cli.main(["evaluate", "run"]) == 0 and visible(here / "run") == WRITTEN
 
     def test_a_file_with_two_channels_and_the_default_folder(self, here):
         np.savez("own.npz", **arrays(channels=2))
         assert cli.main(["train", "--data=own.npz", *ARGUMENTS]) == 0
-        assert visible(here / "runs" / "own-seed0") == WRITTEN
-        assert load_model(here / "runs" / "own-seed0" / "model.safetensors")[1].data == str(here / "own.npz")
+        assert visible(here / "runs" / "own.npz-seed0") == WRITTEN
+        assert load_model(here / "runs" / "own.npz-seed0" / "model.safetensors")[1].data == str(here / "own.npz")
 
-    def test_a_file_without_labels(self, here):
+    def test_a_file_without_labels(self, here, capsys):
         np.savez("own.npz", frames=arrays()["frames"])
         assert cli.main(["train", "--data", "own.npz", *ARGUMENTS]) == 0
-        assert from_json(here / "runs" / "own-seed0" / "config.json").model == "flow-inferred"
+        assert from_json(here / "runs" / "own.npz-seed0" / "config.json").model == "flow-inferred"
+        assert "18 × 18 without labels, for 3 factors, T = 2\nmodel: flow-inferred (prior diffusion)\n" in capsys.readouterr().out
 
     @pytest.mark.parametrize("model", ["msp", "sparse"])
     def test_a_file_without_labels_and_a_model_that_needs_none(self, here, model, capsys):
@@ -207,7 +225,7 @@ class TestCommandLine:
         assert cli.main(["train", "--data", "own.npz", "--model", model, "--factors", "a", "b", *ARGUMENTS]) == 0
         assert "all " in capsys.readouterr().out
 
-    def test_a_plugin(self, here, photos):
+    def test_a_plugin(self, here, photos, capsys, monkeypatch):
         """A file with a transformation that needs what stands beside it, and with a model."""
         Path("plug").mkdir()
         Path("plug/own.py").write_text(PLUGIN)
@@ -217,6 +235,9 @@ class TestCommandLine:
         assert cli.main(["evaluate", "run", "--plugin", "plug/own.py"]) == 0
         metrics = read_json(here / "run" / "metrics.json")
         assert set(metrics["equivariance"]) == {"fade", "shear"}
+        monkeypatch.delitem(TRANSFORMATIONS, "fade")  # as in a new process that is not given the plugin
+        assert cli.main(["evaluate", "run"]) == 2
+        assert "unknown factor 'fade'" in (said := capsys.readouterr().err) and "--plugin FILE" in said
 
 
 PLUGIN = """

@@ -89,6 +89,12 @@ class TestRefused:
         assert "holds no image" in self.train(capsys, empty)
         assert "is no folder of images and no file .npz or .h5" in self.train(capsys, empty / "none")
 
+    def test_all_corrupt_images_are_named_at_once(self, capsys, photos):
+        for name in ("a.png", "b.jpg"):
+            (photos / name).write_bytes(b"no image")
+        message = self.train(capsys, photos)
+        assert "a.png cannot be read" in message and "b.jpg cannot be read" in message and "2 of 12 files" in message
+
     def test_mixed_sizes(self, capsys, photos):
         Image.fromarray(RANDOM.integers(0, 256, (30, 50, 3), np.uint8)).save(photos / "wide.png")
         message = self.train(capsys, photos)
@@ -265,7 +271,7 @@ class TestRefused:
         assert all((here / "run" / name).read_bytes() == content for name, content in before.items() if name != "checkpoint.safetensors")
 
     def test_data_that_are_no_source(self):
-        with pytest.raises(FlowlibError, match="data of type ndarray: give a source"):
+        with pytest.raises(FlowlibError, match="data of type ndarray: give a path or a source"):
             flowlib.train(np.zeros((3, 1, 16, 16)))
 
     def test_h5_without_h5py(self, capsys, tmp_path_factory, monkeypatch):

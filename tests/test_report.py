@@ -125,6 +125,13 @@ class TestReport:
         assert "over 2000 images; the decoder's limit over the first 50 of them" in text
         assert "3 importance samples" in text and "per frame" in text and "per sequence" in text
 
+    @pytest.mark.parametrize("error, behind", [(899.0, False), (901.0, True)])
+    def test_what_is_no_better_than_no_motion_is_named(self, metrics, error, behind):
+        for row in metrics["equivariance"].values():
+            row |= {"error": 100.0, "no_motion": 900.0}
+        metrics["equivariance"]["scale"]["error"] = error
+        assert ("scale: no better than to show x_0 throughout" in format_report(metrics)) == behind
+
     @pytest.mark.parametrize("smallest, warned", [(0.2, False), (0.0, True), (-0.5, True)])
     def test_a_fold_is_warned_of(self, metrics, smallest, warned):
         for row in metrics["geometry"].values():

@@ -9,7 +9,7 @@ from flowlib.data.catalogue import is_factorial, load_factorial, open_images
 from flowlib.data.checking import check
 from flowlib.data.digits import data_folder, load_digits
 from flowlib.data.factorial import FactorialSequences
-from flowlib.data.files import load_path, options_of, sealed
+from flowlib.data.files import load_path, options_of, remarks, sealed
 from flowlib.data.grid import Grid
 from flowlib.data.mixed import MixedSequences
 from flowlib.data.mnist import load_mnist

@@ -8,6 +8,7 @@ import hashlib
 import os
 import warnings
 import zipfile
+from collections import Counter
 from dataclasses import replace
 from numbers import Integral
 from pathlib import Path
@@ -27,6 +28,7 @@ from flowlib.errors import FlowlibError
 
 IMAGES, SEQUENCES = (".png", ".jpg", ".jpeg"), (".npz", ".h5", ".hdf5")
 GREY = ("1", "L", "LA")
+DARK = 0.25  # brightest pixel below which images were probably stored in a part of their range
 WEIGHTS = {"model.safetensors", "checkpoint.safetensors"}  # beside config.json: the folder of a run
 
 
@@ -61,6 +63,8 @@ def load_path(config, split):
     A share `config.held_out` of the images, or of every factor's sequences, is "test" (`part_of`).
     """
     content = _content(Path(config.data), config.size)
+    if isinstance(content, torch.Tensor):
+        strengths_of(config.factors)  # a transformation that is not registered is no change of the data
     if config.data_digest and config.data_digest not in (there := digest(config.data), _with_strengths(there, config)):
         raise FlowlibError(f"{CHANGED.format(config.data)} since this configuration was made: put back what it held, or train anew")
     if isinstance(content, torch.Tensor):
@@ -74,6 +78,23 @@ def load_path(config, split):
     alike = [np.arange(len(frames))] if factor is None else [np.flatnonzero(factor == label) for label in np.unique(factor)]
     rows = np.sort(np.concatenate([own[part_of(len(own), config, split).numpy()] for own in alike]))
     return RecordedSequences(frames[rows], None if factor is None else factor[rows], config.factors)
+
+
+def remarks(config, source) -> list[str]:
+    """What is worth a word before training on images at a path: files that are left out, and pixels that are nearly all dark."""
+    folder = Path(config.data)
+    if not isinstance(source, ImageSequences) or not folder.is_dir():
+        return []
+    found = []
+    kinds = {kind for kind in Image.registered_extensions() if kind not in IMAGES}
+    if others := Counter(path.suffix.lower() for path in folder.rglob("*") if path.suffix.lower() in kinds and path.is_file()):
+        listed = ", ".join(f"{count} {kind}" for kind, count in sorted(others.items()))
+        found.append(f"left out: {listed}; save them as PNG or JPEG to use them")
+    if (brightest := source.images.max() / 255) < DARK:
+        found.append(
+            f"the brightest of all pixels is {brightest:.2f} of the range (16 bits are divided by 65 535): stretch the images' contrast"
+        )
+    return found
 
 
 def sealed(config, source):
@@ -143,7 +164,15 @@ def _digest(files, folder):
 
 @functools.lru_cache(maxsize=1)  # training, held-out part and their shape are three questions to one folder
 def _images(files, size):
-    images = [_read_image(file, size) for file, _ in files]
+    images, refused = [], []
+    for file, _ in files:
+        try:
+            images.append(_read_image(file, size))
+        except FlowlibError as error:
+            refused.append(str(error))
+    if refused:
+        more = f" ({len(refused)} of {len(files)} files, the first ones)" if len(refused) > 1 else ""
+        raise FlowlibError("\n".join(refused[:5]) + more)
     by_size = {image.size: file for image, (file, _) in zip(images, files)}
     sizes = sorted(by_size)
     if len(sizes) > 1 or sizes[0][0] != sizes[0][1]:

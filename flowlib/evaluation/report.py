@@ -95,6 +95,8 @@ def format_report(metrics: dict) -> str:
     lines.append(f"{'mean':22}{mean:>8.0f}")
     first = next(iter(rows.values()))
     lines.append(f"over {first['error_n']} images; the decoder's limit over the first {first['decoder_limit_n']} of them")
+    if behind := [name for name, row in rows.items() if row["error"] >= row["no_motion"]]:
+        lines.append(f"{', '.join(behind)}: no better than to show x_0 throughout; train longer")
     return "\n".join(lines + _likelihood_lines(metrics["log_likelihood"]) + _geometry_lines(metrics["geometry"]))
 
 

@@ -104,7 +104,7 @@ def checked_transport(transport):
     def wrapper(self, z, factor, steps, first=1):
         if not (isinstance(z, Tensor) and z.is_floating_point() and z.shape[1:] == (self.config.latent_dim,)):
             raise FlowlibError(f"codes are {described(z)}: give a tensor (B, {self.config.latent_dim}) of floats, one code in each row")
-        factor = _uniform(factor, z, len(self.config.factors))
+        factor = _uniform(factor, z, self.config.factors)
         steps, first = plain(steps), plain(first)
         times = stops(steps, first)
         whole = are_whole(times)
@@ -128,12 +128,15 @@ def checked_transport(transport):
 
 
 def _uniform(factor, z, factors):
-    """What moves codes z (B, d): a number, or labels (B,), whole numbers in a tensor of their own; or weights, matrices … (B, …) as they are.
+    """What moves codes z (B, d): a number, also given by its name, or labels (B,), whole numbers in a tensor of their own; or weights, matrices … (B, …) as they are.
 
     Labels are copied: what is remembered of them (`flowlib.flows.posterior`) is then true also where the user's own are written over.
     """
+    names, factors = factors, len(factors)
     if isinstance(factor, str):
-        raise FlowlibError(f"factor {factor!r}: give its number, its place in the configuration's `factors`")
+        if factor not in names:
+            raise FlowlibError(f"unknown factor {factor!r}: choose one of {', '.join(names)}, or give its number")
+        return names.index(factor)
     if isinstance(factor, Tensor) and factor.ndim > 1 and factor.dtype not in MASKS:
         return factor.to(z)
     try:

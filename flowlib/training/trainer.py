@@ -7,6 +7,7 @@ identical up to the order of sums).
 
 import contextlib
 import math
+import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -86,7 +87,9 @@ class Trainer:
         """
         self._last = last = self.config.steps if steps is None else steps
         self.model.train()
-        bar = tqdm(total=last, initial=self.step, disable=not progress or self.part[0] > 0, unit="step", mininterval=0.5)
+        bar = tqdm(
+            total=last, initial=self.step, disable=not progress or self.part[0] > 0, unit="step", mininterval=0.5 if sys.stderr.isatty() else 20
+        )
         with bar:
             while self.step < last:
                 started = time.perf_counter()
@@ -183,7 +186,7 @@ class Trainer:
             self.history.setdefault(name, []).append(value)
             if writer is not None:
                 writer.add_scalar(name, value, self.step)
-        bar.set_postfix({name: f"{value:.4g}" for name, value in values.items()}, refresh=False)
+        bar.set_postfix({name: f"{value:.4g}" for name, value in values.items() if value}, refresh=False)
 
     def save(self):
         """Write weights, optimiser state, history and step as one file. NaN weights never replace good ones."""
