@@ -127,7 +127,7 @@ def test_the_minute_at_the_top_of_the_readme_runs(monkeypatch):
     code = re.findall(r"```python\n(.*?)```", results_table.README.read_text(), re.S)[0]
     names = {}
     exec(code, names)
-    stated = re.findall(r"^(\w+) = .*?#\D*?\((\d[\d, ]*)\)", code, re.M)
+    stated = re.findall(r"^ *(\w+) = .*?#\D*?\((\d[\d, ]*)\)", code, re.M)
     assert [name for name, _ in stated] == ["digits", "codes", "path", "frames"]
     for name, shape in stated:
         assert tuple(names[name].shape) == tuple(map(int, shape.split(", "))), name
