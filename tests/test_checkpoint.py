@@ -70,7 +70,7 @@ class TestFile:
         with ThreadPoolExecutor() as pool:
             replacing = pool.submit(replace)
             try:
-                while not replacing.done() and (len(found) < 300 or len({one.step for one in found}) < 2):
+                while not replacing.done() and (len(found) < 4000 or len({one.step for one in found}) < 2):
                     found.append(load(path))
             finally:
                 ended.set()
