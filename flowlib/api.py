@@ -41,16 +41,17 @@ def trained(config, out, source=None, device="cpu", precision="float32", progres
     """
     set_precision(new_model(config, **networks), precision, device)  # before the folder is claimed: a wrong option leaves nothing behind
     with processes(device):
-        given, source = source, load_sequences(config) if source is None else source
+        own, writes = source is None, part()[0] == 0
+        source = load_sequences(config) if own else source
         check_source(source, config)
-        if given is None:
+        if own:
             config = sealed(config, source)
         elif out is not None:
             config = dataclasses.replace(config, data_digest=source.digest())
-        if progress and part()[0] == 0:
+        if progress and writes:
             print("\n".join(_announced(config, source)), flush=True)
         with run_folder(out, config), contextlib.ExitStack() as stack:
-            writer = stack.enter_context(open_writer(out / "tensorboard")) if open_writer and part()[0] == 0 else None
+            writer = stack.enter_context(open_writer(out / "tensorboard")) if open_writer and writes else None
             yield train_run(out, config, source, progress, writer, device, precision, **networks)
 
 

@@ -201,6 +201,10 @@ class TestCommandLine:
             Image.fromarray(dark).save(path.with_suffix(".png"))
         Image.new("L", (20, 20)).save(photos / "more" / "scan.tif")
         (photos / "notes.txt").write_text("no picture")
+        (photos / ".thumbnails.gif").write_bytes(b"hidden")
+        (photos / "earlier").mkdir()
+        for name in ("config.json", "model.safetensors", "flows.gif"):  # what a run has written there is not of the images
+            (photos / "earlier" / name).write_bytes(b"")
         assert cli.main(["train", "--data", str(photos), "--out", "run", *ARGUMENTS, "--no-evaluate"]) == 0
         said = capsys.readouterr().out
         assert "left out: 1 .tif; save them as PNG or JPEG" in said and "the brightest of all pixels is 0.12 of the range" in said

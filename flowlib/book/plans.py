@@ -27,7 +27,8 @@ def price_cells(axes, y, g, *, extent=None, resolution=240, numbers=True):
 
     `extent` defaults to the axes' present limits; `numbers` writes j + 1 beside each point.
     """
-    y, g = as_points(y, "y"), as_array(g, "g", 1, count=len(as_points(y, "y")))
+    y = as_points(y, "y")
+    g = as_array(g, "g", 1, count=len(y))
     left, right, bottom, top = extent = as_extent(extent, axes)
     z = np.stack(np.meshgrid(np.linspace(left, right, resolution), np.linspace(bottom, top, resolution)), -1)
     cell = (((z[:, :, None] - y) ** 2).sum(-1) - g).argmin(-1)

@@ -23,7 +23,7 @@ from flowlib.data.digests import digest_of
 from flowlib.data.options import part_of, refuse, training_options
 from flowlib.data.recorded import RecordedSequences
 from flowlib.data.sequences import ImageSequences, checked_images
-from flowlib.data.transforms import FACTORS, TRANSFORMATIONS, strengths_of
+from flowlib.data.transforms import FACTORS, strengths_of
 from flowlib.errors import FlowlibError
 
 IMAGES, SEQUENCES = (".png", ".jpg", ".jpeg"), (".npz", ".h5", ".hdf5")
@@ -63,11 +63,12 @@ def load_path(config, split):
     A share `config.held_out` of the images, or of every factor's sequences, is "test" (`part_of`).
     """
     content = _content(Path(config.data), config.size)
-    if isinstance(content, torch.Tensor):
-        strengths_of(config.factors)  # a transformation that is not registered is no change of the data
-    if config.data_digest and config.data_digest not in (there := digest(config.data), _with_strengths(there, config)):
-        raise FlowlibError(f"{CHANGED.format(config.data)} since this configuration was made: put back what it held, or train anew")
-    if isinstance(content, torch.Tensor):
+    of_images = isinstance(content, torch.Tensor)
+    if config.data_digest:
+        there = digest(config.data)
+        if config.data_digest not in ((there, _with_strengths(there, config)) if of_images else (there,)):
+            raise FlowlibError(f"{CHANGED.format(config.data)} since this configuration was made: put back what it held, or train anew")
+    if of_images:
         rows = part_of(len(content), config, split).sort().values
         refuse(config, "images of a folder", "left_out", "corner")
         return ImageSequences(content[rows], config.factors, config.horizon, **training_options(config, split))
@@ -83,11 +84,10 @@ def load_path(config, split):
 def remarks(config, source) -> list[str]:
     """What is worth a word before training on images at a path: files that are left out, and pixels that are nearly all dark."""
     folder = Path(config.data)
-    if not isinstance(source, ImageSequences) or not folder.is_dir():
+    if not isinstance(source, ImageSequences) or not config.data_digest or not folder.is_dir():
         return []
-    found = []
-    kinds = {kind for kind in Image.registered_extensions() if kind not in IMAGES}
-    if others := Counter(path.suffix.lower() for path in folder.rglob("*") if path.suffix.lower() in kinds and path.is_file()):
+    found, kinds = [], tuple(kind for kind in Image.registered_extensions() if kind not in IMAGES)
+    if others := Counter(path.suffix.lower() for path in _below(folder, kinds)):
         listed = ", ".join(f"{count} {kind}" for kind, count in sorted(others.items()))
         found.append(f"left out: {listed}; save them as PNG or JPEG to use them")
     if (brightest := source.images.max() / 255) < DARK:
@@ -105,7 +105,7 @@ def sealed(config, source):
 
 
 def _with_strengths(found, config):
-    return f"{found}-{digest_of(strengths_of(config.factors))[:8]}" if set(config.factors) <= TRANSFORMATIONS.keys() else found
+    return f"{found}-{digest_of(strengths_of(config.factors))[:8]}"
 
 
 def _content(path, size):
@@ -119,7 +119,7 @@ def _content(path, size):
 
 def _files(path):
     """((file, time of its last change), …) of a folder of images, or of a file alone."""
-    files = sorted(_images_below(path)) if path.is_dir() else [path]
+    files = sorted(_below(path, IMAGES)) if path.is_dir() else [path]
     if not files:
         raise FlowlibError(f"{path} holds no image: put PNG or JPEG files into it")
     for file in files:
@@ -128,8 +128,8 @@ def _files(path):
     return tuple((file, file.stat().st_mtime_ns) for file in files)
 
 
-def _images_below(folder):
-    """The images in a folder and in those inside it, but for hidden ones and those of runs."""
+def _below(folder, kinds):
+    """The files with these endings in a folder and in those inside it, but for hidden ones and those of runs."""
 
     def refuse_folder(error):
         raise _unreadable(error.filename) from error
@@ -140,7 +140,7 @@ def _images_below(folder):
             folders.clear()
             continue
         folders[:] = [name for name in folders if not name.startswith(".")]
-        yield from (where / name for name in names if not name.startswith(".") and name.lower().endswith(IMAGES))
+        yield from (where / name for name in names if not name.startswith(".") and name.lower().endswith(kinds))
 
 
 def _unreadable(path):

@@ -22,6 +22,13 @@ def names_of(factors) -> tuple[str, ...]:
     return tuple(map(str, factors))
 
 
+def place_of(name: str, factors) -> int:
+    """The number of a factor given by name; raises FlowlibError for a name that is not there."""
+    if name not in factors:
+        raise FlowlibError(f"unknown factor {name!r}: choose one of {', '.join(factors)}")
+    return factors.index(name)
+
+
 def training_options(config: Config, split: str) -> dict:
     """Where the sequences of a part begin, and what moves them: only in training other than plain, by one factor."""
     return {"starts": config.starts, "programs": config.programs} if split == "train" else {}

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from flowlib.data.batch import Batch, check_drawn, grouped_factors, in_random_order
 from flowlib.data.digests import digest_of_frames
+from flowlib.data.options import place_of
 from flowlib.errors import FlowlibError
 
 CHUNK = 250  # images of 28 × 28 pixels encoded or decoded at a time, fewer of larger ones
@@ -121,12 +122,8 @@ class Source:
             return None
         if not self.labelled:
             raise FlowlibError(f"factor {factor!r}: these sequences have no labels; ask for factor None, which is all of them")
-        if isinstance(factor, str):
-            if factor not in self.factors:
-                raise FlowlibError(f"unknown factor {factor!r}: choose one of {', '.join(self.factors)}")
-            return self.factors.index(factor)
         try:
-            index = operator.index(factor)
+            index = place_of(factor, self.factors) if isinstance(factor, str) else operator.index(factor)
         except TypeError:  # no whole number
             index = -1
         if isinstance(factor, bool) or not 0 <= index < len(self.factors):
@@ -193,9 +190,8 @@ def check_source(source, config, training=True):
         )
     if not source.labelled:
         _check_reader(config.model, "these sequences have no labels", "or give labels", "needs_labels")
-    programs = getattr(source, "programs", "single")
-    if training and programs != "single" and not getattr(_model_class(config.model), "reads_programs", False):
-        raise FlowlibError(f"programs = {programs!r}: the model {config.model!r} is told one factor of a sequence; leave programs single")
+    if training and getattr(source, "programs", "single") != "single":
+        _check_programs(config.model, source.programs)
     if training and not source.batches_labelled:
         what = "in mixed sequences several factors move at once, so none has a label of its own"
         _check_reader(config.model, what, "or other starts", "needs_labels", "reads_labels")
@@ -203,15 +199,17 @@ def check_source(source, config, training=True):
 
 def _check_reader(name, what, otherwise, *reads):
     """Raise FlowlibError for a model that says of itself all of `reads`: it cannot do without labels."""
-    from flowlib.models.registry import MODELS
+    from flowlib.models.registry import MODELS, model_class  # models stand on data, not data on models
 
-    _model_class(name)
+    model_class(name)
     readers = {key for key, one in MODELS.items() if all(getattr(one, read, True) for read in reads)}
     if name in readers:
         raise FlowlibError(f"{what}, which model {name!r} needs: choose one of {', '.join(sorted(MODELS.keys() - readers))}, {otherwise}")
 
 
-def _model_class(name):
-    from flowlib.models.registry import model_class  # when it is asked for: models stand on data, not data on models
+def _check_programs(name, programs):
+    """Raise FlowlibError for a model that cannot learn from sequences moved by more than one factor."""
+    from flowlib.models.registry import model_class
 
-    return model_class(name)
+    if not getattr(model_class(name), "reads_programs", False):
+        raise FlowlibError(f"programs = {programs!r}: the model {name!r} is told one factor of a sequence; leave programs single")

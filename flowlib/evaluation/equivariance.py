@@ -46,6 +46,11 @@ def moved_path(model, batch: Batch, steps=None) -> Float[Tensor, "B frames d"]:
     return model.transport(model.encode(batch.frames[:, 0]).mean, own_motion(model, batch), steps)
 
 
+def moved_frames(model, batch: Batch, steps=None) -> Float[Tensor, "B steps C H W"]:
+    """E[x|z_1] … E[x|z_T], or … E[x|z_steps], of `moved_path`."""
+    return decode_mean(model, moved_path(model, batch, steps)[:, 1:])
+
+
 def own_motion(model, batch: Batch) -> Tensor:
     """What moves each sequence, (B, …): the model's `motion`, or the factor that it infers or is given."""
     return model.motion(batch) if hasattr(model, "motion") else model.infer_factor(batch)
@@ -79,7 +84,7 @@ def equivariance_error(model, sequences: Source, factor, count=None, steps=None)
     z_t is moved from μ(x_0) by the model's noise-free transport.
     steps : more steps than trained measure extrapolation (M19).
     """
-    return pixel_errors(sequences, factor, lambda batch: decode_mean(model, moved_path(model, batch, steps)[:, 1:]), steps, count).sum(1)
+    return pixel_errors(sequences, factor, lambda batch: moved_frames(model, batch, steps), steps, count).sum(1)
 
 
 @torch.no_grad()

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from flowlib.data import Source, over_chunks
-from flowlib.evaluation.equivariance import decode_mean, frame_errors, moved_path, pixel_errors
+from flowlib.evaluation.equivariance import decode_mean, frame_errors, moved_frames, pixel_errors
 
 
 @torch.no_grad()
@@ -15,7 +15,7 @@ def steps_error(model, sequences: Source, factor, steps=16, count=None) -> Float
     The first T columns add up to the equivariance error (M16). A model that infers the factor sees x_0 … x_T, no more.
     factor : by name or number;  count : the first images (None: all);  steps ≥ 1, else FlowlibError
     """
-    return pixel_errors(sequences, factor, lambda batch: decode_mean(model, moved_path(model, batch, steps)[:, 1:]), steps, count)
+    return pixel_errors(sequences, factor, lambda batch: moved_frames(model, batch, steps), steps, count)
 
 
 @torch.no_grad()
@@ -23,7 +23,7 @@ def stop_error(model, sequences: Source, factor, steps=16, count=None) -> Float[
     """As `steps_error` for t ≤ T; beyond, the model's own z_T is shown for ever: what going on must beat."""
 
     def stopped(batch):
-        moved = decode_mean(model, moved_path(model, batch)[:, 1:])
+        moved = moved_frames(model, batch)
         return moved[:, torch.arange(steps, device=moved.device).clamp(max=batch.steps - 1)]
 
     return pixel_errors(sequences, factor, stopped, steps, count)

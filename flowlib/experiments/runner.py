@@ -3,7 +3,6 @@
 A row is written when its run is done, so an interruption loses at most what one run did since its last checkpoint.
 """
 
-import contextlib
 import json
 import os
 import threading
@@ -110,17 +109,13 @@ def _refuse(changes):
         )
 
 
-@contextlib.contextmanager
 def _alone(path):
+    """A lock beside the results, held, for `with`."""
     lock = FileLock(path.with_name(f".{path.stem}.lock"))
     try:
-        lock.acquire(timeout=0)
+        return lock.acquire(timeout=0)
     except Timeout as error:
         raise FlowlibError(f"another process is running this experiment (it holds {lock.lock_file}): wait for it") from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _open(path, experiment, restart, say):

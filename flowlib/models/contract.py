@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from flowlib.config import CHOICES, Config
+from flowlib.data.options import place_of
 from flowlib.devices import is_out_of_memory
 from flowlib.errors import FlowlibError, first_line
 from flowlib.flows import are_whole, stops
@@ -37,7 +38,8 @@ def check_class(model):
             )
 
 
-TAKEN = ("data", "out", "preset", "device", "precision", "progress", "plugin", "tensorboard")  # by `flowlib.train`, or the command line
+# by `flowlib.train`, or the command line
+TAKEN = ("data", "out", "preset", "device", "precision", "progress", "plugin", "tensorboard", "evaluate")
 
 
 def check_saved(model):
@@ -128,15 +130,13 @@ def checked_transport(transport):
 
 
 def _uniform(factor, z, factors):
-    """What moves codes z (B, d): a number, also given by its name, or labels (B,), whole numbers in a tensor of their own; or weights, matrices … (B, …) as they are.
+    """What moves codes z (B, d): a number, for one of the names `factors`, too; or labels (B,), whole numbers in a tensor of their own; or weights,
+    matrices … (B, …) as they are.
 
     Labels are copied: what is remembered of them (`flowlib.flows.posterior`) is then true also where the user's own are written over.
     """
-    names, factors = factors, len(factors)
     if isinstance(factor, str):
-        if factor not in names:
-            raise FlowlibError(f"unknown factor {factor!r}: choose one of {', '.join(names)}, or give its number")
-        return names.index(factor)
+        return place_of(factor, factors)
     if isinstance(factor, Tensor) and factor.ndim > 1 and factor.dtype not in MASKS:
         return factor.to(z)
     try:
@@ -150,11 +150,11 @@ def _uniform(factor, z, factors):
     if found.ndim and len(found) not in (1, len(z)):
         raise FlowlibError(f"{len(found)} labels for {len(z)} codes: {WANTED}")
     if not found.ndim:
-        check_factors(int(found), int(found), factors)
+        check_factors(int(found), int(found), len(factors))
         return int(found)
     labels = found.to(z.device, torch.int64, copy=True)
     if labels.numel() and not labels.is_meta:  # a meta device has no values to look at
-        check_factors(int(labels.min()), int(labels.max()), factors)
+        check_factors(int(labels.min()), int(labels.max()), len(factors))
     return labels.expand(len(z)).contiguous()
 
 

@@ -87,9 +87,8 @@ class Trainer:
         """
         self._last = last = self.config.steps if steps is None else steps
         self.model.train()
-        bar = tqdm(
-            total=last, initial=self.step, disable=not progress or self.part[0] > 0, unit="step", mininterval=0.5 if sys.stderr.isatty() else 20
-        )
+        often = 0.5 if sys.stderr.isatty() else 20  # in a file every line of progress stays
+        bar = tqdm(total=last, initial=self.step, disable=not progress or self.part[0] > 0, unit="step", mininterval=often)
         with bar:
             while self.step < last:
                 started = time.perf_counter()
@@ -186,6 +185,7 @@ class Trainer:
             self.history.setdefault(name, []).append(value)
             if writer is not None:
                 writer.add_scalar(name, value, self.step)
+        # a term that is 0 is one that the model was told to leave out
         bar.set_postfix({name: f"{value:.4g}" for name, value in values.items() if value}, refresh=False)
 
     def save(self):

@@ -1,7 +1,8 @@
 """Square roots and Lyapunov equations of symmetric matrices, differentiable also where eigenvalues coincide.
 
 `torch.linalg.eigh` divides by differences of eigenvalues in its backward pass and gives nan at an isotropic
-matrix. A root's derivative needs their sums only: it solves a Lyapunov equation, here as d² linear ones. Source: Higham, *Functions of Matrices*, 2008, § 6.1.
+matrix. A root's derivative needs their sums only: it solves a Lyapunov equation, here as d² linear ones.
+Source: Higham, *Functions of Matrices*, 2008, § 6.1.
 """
 
 import torch

@@ -20,14 +20,8 @@ def bars_with_references(values, names, *, error=None, no_motion=None, decoder_l
     names = as_labels(names, len(values), "names")
     figure, axes = new_figure(height=3.2)
     place = np.arange(len(names))
-    axes.bar(
-        place,
-        values,
-        0.55,
-        color=factor_colors(names),
-        yerr=None if error is None else as_array(error, "error", 1, count=len(values)),
-        error_kw=ERROR_BAR,
-    )
+    error = None if error is None else as_array(error, "error", 1, count=len(values))
+    axes.bar(place, values, 0.55, color=factor_colors(names), yerr=error, error_kw=ERROR_BAR)
     for label, levels in _references(no_motion, decoder_limit, values):
         look = {"linestyle": REFERENCES[label], "linewidth": 1.5, "path_effects": HALO}
         axes.hlines(levels, place - 0.4, place + 0.4, color=INK, label=label, **look)
