@@ -94,12 +94,12 @@ def said(sentence):
     return {"text/html": f"<p><em>{sentence}</em></p>", "text/plain": sentence}
 
 
-def bench(make, sentence):
-    """make(ipywidgets) → a Bench, or the sentence where a package that it needs is missing."""
+def bench(make_controls, action, button, sentence):
+    """A Bench with the controls make_controls(ipywidgets), or the sentence where a package that they need is missing."""
     try:
         import ipywidgets
 
-        return make(ipywidgets)
+        return Bench(make_controls(ipywidgets), action, button, sentence)
     except ImportError:
         return Said(sentence)
 

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from flowlib.book.laboratory_bench import Bench, bench
+from flowlib.book.laboratory_bench import bench
 from flowlib.data import Sequences
 from flowlib.errors import FlowlibError
 from flowlib.evaluation import decode_mean, frame_errors, superposed_path, superposed_times
@@ -61,15 +61,14 @@ def drawing(model, names):
         bench.show(image_grid(frames, ["true", "decoded"], [f"t = {t}" for t in range(steps + 1)]))
         bench.say(f"wrong pixels of the last frame: {wrong:.0f}, without any motion {still:.0f}")
 
-    def make(widgets):
-        controls = {
+    def controls(widgets):
+        return {
             "pad": make_pad(),
             "flow": widgets.Dropdown(options=[(" + ".join(names[k] for k in one), one) for one in sets], value=(1,)),
             "steps": widgets.IntSlider(8, 1, 16),
         }
-        return Bench(controls, action, "let it flow", SENTENCE)
 
-    return bench(make, SENTENCE)
+    return bench(controls, action, "let it flow", SENTENCE)
 
 
 def make_pad():

@@ -4,7 +4,7 @@ import dataclasses
 
 import torch
 
-from flowlib.book.laboratory_bench import Bench, bench
+from flowlib.book.laboratory_bench import bench
 from flowlib.data import Source
 from flowlib.errors import FlowlibError
 from flowlib.evaluation.recognition import all_factors
@@ -49,17 +49,16 @@ def factors(sequences, held_out, config):
         bench.say(f"{trainer.step} steps; {busy} of {len(names)} potentials have work")
         bench.show(matrix_chart(shares, names, [f"potential {k + 1}" for k in range(len(names))]))
 
-    def make(widgets):
-        controls = {name: widgets.FloatSlider(1.0, min=0.0, max=1.0, step=0.1, description=f"weight of {name}") for name in names}
-        controls |= {
+    def controls(widgets):
+        weights = {name: widgets.FloatSlider(1.0, min=0.0, max=1.0, step=0.1, description=f"weight of {name}") for name in names}
+        return weights | {
             "marginal_kl_weight": widgets.SelectionSlider(options=[0.0, 10.0, 100.0, 1000.0], value=0.0),
             "logit_scale": widgets.SelectionSlider(options=[0.1, 0.3, 1.0], value=1.0),
             "logit_l2": widgets.SelectionSlider(options=[0.0, 0.1, 0.3, 1.0], value=0.0),
             "seconds": widgets.IntSlider(20, 5, 120, 5, description="seconds of training"),
         }
-        return Bench(controls, action, "train", SENTENCE)
 
-    return bench(make, SENTENCE)
+    return bench(controls, action, "train", SENTENCE)
 
 
 @torch.no_grad()

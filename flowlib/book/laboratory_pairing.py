@@ -2,7 +2,7 @@
 
 import torch
 
-from flowlib.book.laboratory_bench import Bench, bench
+from flowlib.book.laboratory_bench import bench
 from flowlib.experiments.potential_fit import SOURCE, STEPS, TARGET, WIDTH, end_mismatch, measure_fit
 from flowlib.experiments.tables import layout
 from flowlib.flows import PotentialBank, run_flow
@@ -63,15 +63,14 @@ def pairing():
         bench.say(layout([COLUMNS, *runs], "html"))
         bench.show(_drawn(bank))
 
-    def make(widgets):
-        controls = {
+    def controls(widgets):
+        return {
             "teacher": widgets.Dropdown(options=TEACHERS, value="random pairs", description="taught by"),
             "weight": widgets.SelectionSlider(options=[0, 0.1, 1, 10, 100, 1000], value=10, description="λ (of the goal)"),
             "seconds": widgets.IntSlider(5, 2, 60, 1, description="seconds of training"),
         }
-        return Bench(controls, action, "train", SENTENCE)
 
-    return bench(make, SENTENCE)
+    return bench(controls, action, "train", SENTENCE)
 
 
 @torch.no_grad()

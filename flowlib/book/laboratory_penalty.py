@@ -2,7 +2,7 @@
 
 import torch
 
-from flowlib.book.laboratory_bench import Bench, bench
+from flowlib.book.laboratory_bench import bench
 from flowlib.config import Config
 from flowlib.evaluation import flow_geometry
 from flowlib.experiments.tables import layout
@@ -33,15 +33,14 @@ def penalty(sequences, held_out, image=5):
         bench.say(layout([COLUMNS, *runs], "html"))
         bench.show(flow_grid(*decoded_flows(model, held_out, image), held_out.factors))
 
-    def make(widgets):
-        controls = {
+    def controls(widgets):
+        return {
             "weight": widgets.SelectionSlider(options=[0, 1e2, 1e3, 1e4, 1e5, 1e6], value=1e4, description="λ"),
             "diffusion": widgets.SelectionSlider(options=[1e-4, 1e-3, 1e-2, 1e-1, 1.0], value=1e-2, description="D"),
             "seconds": widgets.IntSlider(20, 5, 120, 5, description="seconds of training"),
         }
-        return Bench(controls, action, "train", SENTENCE)
 
-    return bench(make, SENTENCE)
+    return bench(controls, action, "train", SENTENCE)
 
 
 def _geometry(model, held_out):

@@ -13,11 +13,12 @@ from flowlib.transport import straightness
 
 @dataclass(frozen=True)
 class FlowGeometry:
-    """Per sample (n, …): λ_min(I + H_t) and det(I + H_t) (n, T), residual r (n, T), straightness in [0, 1] (n,), step lengths (n, T)."""
+    """Per sample (n, …): λ_min(I + H_t) and det(I + H_t) (n, T), residual r (n, T), Laplacian tr H_t (n, T), straightness in [0, 1] (n,), step lengths (n, T)."""
 
     smallest_eigenvalue: torch.Tensor
     determinant: torch.Tensor
     residual: torch.Tensor
+    laplacian: torch.Tensor
     straightness: torch.Tensor
     speed: torch.Tensor
 
@@ -47,6 +48,7 @@ def flow_geometry(model, sequences: Source, factor, count=200) -> FlowGeometry:
         smallest_eigenvalue(trajectory.hessian),
         determinant(trajectory.hessian),
         trajectory.residual,
+        trajectory.hessian.diagonal(dim1=-2, dim2=-1).sum(-1),
         straightness(trajectory.path),
         trajectory.velocity.norm(dim=-1),
     )

@@ -17,7 +17,7 @@ from flowlib.flows.posterior import (
     trace_density_change,
 )
 from flowlib.flows.potential import Derivatives, PotentialBank
-from flowlib.flows.prior import DiffusionPrior, normal_log_prob
+from flowlib.flows.prior import DiffusionPrior, normal_like, normal_log_prob
 from flowlib.flows.solenoidal import SolenoidalBank
 from flowlib.flows.turning import TurningBank
 from flowlib.flows.velocity import VelocityBank

@@ -12,6 +12,7 @@ from flowlib.data import grouped_factors
 from flowlib.errors import FlowlibError
 from flowlib.flows.logdet import log_abs_det, series_log_det
 from flowlib.flows.potential import TanhBank
+from flowlib.flows.prior import normal_like
 from flowlib.transport import hamilton_jacobi_residual
 
 
@@ -50,7 +51,7 @@ def run_flow(bank, z, factor, steps, first=1, hessian=False, noise_scale=None, g
     arrangements = _program(z, factor, steps, bank.factors)
     noise, kicks = None, [None] * steps
     if noise_scale is not None and steps:
-        noise = torch.stack([torch.randn(z.shape, generator=generator, dtype=z.dtype, device=z.device) for _ in range(steps)])
+        noise = torch.stack([normal_like(z, generator) for _ in range(steps)])
         scale = torch.as_tensor(noise_scale).expand(len(z))[:, None]
         kicks = (scale * noise).unbind()  # whose gradient is put together once, not in every step
     path, records = [z], []

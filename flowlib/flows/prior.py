@@ -18,6 +18,11 @@ def normal_log_prob(z: Tensor, variance: Tensor | None = None) -> Tensor:
     return -0.5 * (z.square().sum(-1) / variance + z.shape[-1] * (variance.log() + LOG_2PI))
 
 
+def normal_like(z: Tensor, generator=None) -> Tensor:
+    """Draws from N(0, I) of a tensor's shape, precision and device."""
+    return torch.randn(z.shape, generator=generator, dtype=z.dtype, device=z.device)
+
+
 class DiffusionPrior(nn.Module):
     """Prior flows ψ^k = −D_k log p: p_t = N(0, (1 + 2 D_k t) I). D_k > 0 is stored as its logarithm and may be learned.
 

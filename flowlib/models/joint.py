@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from flowlib.data import Batch
-from flowlib.flows import codes_at, normal_log_prob
+from flowlib.flows import codes_at, normal_like, normal_log_prob
 
 
 class Joint:
@@ -80,10 +80,6 @@ def mixed(log_probs: Float[Tensor, "N K"]) -> Float[Tensor, " N"]:
     return torch.logsumexp(log_probs, -1) - math.log(log_probs.shape[-1])
 
 
-def _noise(like, generator):
-    return torch.randn(like.shape, generator=generator, dtype=like.dtype, device=like.device)
-
-
 def _pick(values: Float[Tensor, "B K"], generator):
     """One of K values for every row, at random."""
     index = torch.randint(values.shape[1], (len(values), 1), generator=generator, device=values.device)
@@ -102,7 +98,7 @@ class SingleFrames(Joint):
         return mixed(normal_log_prob(latents, variance))  # (N, 1) against (N, K)
 
     def draw(self, generator=None):
-        return _pick(self.variance, generator).sqrt()[:, None, None] * _noise(self.guess, generator)
+        return _pick(self.variance, generator).sqrt()[:, None, None] * normal_like(self.guess, generator)
 
 
 class NoisyChain(Joint):
@@ -118,7 +114,7 @@ class NoisyChain(Joint):
         return normal_log_prob(latents[:, 0]) + mixed(steps.sum(1))
 
     def draw(self, generator=None):
-        noise, scale = _noise(self.guess, generator), (2 * _pick(self.diffusion, generator)).sqrt()[:, None, None]
+        noise, scale = normal_like(self.guess, generator), (2 * _pick(self.diffusion, generator)).sqrt()[:, None, None]
         return torch.cat([noise[:, :1], scale * noise[:, 1:]], 1).cumsum(1)
 
 
@@ -138,7 +134,7 @@ class SharedStart(Joint):
         return codes_at(path, self.times.repeat(copies, 1))
 
     def draw(self, generator=None):
-        return _noise(self.guess, generator)
+        return normal_like(self.guess, generator)
 
 
 def single_frames(

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from flowlib.errors import FlowlibError
-from flowlib.flows.prior import LOG_2PI
+from flowlib.flows.prior import LOG_2PI, normal_like
 
 IMAGE = (-3, -2, -1)  # the dimensions of one image
 
@@ -63,7 +63,7 @@ class Gaussian:
 
     def sample(self, decoded, generator=None):
         """Images around the means; they may leave [0, 1]."""
-        return decoded + self.std * torch.randn(decoded.shape, generator=generator, dtype=decoded.dtype, device=decoded.device)
+        return decoded + self.std * normal_like(decoded, generator)
 
 
 class Logistic(nn.Module):

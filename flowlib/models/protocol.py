@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from flowlib.data import Batch
-from flowlib.flows.prior import LOG_2PI
+from flowlib.flows.prior import LOG_2PI, normal_like
 
 
 @dataclass(frozen=True)
@@ -20,8 +19,7 @@ class Posterior:
 
     def sample(self, generator=None) -> Float[Tensor, "B d"]:
         """A reparametrised sample."""
-        noise = torch.randn(self.mean.shape, generator=generator, dtype=self.mean.dtype, device=self.mean.device)
-        return self.mean + self.log_std.exp() * noise
+        return self.mean + self.log_std.exp() * normal_like(self.mean, generator)
 
     def log_prob(self, z: Float[Tensor, "B d"]) -> Float[Tensor, " B"]:
         """log q(z|x)."""

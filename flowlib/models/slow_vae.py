@@ -9,7 +9,7 @@ from torch import Tensor
 from flowlib.config import Config
 from flowlib.data import Batch
 from flowlib.errors import FlowlibError
-from flowlib.flows.prior import LOG_2PI, normal_log_prob
+from flowlib.flows.prior import LOG_2PI, normal_like, normal_log_prob
 from flowlib.models.joint import Joint
 from flowlib.models.protocol import Posterior
 from flowlib.models.registry import register
@@ -103,7 +103,7 @@ class LaplaceChain(Joint):
         shape = self.guess.shape
         uniform = torch.rand(shape, generator=generator, dtype=self.guess.dtype, device=self.guess.device) - 0.5
         steps = -uniform.sign() * torch.log1p(-2 * uniform.abs().clamp(max=0.5 - 1e-7)) / self.rate
-        steps[:, 0] = torch.randn(steps[:, 0].shape, generator=generator, dtype=steps.dtype, device=steps.device)
+        steps[:, 0] = normal_like(steps[:, 0], generator)
         return steps.cumsum(1)
 
 

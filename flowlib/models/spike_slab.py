@@ -8,6 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import logsigmoid, softplus
 
+from flowlib.flows.prior import normal_like
+
 
 @dataclass(frozen=True)
 class SpikeSlab:
@@ -41,11 +43,10 @@ class SpikeSlab:
 
         Sources: Maddison, Mnih, Teh (2017), appendix B, for the binary Concrete distribution; Bengio, Léonard, Courville (2013).
         """
-        drawn = {"generator": generator, "dtype": self.mean.dtype, "device": self.mean.device}
-        slab = self.mean + self.log_std.exp() * torch.randn(self.mean.shape, **drawn)
+        slab = self.mean + self.log_std.exp() * normal_like(self.mean, generator)
         if self.activity == 1:
             return slab
-        uniform = torch.rand(self.mean.shape, **drawn).clamp(1e-6, 1 - 1e-6)
+        uniform = torch.rand(self.mean.shape, generator=generator, dtype=slab.dtype, device=slab.device).clamp(1e-6, 1 - 1e-6)
         soft = ((self.logit + uniform.logit()) / temperature).sigmoid()
         hard = (soft > 0.5).to(soft)
         return (hard + soft - soft.detach()) * slab

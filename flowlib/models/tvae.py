@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from flowlib.config import Config
 from flowlib.data import Batch
 from flowlib.errors import FlowlibError
-from flowlib.flows import normal_log_prob
+from flowlib.flows import normal_like, normal_log_prob
 from flowlib.models.base import LatentModel
 from flowlib.models.joint import Joint
 from flowlib.models.networks import build_networks
@@ -146,7 +146,7 @@ class TopographicChain(Joint):
         return self.model.topographic(*latents.chunk(2, -1), self.factor.repeat(copies), self.times.repeat(copies, 1))
 
     def draw(self, generator=None):
-        return torch.randn(self.guess.shape, generator=generator, dtype=self.guess.dtype, device=self.guess.device)
+        return normal_like(self.guess, generator)
 
 
 def _neighbours(latent_dim, factors, capsule, window) -> Float[Tensor, "d d"]:
