@@ -1,6 +1,7 @@
 """Two gloo processes on the CPU: the loss curve of one process, and a run that loses one of them."""
 
 import contextlib
+import dataclasses
 import os
 import signal
 import socket
@@ -11,10 +12,11 @@ import time
 import numpy as np
 import pytest
 import torch
-from tiny import few_samples
+from tiny import CONFIG, few_samples
 
 from flowlib import cli
-from flowlib.training import load
+from flowlib.data import load_sequences
+from flowlib.training import Trainer, distributed, load, new_model
 from flowlib.training.distributed import SameNoise
 
 SMALL = {"batch_size": 8, "latent_dim": 2, "width": 2, "potential_width": 4, "potential_depth": 1, "device": "cpu"}
@@ -98,6 +100,20 @@ def test_a_killed_process_ends_the_run_and_the_same_command_goes_on(own):
     saved = load(path).step
     with two_processes(arguments) as both:
         assert later_checkpoint(path, saved, both) > saved >= 5
+
+
+@pytest.mark.parametrize("starts, batches", [("plain", "balanced"), ("mixed", "balanced"), ("plain", "single")])
+def test_losses_of_the_shares_average_to_that_of_the_batch(starts, batches, monkeypatch):
+    """However a batch is dealt out, each row keeps its own noise."""
+    config = dataclasses.replace(CONFIG, model="vae", starts=starts, batches=batches, batch_size=12)
+
+    def loss(part):
+        monkeypatch.setattr(distributed, "part", lambda: part)
+        monkeypatch.setattr(distributed, "average", lambda tensors: None)
+        monkeypatch.setattr(distributed, "from_first", lambda make: make())
+        return Trainer(new_model(config), load_sequences(config), config).train_step()["loss"]
+
+    assert torch.allclose((loss((0, 2)) + loss((1, 2))) / 2, loss((0, 1)), rtol=1e-6)
 
 
 @pytest.mark.parametrize("rank", [0, 1])

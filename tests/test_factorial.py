@@ -18,7 +18,9 @@ from flowlib.data.options import part_of
 from flowlib.data.shapes3d import GRID as SHAPES
 from flowlib.errors import FlowlibError
 from flowlib.evaluation import no_motion_steps, steps_error
+from flowlib.experiments.behaviour import awake
 from flowlib.models import build_model
+from flowlib.models.hj_penalty import KINDS
 
 GRID = Grid(("hue", "shape", "turn"), (6, 3, 5), cyclic=("hue",))
 
@@ -153,21 +155,29 @@ class TestLengths:
         assert batch.within(torch.ones(2, 4)).tolist() == [[1, 1, 0, 0], [1, 1, 1, 1]]
         assert batch.within(torch.ones(2, 3, 2), first=1).sum(2).tolist() == [[2, 0, 0], [2, 2, 2]]
 
-    @pytest.mark.parametrize("objective", ["path", "marginal"])
-    def test_a_short_sequence_costs_what_it_costs_alone(self, objective, generator):
-        """The objective of sequences of length 2 in a batch with T = 5 is the one with T = 2."""
+    def test_a_mean_over_steps_gives_every_sequence_the_same_weight(self):
+        batch = Batch(torch.zeros(2, 2, 1, 4, 4), torch.tensor([[0, 1]] * 2), torch.zeros(2, dtype=torch.long), 3, torch.tensor([1, 3]))
+        values = torch.tensor([[8.0, 100, 100], [1, 2, 6]])
+        assert batch.mean_step(values) == (8 + 3) / 2 and dataclasses.replace(batch, lengths=None).mean_step(values) == values.mean()
+
+    @pytest.mark.parametrize("options", [{"model": "poflow"}] + [
+        {"objective": objective, "hj_penalty": kind, "diffusion": 1e-12} for objective in ("path", "marginal") for kind in KINDS
+        if (objective, kind) != ("marginal", "viscous")
+    ])  # fmt: skip
+    def test_a_short_sequence_costs_what_it_costs_alone(self, options, generator):
+        """The objective of sequences of length 2 in a batch with T = 5 is the one with T = 2, whatever its penalty."""
         config = Config(
-            channels=1, size=16, factors=GRID.names, horizon=5, objective=objective, latent_dim=3, width=2, potential_width=4, network="mlp",
-            hj_penalty="none", diffusion=1e-12,
+            channels=1, size=16, factors=GRID.names, horizon=5, latent_dim=3, width=2, potential_width=4, network="mlp", **options
         )  # fmt: skip
         torch.manual_seed(0)
-        model = build_model(config)
+        model = awake(build_model(config))
         short = FactorialSequences(Digits(), ("shape",)).full_batch(list(range(6)), 0)
         short = dataclasses.replace(short, factor=torch.arange(3).repeat_interleave(2))
         long = dataclasses.replace(short, steps=5, lengths=torch.full((6,), 2))
         found, expected = (model.objective(one, torch.Generator().manual_seed(1)) for one in (long, short))
         for name in expected:
             assert found[name].item() == pytest.approx(expected[name].item(), rel=1e-3), name
+        assert (expected["hj"] > 0) == (options.get("hj_penalty") != "none")
 
     @pytest.mark.parametrize("name", ["flow", "flow-inferred", "vae", "slow-vae", "factor-vae", "tvae", "poflow"])
     def test_every_model_trains_on_them(self, name, generator):

@@ -230,7 +230,7 @@ def test_frames_of_an_unknown_factor(monkeypatch):
     """k drawn from q, weighed by 1 / (K q): the mean weight is the mean of p(x|k), whatever q."""
     model = built()
     q, p = torch.tensor([0.2, 0.3, 0.5]), torch.tensor([1.0, 2.0, 6.0])
-    monkeypatch.setattr(type(model), "recognise", lambda self, batch: q.expand(len(batch), 3))
+    monkeypatch.setattr(model.recogniser, "forward", lambda batch: q.log().expand(len(batch), 3))
     monkeypatch.setattr(FlowVAE, "frame_log_weights", lambda self, batch, generator: p[batch.factor].log()[:, None].expand(-1, 2))
     many = Batch(torch.zeros(6000, 2, 3, 1, 1), torch.tensor([[0, 1]]).expand(6000, -1), torch.zeros(6000, dtype=torch.long), 1)
     weights = model.frame_log_weights(many, torch.Generator().manual_seed(0)).exp()
@@ -263,12 +263,23 @@ class TestSparePotentials:
         assert [model.infer_potential(batch).tolist() for batch in batches] == [[0, 0, 0], [1, 1, 1], [2, 2, 3]]
         assert [model.infer_factor(batch)[:2].tolist() for batch in batches] == [[0, 0], [1, 1], [2, 2]]
 
-    def test_a_likelihood_sums_over_the_factors_potentials_alone(self, generator):
-        """E w of k: Σ over three of the five, each of probability 1/5."""
-        batch = sequences().full_batch([0], 0)
-        model = self.model()
-        weights = torch.stack([model._draw_factor(batch, generator)[1] for _ in range(4000)])
-        assert weights.exp().mean().item() == pytest.approx(3 / 5, rel=0.02)
+    def test_a_likelihood_sums_over_all_of_them(self, generator):
+        """E w = (1/5) Σ_k p(x̄|k), each with its own field and D, whatever the order of the factors: k drawn, or all five in turn."""
+        batch, model = sequences().full_batch([0], 0), self.model()
+        model.order.copy_(torch.tensor([4, 1, 3]))
+        with torch.no_grad():
+            model.prior.log_diffusion.copy_(torch.tensor([0.02, 0.05, 0.1, 0.2, 0.4]).log())
+        assert model.numbers.tolist() == [4, 1, 3, 0, 2]
+        labels, weights = zip(*(model._draw_factor(batch, generator) for _ in range(4000)))
+        assert torch.stack(weights).exp().mean().item() == pytest.approx(1, rel=0.03)
+        drawn = torch.cat([one.factor for one in labels]).bincount(minlength=5) / 4000
+        assert torch.allclose(drawn, model.recogniser(batch).softmax(-1)[0, model.numbers], atol=0.03)
+        assert model.diffusion(torch.arange(5)).tolist() == pytest.approx([0.4, 0.05, 0.2, 0.02, 0.1])
+        z = torch.randn(2, model.config.latent_dim, generator=generator)
+        spare = model.flow(z, 4, 2).path
+        assert torch.equal(spare, model.flow(z, torch.eye(5)[[2, 2]], 2).path) or torch.allclose(
+            spare, model.flow(z, torch.eye(5)[[2, 2]], 2).path, atol=1e-5
+        )
 
     @pytest.mark.parametrize("count", [2, -1])
     def test_too_few_are_refused(self, count):

@@ -8,7 +8,7 @@ import torch
 from tiny import CONFIG, sequences
 from torch import nn
 
-from flowlib.data import RecordedSequences
+from flowlib.data import MixedSequences, RecordedSequences
 from flowlib.errors import FlowlibError
 from flowlib.evaluation import equivariance_error, evaluate_model, format_report, labelled_error, moved_path, own_motion, swap_error
 from flowlib.models import VAE, build_model
@@ -156,6 +156,17 @@ def test_objective_predicts_a_later_frame_and_learns_through_the_least_squares(d
     model.solve = lambda codes: solve(codes).detach()
     model.objective(batch)["loss"].backward()
     assert not torch.allclose(whole, next(model.encoder.parameters()).grad)
+
+
+def test_of_mixed_sequences_all_frames_are_predicted(generator):
+    """Their batches hold x_0 … x_T in order, so that the first two are no random ones."""
+    data = MixedSequences(sequences())
+    model = build_model(dataclasses.replace(CONFIG, model="msp", latent_dim=4))
+    batch = data.training_batch(6, 1, generator)
+    decoded = model.decode(model.transport(model.encode(batch.frames[:, 0]).mean, model.motion(batch), batch.steps))
+    expected = -model.likelihood.log_prob(decoded, batch.frames).sum(1).mean()
+    assert batch.complete and torch.allclose(model.objective(batch)["loss"], expected)
+    assert not batch.take(frames=[0, 2, 1]).complete
 
 
 def test_the_gradient_of_the_solution(double, generator):

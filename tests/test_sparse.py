@@ -225,6 +225,10 @@ class TestReading:
         with pytest.raises(FlowlibError, match="lacks some of the frames x_0 … x_2"):
             model.read(batch)
 
+    def test_there_is_no_density_to_climb(self, model):
+        with pytest.raises(FlowlibError, match="model sparse has spikes in its prior"):
+            model.frame_joint(sequences().full_batch([0], 0))
+
     def test_plain_sources_give_all_frames_when_asked(self):
         config = dataclasses.replace(SPARSE, starts="plain")
         assert Trainer(new_model(config), sequences(), config).train_step()["loss"].isfinite()

@@ -132,6 +132,27 @@ def test_importance_weights_against_torch_distributions():
     assert torch.allclose(found.flatten(), expected, rtol=1e-4)
 
 
+def test_weights_of_sequences_have_one_scale_for_all_frames():
+    """log w is that of all z and u, and of the frames decoded from codes whose scales are shared (`objective`'s, by hand)."""
+    model, batch = small(window=1.0, mu=-1.0), full("rotation")
+    batch = Batch((batch.frames > 0.5).float(), batch.times, batch.factor, batch.steps)
+    found = model.sequence_log_weights(batch, torch.Generator().manual_seed(5))
+    generator, frames, ratio, codes = torch.Generator().manual_seed(5), batch.frames.flatten(0, 1), 0.0, []
+    for encoder in (model.encoder, model.scale_encoder):
+        mean, log_std = encoder(frames)
+        code = mean + log_std.exp() * torch.randn(mean.shape, generator=generator)
+        ratio = ratio + (Normal(0.0, 1.0).log_prob(code) - Normal(mean, log_std.exp()).log_prob(code)).sum(1)
+        codes.append(code.unflatten(0, (4, 3)))
+    z, u = codes
+    capsules = u.square().clone()  # window 1: v is u², and three times that outside of the capsules
+    capsules[..., 3:6] = torch.stack([capsules[:, t, 3:6].roll(-t, -1) for t in range(3)], 1)
+    scale = capsules.mean(1, keepdim=True).expand(-1, 3, -1).clone()
+    scale[..., 3:6] = torch.stack([scale[:, t, 3:6].roll(t, -1) for t in range(3)], 1)
+    t = (z - model.mu) / (3 * scale).sqrt()
+    expected = ratio.unflatten(0, (4, 3)) + Bernoulli(logits=model.decode(t)).log_prob(batch.frames).sum((2, 3, 4))
+    assert torch.allclose(found, expected.sum(1), rtol=1e-4)
+
+
 def test_frames_present_stand_for_all():
     model, batch = small(), full()
     expected, pairs = values(model, batch), mean_of_pairs(model, batch)

@@ -37,7 +37,7 @@ GIVEN = "(given in Python)"  # `config.data` of a model that was trained on a so
 def load_sequences(config, split="train") -> Source:
     """The factor sequences that a configuration names.
 
-    split : "train", without the digits left out and the validation images; "validation"; "test", the held-out part, whole;
+    split : "train" and "validation", both without the digits left out; "test", the held-out part, whole;
         "left out" and "kept": those digits of the held-out part that training never saw, and the others
     With starts "mixed" every part is a `MixedSequences`: its training batches are mixed, its sequences of one factor are what they were.
     Raises FlowlibError for data that are not there or cannot be used.
@@ -69,7 +69,7 @@ def load_sequences(config, split="train") -> Source:
 def _chosen(config, split, images, labels):
     """Which images belong to a part, (n,) booleans."""
     chosen = torch.ones(len(images), dtype=torch.bool)
-    if config.left_out and split in ("train", "left out", "kept"):
+    if config.left_out and split != "test":
         left_out = torch.isin(labels, torch.tensor(config.left_out, dtype=labels.dtype))
         chosen = left_out if split == "left out" else ~left_out
     if split in ("train", "validation"):

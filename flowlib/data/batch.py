@@ -38,6 +38,11 @@ class Batch:
         return self.factor if self.activity is None else self.activity
 
     @property
+    def complete(self) -> bool:
+        """Whether it holds all frames x_0 … x_T, in order."""
+        return torch.equal(self.times, torch.arange(self.steps + 1, device=self.times.device).expand(len(self), -1))
+
+    @property
     def weights(self):
         """(F,) weights that make a sum over the frames present an unbiased estimate of the sum over all T+1.
 
@@ -90,6 +95,12 @@ class Batch:
             return values
         beyond = torch.arange(first, first + values.shape[1], device=values.device) > self.lengths[:, None]
         return values.masked_fill(beyond.unflatten(1, (-1,) + (1,) * (values.ndim - 2)), 0)
+
+    def mean_step(self, values: Float[Tensor, "B T"]) -> Float[Tensor, ""]:
+        """The mean of values of the steps 1 … T: over the steps that a sequence has, and then over the sequences."""
+        if self.lengths is None:
+            return values.mean()
+        return (self.within(values, first=1).sum(1) / self.lengths).mean()
 
     def check(self, factors=None):
         """Raise FlowlibError unless frames are finite and in [0, 1], times and labels what they should be; return the batch.

@@ -7,7 +7,7 @@ from torch import Tensor
 from flowlib.data.batch import Batch
 from flowlib.data.digests import digest_of
 from flowlib.data.factorial import FactorialSequences
-from flowlib.data.source import Source
+from flowlib.data.source import Source, shares
 from flowlib.errors import FlowlibError
 
 ACTIVITY = 0.3
@@ -17,8 +17,8 @@ class MixedSequences(Source):
     """Training sequences of a composable source that begin anywhere, and whose every step moves each factor with probability `activity`.
 
     Every factor begins at a place drawn uniformly from its steps 0 … T. Independently of all else, an active one moves forward or backward:
-    of images by a size drawn uniformly from [½, 1½] steps, of a full factorial data set by one value. At the ends 0 and T it stays, as far
-    as it would go beyond. Batches hold all frames x_0 … x_T in order, and no labels (−1). Everything else, such as sequences of one
+    of images by a size drawn uniformly from [½, 1½] steps, of a full factorial data set by one value. What would lie beyond
+    the ends 0 and T is shown at the end: a factor that went on walking out there has to come back before it is seen to move. Batches hold all frames x_0 … x_T in order, and no labels (−1). Everything else, such as sequences of one
     factor for evaluation, is the source's own.
     """
 
@@ -77,7 +77,7 @@ class MixedSequences(Source):
         return Batch(frames, times, torch.full((len(frames),), -1, device=frames.device), self.steps)
 
     def training_batch(self, batch_size, frames_per_step, generator, part=(0, 1), beginning=0) -> Batch:
-        """All frames of random sequences; of R processes the r-th makes every R-th sequence of the same batch."""
+        """All frames of random sequences; several processes share the batch as one whose sequences have labels (`shares`)."""
         indices = torch.randint(len(self), (batch_size,), generator=generator, device=generator.device)
-        rows = slice(part[0], None, part[1])
-        return self.mixed(indices.to(self.device)[rows], self.places(batch_size, generator)[rows])
+        rows, _ = shares(batch_size, len(self.factors), part)
+        return self.mixed(indices[rows].to(self.device), self.places(batch_size, generator)[rows])

@@ -69,8 +69,8 @@ def _likelihoods(model, sequences, seed):
         results |= _flat({name: Estimate.of(values.mean(1))})
         results[f"{name}_effective_samples"] = torch.cat([one.effective_samples.flatten() for one in found]).mean().item()
         if isinstance(model.likelihood, Logistic):  # a probability of images
-            pixels = batches[0].frames[0, 0].numel() * (sequences.steps + 1 if name == "sequence" else 1)
-            results[f"{name}_bits"] = bits_per_dimension(results[name], pixels)
+            frames = sum(batch.times.shape[1] for batch in batches) / len(batches) if name == "sequence" else 1
+            results[f"{name}_bits"] = bits_per_dimension(results[name], frames * batches[0].frames[0, 0].numel())
     return results | {"samples": SAMPLES}
 
 

@@ -144,7 +144,7 @@ class FlowVAE(LatentModel):
         z = posterior.sample(generator)
         trajectory, divergences = self._divergences()(posterior, z, factor, batch, generator)
         terms = {"reconstruction": self._reconstruction(trajectory.path, batch, generator), **divergences}
-        penalty = self.penalty(self.potentials, trajectory, factor, **self._of_prior(factor))
+        penalty = self.penalty(self.potentials, trajectory, factor, mean=batch.mean_step, **self._of_prior(factor))
         terms = {name: value.mean() for name, value in terms.items()}
         return {"loss": sum(terms.values()) + self.config.hj_weight * penalty, **terms, "hj": penalty}
 

@@ -30,18 +30,22 @@ class HJPenalty(nn.Module):
             self.force = PotentialBank(factors, dim, *shape)
         self.energy = nn.Parameter(torch.zeros(factors)) if kind in ("zero", "viscous") and config and config.time_free else None
 
-    def forward(self, potentials, trajectory: Trajectory, factor, diffusion=None):
-        """The penalty of one batch, a scalar. diffusion : D of each sample, (B,) or (), for the viscous form."""
+    def forward(self, potentials, trajectory: Trajectory, factor, diffusion=None, mean=torch.mean):
+        """The penalty of one batch, a scalar.
+
+        diffusion : D of each sample, (B,) or (), for the viscous form
+        mean : of numbers (B, T) of the steps, where sequences have different lengths (`Batch.mean_step`)
+        """
         if self.kind == "none":
             return trajectory.residual.new_zeros(())
         if self.kind == "paper":
-            return self._paper(potentials, trajectory, factor)
+            return self._paper(potentials, trajectory, factor, mean)
         residual = trajectory.residual
         if self.energy is not None:
             residual = residual - self._energies(factor)
         if self.kind == "viscous":
             residual = residual + diffusion.detach()[..., None] * laplacians(potentials, trajectory, factor)
-        return residual.square().mean()
+        return mean(residual.square())
 
     def _energies(self, factor):
         """E of each sample's factors: () for a number, (B, 1), or (B, S) of a program."""
@@ -49,8 +53,8 @@ class HJPenalty(nn.Module):
             return factor @ self.energy
         return (factor @ self.energy)[:, None] if is_mixture(factor) else self.energy[factor][..., None]
 
-    def _paper(self, potentials, trajectory, factor):
-        return driven_residual(self.force, trajectory, factor) + sum(start_terms(potentials, self.force, trajectory, factor))
+    def _paper(self, potentials, trajectory, factor, mean):
+        return driven_residual(self.force, trajectory, factor, mean) + sum(start_terms(potentials, self.force, trajectory, factor))
 
 
 def laplacians(potentials: PotentialBank, trajectory: Trajectory, factor):
@@ -58,9 +62,9 @@ def laplacians(potentials: PotentialBank, trajectory: Trajectory, factor):
     return _along(potentials, potentials.laplacian, trajectory, factor)
 
 
-def driven_residual(force: PotentialBank, trajectory: Trajectory, factor):
+def driven_residual(force: PotentialBank, trajectory: Trajectory, factor, mean=torch.mean):
     """(1/T) Σ_t E[(r + f²)²] of a driving force −f² along a trajectory, a scalar."""
-    return (trajectory.residual + forces(force, trajectory, factor).square()).square().mean()
+    return mean((trajectory.residual + forces(force, trajectory, factor).square()).square())
 
 
 def forces(force: PotentialBank, trajectory: Trajectory, factor):

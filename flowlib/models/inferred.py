@@ -71,18 +71,24 @@ class InferredFlowVAE(FlowVAE):
         progress = self.iteration.item() / (self.warm_up * self.config.steps)
         return self.min_temperature ** min(1.0, progress)
 
+    @property
+    def numbers(self) -> Int[Tensor, " K"]:
+        """The potentials in the order of their numbers: those of the factors, then the others, where some are to spare."""
+        named = set(self.order.tolist()) if self.count > len(self.order) else range(self.count)
+        return torch.cat([self.order, self.order.new_tensor([k for k in range(self.count) if k not in named])])
+
     def flow(self, z: Float[Tensor, "B d"], factor, steps: int, first=1, **options):
-        """The flow of factors given by number or label, or of a mixture y (B, K) of the potentials."""
+        """The flow of factors given by number or label (`numbers`), or of a mixture y (B, K) of the potentials."""
         if is_mixture(factor):
             return super().flow(z, factor, steps, first, **options)
-        own = self.order[factor]
+        own = self.numbers[factor]
         return super().flow(z, int(own) if own.ndim == 0 else own, steps, first, **options)
 
     def diffusion(self, factor):
         """D of the factors' own potentials, or Σ_k y_k D_k."""
         if is_mixture(factor):
             return factor @ self.prior.log_diffusion.exp()
-        return self.prior.diffusion(self.order[factor])
+        return self.prior.diffusion(self.numbers[factor])
 
     def objective(self, batch: Batch, generator=None) -> dict[str, Tensor]:
         """−M14 under the sampled y, plus KL[q(k|x̄) ‖ 1/K], the marginal KL, the charge for large logits and the Hamilton–Jacobi penalty.
@@ -113,11 +119,8 @@ class InferredFlowVAE(FlowVAE):
 
     @torch.no_grad()
     def infer_potential(self, batch: Batch) -> Int[Tensor, " B"]:
-        """The most probable potential of each sequence: the number of its factor, or for potentials beyond these the next numbers."""
-        named = self.order.tolist()
-        spare = [k for k in range(self.count) if k not in named]
-        place = torch.cat([self.order, self.order.new_tensor(spare)]).argsort()
-        return place[self.recogniser(batch).argmax(-1)]
+        """The most probable potential of each sequence, by its place in `numbers`."""
+        return self.numbers.argsort()[self.recogniser(batch).argmax(-1)]
 
     @torch.no_grad()
     def calibrate(self, sequences, count: int = 300):
@@ -135,7 +138,7 @@ class InferredFlowVAE(FlowVAE):
         return self
 
     def frame_log_weights(self, batch: Batch, generator=None) -> Float[Tensor, "B frames"]:
-        """One draw of log w for p(x_t): k is drawn from q(k|x̄), whose weight is 1 / (K q(k|x̄)); of K potentials, those of the factors."""
+        """One draw of log w for p(x_t): k is drawn from q(k|x̄), whose weight is 1 / (K q(k|x̄))."""
         labelled, weight = self._draw_factor(batch, generator)
         return weight[:, None] + super().frame_log_weights(labelled, generator)
 
@@ -159,8 +162,7 @@ class InferredFlowVAE(FlowVAE):
         return self.prior.log_diffusion.exp().expand(len(batch), -1)
 
     def _draw_factor(self, batch, generator):
-        probability = self.recognise(batch)
-        probability = probability / probability.sum(-1, keepdim=True)  # of these alone, where other potentials are to spare
+        probability = self.recogniser(batch).softmax(-1)[:, self.numbers]
         factor = torch.multinomial(probability, 1, generator=generator)[:, 0]
         chosen = probability.gather(1, factor[:, None])[:, 0]
         return Batch(batch.frames, batch.times, factor, batch.steps), -math.log(self.count) - chosen.log()

@@ -111,7 +111,7 @@ class Logistic(nn.Module):
         return (255 * decoded + self.log_scale.exp() * uniform.logit()).round().clamp(0, 255) / 255
 
 
-def bits_per_dimension(log_prob, pixels: int):
+def bits_per_dimension(log_prob, pixels: int | float):
     """−log P / (pixels · log 2), of log-probabilities in nats of images, or sequences, with so many values."""
     return -log_prob / (pixels * math.log(2))
 

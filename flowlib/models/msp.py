@@ -93,9 +93,11 @@ class MSP(LatentModel):
         return torch.stack(path, 1).flatten(2)
 
     def objective(self, batch: Batch, generator=None) -> dict[str, Tensor]:
-        """−log p of x_0 and of `frames_per_step` later frames, each from Mᵗ Z_0; these stand for all of x_1 … x_T."""
-        count = self.config.frames_per_step
-        shown = batch.take(frames=slice(0, 1 + count))  # the others are there for M
+        """−log p of x_0 and of `frames_per_step` later frames, each from Mᵗ Z_0; these stand for all of x_1 … x_T.
+
+        Of a batch that holds all frames in order, as mixed sequences come, −log p of all.
+        """
+        shown = batch if batch.complete else batch.take(frames=slice(0, 1 + self.config.frames_per_step))  # the others are there for M
         path = self.transport(self.encode(batch.frames[:, 0]).mean, self.motion(batch), batch.steps)
         log_prob = self.likelihood.log_prob(self.decode(codes_at(path, shown.times)), shown.frames)
         reconstruction = -(log_prob * shown.weights).sum(1).mean()

@@ -52,8 +52,8 @@ class WavePenalty(nn.Module):
         super().__init__()
         self.speed = nn.Parameter(torch.full((factors,), float(speed)))
 
-    def forward(self, potentials, trajectory, factor):
-        """The penalty of one batch, a scalar."""
+    def forward(self, potentials, trajectory, factor, mean=torch.mean):
+        """The penalty of one batch, a scalar; `mean` as in `HJPenalty`, but of a program, whose sequences are equally long."""
         if is_program(factor):
             return self._of_program(potentials, trajectory.path, factor)
         starts, steps = trajectory.path[:, :-1], trajectory.path.shape[1] - 1
@@ -63,7 +63,7 @@ class WavePenalty(nn.Module):
         squared_speed = (self.speed if index is None else self.speed[index]).square()[:, None]
         start, first_index, _ = group_by_factor(trajectory.path[:, 0], factor, potentials.factors)
         still = potentials(start, 0, first_index).gradient.square().sum(-1).mean()
-        return (second - squared_speed * laplacian).square().mean() + still
+        return mean(back((second - squared_speed * laplacian).square().unflatten(1, (-1, steps)))) + still
 
     def _of_program(self, potentials, path, activity):
         squares = []

@@ -66,8 +66,8 @@ class MixedPenalty(HJPenalty):
     Σ_t mean over the batch of (Σ_batch ∂_t u + mean_{batch, i} ½ (∂_i u)² + f²)², plus the means of (∂_i u)² and f² at (z_0, 0).
     """
 
-    def forward(self, potentials, trajectory, factor):
-        """The penalty of a batch, a scalar: the mean over its factors."""
+    def forward(self, potentials, trajectory, factor, mean=None):
+        """The penalty of a batch, a scalar: the mean over its factors. (All T steps count, also beyond the length of a sequence.)"""
         squares = trajectory.velocity.square()
         rate = trajectory.residual - 0.5 * squares.sum(-1)
         force = forces(self.force, trajectory, factor).square()

@@ -176,6 +176,12 @@ class SparseFlowVAE(LatentModel):
         fit = self.likelihood.log_prob(self.decode(self.move(z, g)), frames)
         return normal_log_prob(z) - first.log_prob(z), strengths.log_ratio(g).sum(-1), fit
 
+    def frame_joint(self, batch: Batch):
+        """Raises FlowlibError: strengths that are zero with a probability have no density to climb (M17)."""
+        raise FlowlibError(
+            "model sparse has spikes in its prior, so no joint density to climb: use its frame_log_weights and sequence_log_weights"
+        )
+
     def frame_log_weights(self, batch: Batch, generator=None) -> Float[Tensor, "B frames"]:
         """One draw of log w for every frame in order (M17): x_t depends on z_0 and on g_1 … g_t."""
         start, moved, fit = self._draw(batch, generator)

@@ -115,6 +115,14 @@ class TVAE(LatentModel):
         t = (z - self.mu) * (u.square() @ self.neighbours + EPS).rsqrt()
         return (ratio + self.likelihood.log_prob(self.decode(t), images)).unflatten(0, batch.times.shape)
 
+    def sequence_log_weights(self, batch: Batch, generator=None) -> Float[Tensor, " B"]:
+        """One draw of log w of complete sequences, whose frames share their scales: Σ_l log p(z_l) p(u_l) p(x_l|t_l) / (q(z_l|x_l) q(u_l|x_l))."""
+        posteriors = self._posteriors(batch.frames.flatten(0, 1))
+        z, u = (posterior.sample(generator) for posterior in posteriors)
+        ratio = sum(normal_log_prob(s) - q.log_prob(s) for s, q in zip((z, u), posteriors, strict=True)).unflatten(0, batch.times.shape)
+        t = self.topographic(*(s.unflatten(0, batch.times.shape) for s in (z, u)), batch.factor, batch.times)
+        return (ratio + self.likelihood.log_prob(self.decode(t), batch.frames)).sum(1)
+
     def frame_joint(self, batch: Batch) -> Joint:
         """log p(z, u, x_t) of every frame by itself (M17), its scale from its own u."""
         images = batch.frames.flatten(0, 1)

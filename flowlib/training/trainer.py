@@ -152,7 +152,7 @@ class Trainer:
     def _backward(self, batch, generator):
         """The loss terms of a batch, detached; its gradients are left in the parameters."""
         self.model.zero_grad()
-        with distributed.same_noise(len(self.config.factors)):
+        with distributed.same_noise(1 if self.config.batches == "single" else len(self.config.factors)):
             terms = self.model.objective(batch, generator)
         check_terms(self.model, terms)
         terms["loss"].backward()
