@@ -37,6 +37,24 @@ def test_a_corner_left_out():
     assert found["outside"] == pytest.approx((140 / 3, (30 + 51 + 61.5) / 3, np.std([1, 0.75], ddof=1) / 2**0.5))
 
 
+def test_what_training_has_shown_too():
+    """Ten sequences of each factor, drawn again and again: how often is a frame of a test sequence among theirs?"""
+    rng, order = np.random.default_rng(0), np.random.default_rng(1).permutation(len(GRID))
+    train, test = (FactorialSequences(Digits(), members=part) for part in (order[12:], order[:12]))
+    tested, shares = [test.lines(k) for k in range(3)], []
+    for _ in range(300):
+        shown = []
+        for k in range(3):
+            lines = train.lines(k)[rng.integers(len(train), size=10)]
+            shown += [lines[:, 0], lines[np.arange(10), rng.integers(1, lines.shape[1], 10)]]
+        shares.append(np.isin(np.concatenate([one.ravel() for one in tested]), np.concatenate(shown)).mean())
+    share, same = scene_errors.overlap(train, test, 10)
+    assert share == pytest.approx(np.mean(shares), abs=0.02)
+    there = [{tuple(line) for line in train.lines(k).tolist()} for k in range(3)]
+    assert list(same.values()) == [np.mean([tuple(line) in there[k] for line in tested[k].tolist()]) for k in range(3)]
+    assert same["hue"] == 0 and same["shape"] == 1
+
+
 def test_which_sequences_enter():
     source = FactorialSequences(Digits(), steps=2, members=[0, 44, 89])
     found = scene_errors.inside(source, ("shape", "turn"), ("hue", "turn"))

@@ -4,7 +4,7 @@ from statistics import fmean
 
 import numpy as np
 
-from flowlib.data import Source
+from flowlib.data import FactorialSequences, Source
 from flowlib.experiments.differences import Difference, difference
 
 MOTIONS = {
@@ -58,6 +58,21 @@ def left_out(rows, control, entering: dict) -> dict[str, tuple[float, float, flo
         gaps = np.array([(ours - theirs)[chosen[:, i], i].mean() for i in images])
         found[part] = (float(theirs[chosen].mean()), float(ours[chosen].mean()), float(gaps.std(ddof=1) / len(gaps) ** 0.5))
     return found
+
+
+def overlap(train: FactorialSequences, test: FactorialSequences, drawn: float) -> tuple[float, dict[str, float]]:
+    """(the expected share of the frames of test sequences that training has shown, factor → the share of test sequences that are training's, too).
+
+    drawn : how many sequences of every factor training has drawn, each of which shows x_0 and one other frame
+    """
+    times, same, frames = 0, {}, []
+    for name in train.factors:
+        lines, tested = train.lines(name), test.lines(name)
+        first, later = (np.bincount(one.ravel(), minlength=len(train.grid)) for one in (lines[:, :1], lines[:, 1:]))
+        times = times + drawn * (first + later / (lines.shape[1] - 1)) / len(lines)
+        same[name] = float(np.isin(tested[:, 0], lines[:, 0]).mean())
+        frames.append(tested.ravel())
+    return float(1 - np.exp(-times[np.concatenate(frames)]).mean()), same
 
 
 def _over_seeds(rows, names):

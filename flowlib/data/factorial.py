@@ -29,7 +29,7 @@ class FactorialSequences(Source):
     """
 
     def __init__(self, images, factors=None, steps: int | None = None, members=None, corner=()):
-        grid = self._grid = images.grid
+        grid = self.grid = images.grid
         names = tuple(grid.names) if factors is None else tuple(factors)
         self._images = images
         self.factors = tuple(name for name in names if factors is not None or grid.longest(name) > 0)
@@ -51,7 +51,7 @@ class FactorialSequences(Source):
 
     def _leave_out(self, corner):
         """Keep the sequences that do not enter the corner, and the members that never do."""
-        outside = ~in_corner(self._grid, corner, self._members)
+        outside = ~in_corner(self.grid, corner, self._members)
         safe = [outside & ~self.enters(corner, slice(None), k) for k in range(len(self.factors))]
         if not min(one.sum() for one in safe):
             raise FlowlibError(f"corner = {corner}: for one of {self.factors} every sequence enters it; name more factors, or others")
@@ -61,7 +61,7 @@ class FactorialSequences(Source):
     def enters(self, corner, indices, factor) -> np.ndarray:
         """Which sequences of one factor, given by name or number, show a frame in a corner: (n,) booleans."""
         k = self._number(factor)
-        return in_corner(self._grid, corner, self.numbers(self._members[_array(indices)], k, np.arange(self.lengths[k] + 1))).any(-1)
+        return in_corner(self.grid, corner, self.numbers(self._members[_array(indices)], k, np.arange(self.lengths[k] + 1))).any(-1)
 
     def __len__(self):
         return len(self._members)
@@ -76,7 +76,12 @@ class FactorialSequences(Source):
     def numbers(self, begin: Int[np.ndarray, " n"], factor: int, times) -> Int[np.ndarray, "n F"]:
         """Which images are the frames at `times` of the sequences of one factor that begin at these images."""
         room = max(self.lengths[factor], int(np.max(times)))
-        return self._grid.moved(self._with_room(begin, [factor], room), self.factors[factor], times)
+        return self.grid.moved(self._with_room(begin, [factor], room), self.factors[factor], times)
+
+    def lines(self, factor) -> Int[np.ndarray, "n F"]:
+        """Which images are the frames x_0 … x_{T_k} of all sequences of one factor that are drawn, in the order of the members."""
+        k = self._number(factor)
+        return self.numbers(self._begins[k], k, np.arange(self.lengths[k] + 1))
 
     def length(self, factor) -> int:
         """T_k."""
@@ -85,7 +90,7 @@ class FactorialSequences(Source):
     def reach(self, factor):
         """Around a cyclic factor without end; else to the end of its values. Sequences longer than T_k begin where there is room for them."""
         name = self.factors[self._number(factor)]
-        return math.inf if name in self._grid.cyclic else self._grid.longest(name)
+        return math.inf if name in self.grid.cyclic else self.grid.longest(name)
 
     def training_batch(self, batch_size, frames_per_step, generator, part=(0, 1), beginning=0) -> Batch:
         if beginning:
@@ -117,8 +122,8 @@ class FactorialSequences(Source):
 
     def composed_values(self, indices, times: Int[Tensor, "B K"]) -> Int[Tensor, "B K"]:
         """The value of every factor on the grid: begin and step together, and hues go around."""
-        digits = self._grid.digits(self._composed_numbers(indices, times[:, None])[:, 0])
-        return torch.from_numpy(digits[:, [self._grid.number(name) for name in self.factors]])
+        digits = self.grid.digits(self._composed_numbers(indices, times[:, None])[:, 0])
+        return torch.from_numpy(digits[:, [self.grid.number(name) for name in self.factors]])
 
     def _composed_numbers(self, indices, times) -> Int[np.ndarray, "n F"]:
         if not self.composable:
@@ -129,16 +134,16 @@ class FactorialSequences(Source):
         steps = times.cpu().expand(len(numbers), -1, -1).numpy()
         numbers = np.repeat(numbers[:, None], steps.shape[1], 1)
         for k, name in enumerate(self.factors):
-            numbers = self._grid.moved(numbers.reshape(-1), name, steps[..., k].reshape(-1, 1)).reshape(numbers.shape)
+            numbers = self.grid.moved(numbers.reshape(-1), name, steps[..., k].reshape(-1, 1)).reshape(numbers.shape)
         return numbers
 
     def _with_room(self, numbers, factors, steps):
         """The images with these factors at values from which so many steps are left."""
-        digits = self._grid.digits(numbers)
+        digits = self.grid.digits(numbers)
         for name in (self.factors[k] for k in factors):
-            if name not in self._grid.cyclic:
-                digits[..., self._grid.number(name)] %= self._grid.starts(name, steps)
-        return self._grid.indices(digits)
+            if name not in self.grid.cyclic:
+                digits[..., self.grid.number(name)] %= self.grid.starts(name, steps)
+        return self.grid.indices(digits)
 
     def _get(self, numbers):
         """Frames of images given by number (n, F), on the device."""
