@@ -24,6 +24,8 @@ class FactorialSequences(Source):
     corner : factors whose upper halves, all at once, no frame shows (`in_corner`): sequences that enter it are not drawn, and members
         from which a sequence of any factor enters it are left out. (`composed` may be asked for what lies in it.)
 
+    Members part the starts, not what is seen: frames belong to sequences of several factors, and where a factor's starts are folded, below,
+    sequences of other members are the same (`flowlib.book.scene_errors.overlap` counts). What no training frame shows is a corner.
     A factor that is not cyclic begins at a value from which T_k steps are left; sequences of a training batch have different lengths, which
     `Batch.weights` takes into account. With T_k = T for all factors, `composed` works too: every factor is moved at once.
     """

@@ -12,7 +12,8 @@ def vp_score(model, sequences: Source, pairs=3000, train_share=0.1, seed=0) -> f
     """Variation predictability: the accuracy with which a classifier names k from generated pairs (x_0, x_T) (M20).
 
     z_0 = μ(x_0) of random images, z_T moved by a random factor each; both decoded. The classifier is trained on
-    `train_share` of the pairs and scored on the rest: in [0, 1], 1/K where the motions cannot be told apart.
+    `train_share` of the pairs and scored on the rest: in [0, 1], 1/K where the motions cannot be told apart. Pairs are drawn with
+    replacement: of few images many test pairs are copies of training pairs, and the score is then too high.
     Raises FlowlibError unless the training pairs hold every factor, and there are two at least.
     Source: Zhu, Xu & Tao, Learning Disentangled Representations with Latent Variation Predictability, ECCV 2020.
     """
