@@ -249,7 +249,7 @@ def _programs(comparison, short, long):
     text = (
         f"**Told of two factors at a time, flows compose.** Without noise, and trained for {steps(programs)} steps on sequences in which two factors act, "
         f"a flow errs {ratios[0]:.1f} times as much as its two flows alone where it switches, and {ratios[1]:.1f} times where both act at once. "
-        "In pixels both errors are below those of every method of the comparison (p < 0.05 between seeds for each); those never saw two factors at once, "
+        "In pixels both errors are below those of every method of the comparison (p < 0.05 between seeds for each); those methods never saw two factors at once, "
         "and kept Adam's usual β₂. PoFlow, told the same, composes as well. Single factors "
         f"pay: {with_and_without[0][0]:.0f} pixels, and {with_and_without[0][1]:.0f} of a flow that saw no others, with β₂ = 0.95 in Adam for both; after "
         f"{steps(longest)} steps {with_and_without[1][0]:.0f} and {with_and_without[1][1]:.0f}. There, too, every order switches below 1.5, at every seed; scale and hue at once stay above."

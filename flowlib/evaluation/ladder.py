@@ -19,7 +19,8 @@ def ladder_errors(model, train: Source, test: Source, factor, fitted=2000, count
 
     mean : the mean displacement;  linear, quadratic : ridge regressions of z_t − z_0 on the coordinates, and on their products besides
     MLP : a network of two hidden layers on top of the linear rung;  floor : no operator at all, each true frame encoded and decoded
-    The ridge is chosen, and the network's training stopped, on a fifth of the `fitted` training images, which are not used to fit then.
+    The ridge is chosen, and the network's training stopped, on a fifth of the `fitted` training images, which are not used to fit then. (The
+    linear rung that the network corrects was, once its ridge was chosen, fitted to them all.)
     Raises FlowlibError for fewer than five training images.
     """
     with torch.no_grad():

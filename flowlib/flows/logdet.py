@@ -1,6 +1,6 @@
 """log|det(I + H)| of one flow step z ↦ z + ∇u(z): exact, and estimated for large d (M11).
 
-The row sums of H are no substitute: they agree with the trace only for a diagonal H, and the trace itself is only the first
+The row sums of H are no substitute: added up they are the trace and all that is off the diagonal, and the trace itself is only the first
 term of the series log det(I + H) = tr H − tr H²/2 + … .
 """
 

@@ -32,6 +32,7 @@ class GaussianBridge:
     target: Gaussian
     diffusion: Diffusion
     cross: Float[Tensor, "d d"] = field(init=False, repr=False)
+    _narrowed: Float[Tensor, "d d"] = field(init=False, repr=False)  # (A^{½} B A^{½} + D² I)^{½} + D I, up to a rotation
 
     def __post_init__(self):
         check_shape(self.target.mean, self.source.mean.shape, "the target's mean")
@@ -40,6 +41,7 @@ class GaussianBridge:
         product = factor.mT @ self.target.covariance @ factor
         root = square_root(product + noise @ noise)
         inner = torch.linalg.solve(root + noise, product)  # root − D I, stably: the three commute
+        object.__setattr__(self, "_narrowed", root + noise)
         object.__setattr__(self, "cross", factor @ torch.linalg.solve_triangular(factor, inner, upper=False, left=False))
 
     def ends(self) -> Gaussian:
@@ -73,7 +75,7 @@ class GaussianBridge:
         """
         shift = (self.target.mean - self.source.mean).square().sum()
         moved = shift + (self.source.covariance + self.target.covariance - 2 * self.cross).trace()
-        narrowed = torch.logdet(self.source.covariance) - torch.logdet(self.cross)
+        narrowed = torch.logdet(self._narrowed) - torch.logdet(self.target.covariance)  # log det A − log det cross, without a small determinant
         return 0.5 * (moved / (2 * self.diffusion) - len(self.source.mean) + narrowed)
 
     def sample(self, n: int, times: Float[Tensor, " S"], generator: Generator) -> Float[Tensor, "n S d"]:

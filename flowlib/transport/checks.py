@@ -22,6 +22,14 @@ def check_shape(value: Tensor, shape: tuple[int, ...], name: str) -> None:
         raise FlowlibError(f"{name} has shape {tuple(value.shape)}; it has to be {tuple(shape)}.")
 
 
+def check_dimension(z: Tensor, others: Tensor, name: str) -> None:
+    """z (B, d) are points of the dimension of others (n, d)."""
+    if z.shape[-1] != others.shape[-1]:
+        raise FlowlibError(
+            f"z has shape {tuple(z.shape)}, {name} have shape {tuple(others.shape)}; pass points of {others.shape[-1]} coordinates."
+        )
+
+
 def check_finite(value: Tensor, name: str, t: Tensor | None = None) -> None:
     """value has neither nan nor infinity; t is the time to name if it has."""
     finite = torch.isfinite(value)

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 from flowlib.errors import FlowlibError
-from flowlib.transport.checks import check_points, check_positive, check_shape, check_times
+from flowlib.transport.checks import check_dimension, check_points, check_positive, check_shape, check_times
 from flowlib.transport.continuity import gradient_of
 from flowlib.transport.gaussian import Gaussian
 from flowlib.transport.roots import square_root
@@ -47,6 +47,7 @@ def heat_log_density(centres: Float[Tensor, "N d"], diffusion: Diffusion, *, var
     check_positive(diffusion, "diffusion")
 
     def log_density(z: Float[Tensor, "B d"], t: Time) -> Float[Tensor, " B"]:
+        check_dimension(z, centres, "centres")
         spread = torch.as_tensor(variance + 2 * diffusion * t).to(z)
         check_positive(spread, "variance + 2Dt")
         distances = (z[:, None] - centres).square().sum(-1)

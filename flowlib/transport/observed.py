@@ -19,7 +19,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from flowlib.errors import FlowlibError
-from flowlib.transport.checks import check_points, check_positive
+from flowlib.transport.checks import check_dimension, check_points, check_positive
 from flowlib.transport.gaussian import Gaussian
 from flowlib.transport.types import Number, Time, as_time
 
@@ -40,11 +40,13 @@ class ObservedBrownian:
 
     def potential(self, z: Float[Tensor, "B d"], t: Time) -> Float[Tensor, " B"]:
         """u(z, t) = 2D log h(z, t), of the observations after t."""
+        check_dimension(z, self.observations, "observations")
         precision, centre, constant = self._ahead(as_time(t, z))
         return 2 * self.diffusion * (constant - 0.5 * precision * (z - centre).square().sum(-1))
 
     def drift(self, z: Float[Tensor, "B d"], t: Time) -> Float[Tensor, "B d"]:
         """∇u(z, t): the drift that `brownian_path` takes; 0 from the last observation on."""
+        check_dimension(z, self.observations, "observations")
         precision, centre, _ = self._ahead(as_time(t, z))
         return -2 * self.diffusion * precision * (z - centre)
 
@@ -74,7 +76,8 @@ class ObservedBrownian:
             constant = constant - 0.5 * counts * dim * log(2 * pi * self.variance)
             constant = constant - 0.5 * precision * share * (x - centre).square().sum()
             precision, centre = total, centre + share * (x - centre)
-            widened = 1 + 2 * self.diffusion * (n - t).clamp(0, 1) * precision
+            between = torch.where(n > t, (n - t).clamp(max=1), 0.0)  # at t = n, too, its slope is that of what lies ahead
+            widened = 1 + 2 * self.diffusion * between * precision
             precision, constant = precision / widened, constant - 0.5 * dim * widened.log()
         return precision, centre, constant
 
