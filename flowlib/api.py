@@ -26,7 +26,7 @@ def train(data, out=None, preset=presets.DEFAULT, device="auto", precision="floa
     device : auto, cpu, cuda or mps;  precision : float32, or bf16 on CUDA (`flowlib.devices`)
     encoder, decoder : networks of your own (`flowlib.models.base.LatentModel`); they are trained, and given again to go on, and to `load`
     options : fields of `Config`, in place of the preset's, and the model's own options
-    Raises FlowlibError for data and options that cannot be used, before anything is written.
+    Raises FlowlibError for data and options that cannot be used, before anything is trained.
     """
     config, source = configuration(data, preset, **options), data if isinstance(data, Source) else None
     with trained(config, out, source, choose_device(device), precision, progress, **_given(encoder=encoder, decoder=decoder)) as trainer:

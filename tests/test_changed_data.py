@@ -103,6 +103,21 @@ class TestFolder:
         assert "a transformation has other strengths" in message(capsys, command)
         assert "a transformation has other strengths" in message(capsys, ["evaluate", "run"])
 
+    def test_the_same_of_digits(self, here, capsys, monkeypatch):  # noqa: F811
+        monkeypatch.setitem(TRANSFORMATIONS, "fade", None)  # which is taken back at the end
+        del TRANSFORMATIONS["fade"]
+        command = ["train", "--data", "digits", "--out", "run", *ARGUMENTS, "--factors", "fade", "scale"]
+
+        def fade(images, strength):
+            return images * (1 - strength[:, None, None, None])
+
+        flowlib.transformation("fade", full=0.8)(fade)
+        assert cli.main(command) == 0 and cli.main(command) == 0
+        assert from_json(here / "run" / "config.json").data_digest
+        flowlib.transformation("fade", full=0.4)(fade)
+        assert "a transformation has other strengths" in message(capsys, command)
+        assert "a transformation has other strengths" in message(capsys, ["evaluate", "run"])
+
     def test_differences(self):
         one, two, none = (Config(data_digest=digest) for digest in ("a", "b", ""))
         assert differences(one, two) == ["data_digest"] and not differences(one, none) and not differences(none, one)

@@ -63,6 +63,14 @@ class TestSources:
         with pytest.raises(FlowlibError, match=said):
             self.train(Own(**changes))
 
+    def test_a_draw_that_knows_no_beginning(self):
+        class Short(Own):
+            def draw(self, batch_size, frames_per_step, generator, part):
+                return super().draw(batch_size, frames_per_step, generator, part)
+
+        with pytest.raises(FlowlibError, match="Short.draw knows no beginning = 1, and this model must see how sequences begin"):
+            flowlib.train(Short(), model="msp", **self.options)
+
     def test_what_is_missing(self):
         class Less(Own):
             draw = flowlib.Source.draw

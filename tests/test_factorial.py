@@ -17,7 +17,7 @@ from flowlib.data.isaac3d import GRID as ISAAC
 from flowlib.data.options import part_of
 from flowlib.data.shapes3d import GRID as SHAPES
 from flowlib.errors import FlowlibError
-from flowlib.evaluation import no_motion_steps, steps_error
+from flowlib.evaluation import commutator, generated_pairs, label_errors, no_motion_steps, steps_error
 from flowlib.experiments.behaviour import awake
 from flowlib.models import build_model
 from flowlib.models.hj_penalty import KINDS
@@ -90,6 +90,25 @@ class TestBatches:
         assert shown(source.full_batch([1], "turn").frames)[0, :, 2].tolist() == [1, 2, 3]  # 4 mod 3
         with pytest.raises(FlowlibError, match="end at T = 4"):
             source.full_batch([1], "turn", 5)
+
+    def test_codes_are_those_of_the_frames_where_a_sequence_begins(self):
+        """Pairs for the VP score, errors by labels and commutators start at the sequence's own x_0, not at an image without room for it."""
+        encoded = []
+        still = torch.nn.Module()
+        still.encode = lambda x: (encoded.append(shown(x)), types.SimpleNamespace(mean=x.flatten(1)))[1]
+        still.transport = lambda z, factor, steps, first=1: z[:, None].expand(-1, steps + 1, -1)
+        still.likelihood, still.decode = types.SimpleNamespace(mean=lambda x: x), lambda z: z.unflatten(-1, (1, 16, 16))
+        source = FactorialSequences(Digits(), steps=2, members=[89])  # hue 5, shape 2, turn 4
+        starts, ends, factor = generated_pairs(still, source, 30)
+        begins = {0: [5, 2, 4], 1: [5, 0, 4], 2: [5, 2, 1]}
+        assert [shown(one).tolist() for one in starts] == [begins[k] for k in factor.tolist()]
+        encoded.clear()
+        errors = label_errors(still, source, 2)
+        assert encoded[0].tolist() == [[5, 2, 0]]  # four steps fit from 0 on
+        assert errors["near"].item() == pytest.approx((1 + 2) / 255) and errors["far"].item() == pytest.approx((3 + 4) / 255)
+        encoded.clear()
+        commutator(still, source, 1, 2, 1)
+        assert encoded[0].tolist() == [[5, 0, 1]]
 
     def test_errors_beyond_the_horizon_start_where_the_long_sequence_starts(self):
         """A model that stands still, by hand: the turn of image 89 begins at 0 where it takes four steps, and grows by 1/255 a step."""

@@ -56,6 +56,11 @@ def test_parts_of_the_data(tagged):
     }  # fmt: skip
 
 
+def test_nothing_is_left_out_where_nothing_was(tagged):
+    with pytest.raises(FlowlibError, match="no digits are left out; set left_out"):
+        load_sequences(CONFIG, "left out")
+
+
 HELD_OUT = set(range(100, 110))
 
 

@@ -51,7 +51,9 @@ def test_training_batches_are_seeded_and_shared(mixed):
     draw = lambda part: mixed.training_batch(6, 1, torch.Generator().manual_seed(3), part)  # noqa: E731
     whole = draw((0, 1))
     assert whole.frames.shape == (6, 5, 3, 28, 28) and torch.equal(whole.frames, draw((0, 1)).frames)
-    assert torch.equal(whole.frames[0::2], draw((0, 2)).frames) and torch.equal(whole.frames[1::2], draw((1, 2)).frames)
+    assert torch.equal(whole.frames[0::2], draw((0, 2)).frames) and torch.equal(
+        whole.frames[1::2], draw((1, 2)).frames
+    )  # one row for each factor
 
 
 def test_a_factorial_data_set_moves_by_whole_values(generator):
@@ -65,6 +67,7 @@ def test_a_factorial_data_set_moves_by_whole_values(generator):
     still = (g == 0).all(-1)
     same = (batch.frames.diff(dim=1) == 0).flatten(2).all(-1)
     assert torch.equal(still, same)  # a value that moves shows
+    assert [mixed.reach(k) for k in range(3)] == [source.reach(k) for k in range(3)] == [float("inf"), 7, 14]
 
 
 def test_a_configuration_asks_for_them():
@@ -96,5 +99,13 @@ def test_what_cannot_be_composed_is_refused():
     recorded = RecordedSequences(torch.rand(4, 3, 1, 8, 8), torch.zeros(4, dtype=torch.int64), ("one",))
     with pytest.raises(FlowlibError, match="RecordedSequences cannot show several factors at once"):
         MixedSequences(recorded)
+    with pytest.raises(FlowlibError, match=r"corner = \('floor_hue', 'scale'\): mixed sequences would walk into it"):
+        MixedSequences(FactorialSequences(Rooms(), ("floor_hue", "scale"), 4, corner=("floor_hue", "scale")))
+    for options, said in (
+        ({"frames_per_step": 2}, "frames_per_step = 2: mixed sequences"),
+        ({"batches": "single"}, "batches = 'single': mixed"),
+    ):
+        with pytest.raises(FlowlibError, match=said):
+            load_sequences(dataclasses.replace(CONFIG, starts="mixed", **options))
     with pytest.raises(FlowlibError, match="activity = 0: give a probability"):
         MixedSequences(sequences(), 0)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.ndimage import map_coordinates
 
-from flowlib.data import colour, rotate_hue, strength, transform
+from flowlib.data import TRANSFORMATIONS, ImageSequences, colour, rotate_hue, strength, transform, transformation
 from flowlib.errors import FlowlibError
 
 
@@ -154,6 +154,18 @@ class TestStrength:
         assert strength("scale", 10) == pytest.approx(2.0)
         assert strength("rotation", 12) == pytest.approx(120)
         assert strength("hue", 3, steps=4) == pytest.approx(120)
+
+    def test_a_warp_in_perspective_is_refused(self, monkeypatch):
+        def tilt(strength, size):
+            matrix = torch.eye(3).repeat(len(strength), 1, 1)
+            matrix[:, 2, 0] = 0.02 * strength
+            return matrix
+
+        monkeypatch.setitem(TRANSFORMATIONS, "tilt", None)  # which is taken back at the end
+        del TRANSFORMATIONS["tilt"]
+        transformation("tilt", full=1.0, warp=True)(tilt)
+        with pytest.raises(FlowlibError, match=r"'tilt' returned a matrix whose last row is not \(0, 0, 1\)"):
+            ImageSequences(torch.rand(2, 1, 16, 16), ("tilt",), 2)
 
     def test_unknown_transformation(self):
         with pytest.raises(FlowlibError, match="unknown factor 'twist': choose one of scale, rotation"):

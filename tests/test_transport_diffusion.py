@@ -97,6 +97,19 @@ def test_bridge_kl_is_that_of_the_joint_laws_of_its_ends():
     torch.testing.assert_close(bridge.kl(), expected)
 
 
+def test_bridge_kl_in_single_precision_of_covariances_that_are_nearly_flat():
+    """Beside the same in double precision; a difference of two log-determinants, one of them of a nearly singular matrix, was NaN or off by 0.1."""
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(10):
+        pair = []
+        for _ in range(2):
+            turn = torch.linalg.qr(torch.randn(4, 4, generator=generator).double())[0]
+            pair.append(Gaussian(torch.randn(4, generator=generator).double(), turn @ torch.diag(torch.logspace(-5, 0, 4).double()) @ turn.T))
+        exact = GaussianBridge(*pair, D).kl()
+        single = GaussianBridge(*(Gaussian(one.mean.float(), one.covariance.float()) for one in pair), D).kl()
+        assert single.item() == pytest.approx(exact.item(), rel=2e-3)
+
+
 def test_brownian_motion_itself_costs_nothing():
     source = gaussian_pair(2)[0]
     bridge = GaussianBridge(source, heat_marginal(source, D, 1.0), D)

@@ -9,7 +9,7 @@ from flowlib.data.catalogue import is_factorial, load_factorial, open_images
 from flowlib.data.checking import check
 from flowlib.data.digits import data_folder, load_digits
 from flowlib.data.factorial import FactorialSequences
-from flowlib.data.files import load_path, options_of, remarks, sealed
+from flowlib.data.files import check_sealed, load_path, options_of, remarks, sealed
 from flowlib.data.grid import Grid
 from flowlib.data.mixed import MixedSequences
 from flowlib.data.mnist import load_mnist
@@ -46,10 +46,12 @@ def load_sequences(config, split="train") -> Source:
         raise FlowlibError(f"split {split!r} does not exist: choose train, validation, test, left out or kept")
     if config.data == GIVEN:
         raise FlowlibError("this model's data were given in Python and are in no file: give them again (flowlib.evaluate(model, source))")
+    if split == "left out" and not config.left_out:
+        raise FlowlibError(f"{config.data}: no digits are left out; set left_out to those that training is not to see")
     if split == "validation" and not config.validation:
         raise FlowlibError(f"{config.data}: no validation part; set validation to the number of images to choose hyper-parameters on")
     if config.starts == "mixed":
-        refuse(config, "mixed sequences", "programs", "corner")
+        refuse(config, "mixed sequences", "programs", "corner", "frames_per_step", "batches")
         return MixedSequences(load_sequences(replace(config, starts="plain"), split))
     if is_factorial(config.data):
         return load_factorial(config, split)
@@ -57,7 +59,8 @@ def load_sequences(config, split="train") -> Source:
         return load_path(config, split)
     load = {"digits": load_digits, "mnist": load_mnist}[config.data]
     images, labels = load("train" if split in ("train", "validation") else "test")
-    refuse(config, f"the images of {config.data}", "corner")
+    refuse(config, f"the images of {config.data}", "corner", "held_out")
+    check_sealed(config)
     chosen = images[_chosen(config, split, images, labels)]
     if not len(chosen):
         raise FlowlibError(

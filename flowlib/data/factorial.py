@@ -48,8 +48,9 @@ class FactorialSequences(Source):
         if len(self._members):  # they exist where the first and the last do
             grid.digits(np.array([self._members.min(), self._members.max()]))
         self._begins = [self._members] * len(self.factors)  # of the sequences of each factor that are drawn
+        self.corner = tuple(corner)
         if corner:
-            self._leave_out(tuple(corner))
+            self._leave_out(self.corner)
 
     def _leave_out(self, corner):
         """Keep the sequences that do not enter the corner, and the members that never do."""

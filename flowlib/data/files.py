@@ -23,7 +23,7 @@ from flowlib.data.digests import digest_of
 from flowlib.data.options import part_of, refuse, training_options
 from flowlib.data.recorded import RecordedSequences
 from flowlib.data.sequences import ImageSequences, checked_images
-from flowlib.data.transforms import FACTORS, strengths_of
+from flowlib.data.transforms import FACTORS, known, strengths_of
 from flowlib.errors import FlowlibError
 
 IMAGES, SEQUENCES = (".png", ".jpg", ".jpeg"), (".npz", ".h5", ".hdf5")
@@ -98,10 +98,20 @@ def remarks(config, source) -> list[str]:
 
 
 def sealed(config, source):
-    """The configuration of a run on data at a path: of images, its digest also tells how strong their transformations are."""
+    """The configuration of a run on data that it names: of images at a path, its digest also tells how strong their transformations are; of
+    digits, where some of these are a user's own."""
+    if config.data in ("digits", "mnist"):
+        own = any(not known(name).function.__module__.startswith("flowlib.") for name in config.factors)
+        return replace(config, data_digest=_with_strengths(config.data, config)) if own else config
     if not config.data_digest or not isinstance(source, ImageSequences):
         return config
     return replace(config, data_digest=_with_strengths(digest(config.data), config))
+
+
+def check_sealed(config):
+    """Raise FlowlibError where the transformations of digits are no longer as strong as when this configuration was made (`sealed`)."""
+    if config.data_digest and config.data_digest != _with_strengths(config.data, config):
+        raise FlowlibError(f"{CHANGED.format(config.data)} since this configuration was made: put back what it held, or train anew")
 
 
 def _with_strengths(found, config):

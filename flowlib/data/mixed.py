@@ -28,6 +28,8 @@ class MixedSequences(Source):
     def __init__(self, source: Source, activity: float = ACTIVITY):
         if not source.composable:
             raise FlowlibError(f"{type(source).__name__} cannot show several factors at once here: choose images, or fewer steps")
+        if getattr(source, "corner", ()):
+            raise FlowlibError(f"corner = {source.corner}: mixed sequences would walk into it; leave no corner out")
         if not 0 < activity <= 1:
             raise FlowlibError(f"activity = {activity}: give a probability above 0, up to 1")
         self.source, self.activity, self.whole = source, activity, isinstance(source, FactorialSequences)
@@ -53,6 +55,9 @@ class MixedSequences(Source):
 
     def length(self, factor) -> int:
         return self.source.length(factor)
+
+    def reach(self, factor):
+        return self.source.reach(factor)
 
     def composed(self, indices, times):
         return self.source.composed(indices, times)

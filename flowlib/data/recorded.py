@@ -77,6 +77,8 @@ class RecordedSequences(Source):
 class DatasetSequences(RecordedSequences):
     """Sequences in a torch Dataset whose items are (frames (T+1, C, H, W), factor), or frames alone; they are read when they are needed.
 
+    An item is to be the same whenever it is read: one that draws random numbers makes runs that cannot be repeated.
+
     dataset : a map-style `torch.utils.data.Dataset`, with a length; items as in `RecordedSequences`;  factors : the K names
     labels : (N,) the factor of every item, where it is known beforehand; otherwise every item is read once to ask for it
     workers : processes that read the items of a batch side by side (torch's DataLoader), 0 reads them here
@@ -90,7 +92,14 @@ class DatasetSequences(RecordedSequences):
         if not isinstance(workers, Integral) or workers < 0:
             raise FlowlibError(f"workers = {workers!r}: give a whole number of processes, 0 to read the items in this one")
         self._plan = []
-        self._loader = DataLoader(dataset, batch_sampler=self._plan, num_workers=workers, collate_fn=_collate, persistent_workers=workers > 0)
+        self._loader = DataLoader(
+            dataset,
+            batch_sampler=self._plan,
+            num_workers=workers,
+            collate_fn=_collate,
+            persistent_workers=workers > 0,
+            generator=torch.Generator(),
+        )
         self._workers = max(1, workers)
         first, factor = self._read(torch.zeros(1, dtype=torch.int64))
         if labels is None and factor is not None:

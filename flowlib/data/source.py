@@ -1,5 +1,6 @@
 """What trainer, evaluation and measures need of a set of factor sequences. A source of your own is a subclass."""
 
+import inspect
 import math
 import operator
 from numbers import Integral
@@ -103,6 +104,10 @@ class Source:
         beginning : append x_1 … x_beginning of every sequence to these, for models that must see how it begins
         """
         more = {"beginning": beginning} if beginning else {}
+        if beginning and not inspect.signature(self.draw).parameters.keys() & {"beginning", "more"}:
+            raise FlowlibError(
+                f"{type(self).__name__}.draw knows no beginning = {beginning}, and this model must see how sequences begin: let draw append x_1 … x_beginning"
+            )
         drawn = self.draw(batch_size, frames_per_step, generator, part, **more)
         frames, times, factor, *activity = check_drawn(drawn, type(self).__name__)
         return Batch(frames, times, factor, self.steps, None, *activity)

@@ -147,6 +147,8 @@ def _applied(name, arguments, wanted):
         raise FlowlibError(f"transformation {name!r} returned {shape}, wanted a tensor {tuple(wanted.shape)}: it must keep the shape")
     if not bool(result.isfinite().all()):
         raise FlowlibError(f"transformation {name!r} returned NaN or infinite values: look for a division or a logarithm in it")
+    if known(name).warp and bool((result[:, 2] != result.new_tensor([0, 0, 1])).any()):
+        raise FlowlibError(f"transformation {name!r} returned a matrix whose last row is not (0, 0, 1): warps are affine, without perspective")
     if not known(name).warp and not result.is_floating_point() and result.dtype != torch.bool:
         raise FlowlibError(f"transformation {name!r} returned {result.dtype}: give floats in [0, 1], bytes divided by 255")
     return result.to(wanted)

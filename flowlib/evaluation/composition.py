@@ -98,9 +98,13 @@ def commutator(model, sequences: Source, first, second, steps=4, count=None) -> 
     _check_factors(sequences, (first, second))
     if steps < 1:
         raise FlowlibError(f"steps = {steps}: each flow takes at least one step")
+    still = torch.zeros(1, len(sequences.factors), dtype=torch.int64)
+
+    def begin(chunk):
+        return sequences.composed(chunk, still)[:, 0] if sequences.composable else sequences.first_frames(chunk)
 
     def measure(chunk):
-        z = model.encode(sequences.first_frames(chunk)).mean
+        z = model.encode(begin(chunk)).mean
         one, other = (switch_path(model, z, a, b, steps, 2 * steps) for a, b in ((first, second), (second, first)))
         lengths = [path.diff(dim=1).norm(dim=-1).sum(1) for path in (one, other)]
         distance = (one[:, -1] - other[:, -1]).norm(dim=-1)

@@ -51,8 +51,8 @@ def label_errors(model, sequences: Source, factor: int, count=None) -> dict[str,
         return model.transport(z, factor, count, first=first)[:, 1:]
 
     def measure(chunk):
-        frames = sequences.full_batch(chunk, factor, 2 * steps).frames[:, 1:]
-        start = model.encode(sequences.first_frames(chunk)).mean
+        begin, frames = sequences.full_batch(chunk, factor, 2 * steps).frames.tensor_split([1], 1)
+        start = model.encode(begin[:, 0]).mean
         near = move(start, 1)
         new, last = move(start, steps + 1), near[:, -1]
         held = [move(last, steps, 1)]

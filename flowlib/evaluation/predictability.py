@@ -47,7 +47,7 @@ def generated_pairs(model, sequences: Source, pairs, seed=0):
     ends = [None] * pairs
     for k in range(len(sequences.factors)):  # one factor at a time: the flows then run as one product
         for chunk in (factor == k).nonzero()[:, 0].split(chunk_size(sequences)):
-            z = model.encode(sequences.first_frames(indices[chunk])).mean
+            z = model.encode(sequences.full_batch(indices[chunk], k, 0).frames[:, 0]).mean  # where a sequence of this factor begins
             decoded = decode_mean(model, model.transport(z, k, sequences.length(k))[:, [0, -1]])
             for pair, images in zip(chunk.tolist(), decoded):
                 ends[pair] = images

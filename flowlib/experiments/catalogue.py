@@ -245,8 +245,8 @@ EXPERIMENTS = {
         ("equivariance", "fitted_likelihood", "tight_likelihood"),
     ),
     "bits-searched": Experiment(
-        "three methods of `bits`, their modes looked for at length and annealed with 500 temperatures",
-        equal_time(("flow without noise", "linear motion", "SlowVAE"), FULL_BASE, IN_BITS, likelihood="logistic"), ("searched_likelihood",),
+        "the flow and the linear motion of `bits`, their modes looked for at length and annealed with 500 temperatures",
+        equal_time(("flow without noise", "linear motion"), FULL_BASE, IN_BITS, likelihood="logistic"), ("searched_likelihood",),
     ),
     "unlabelled": Experiment(
         "digits, several factors in every step and no labels: spike-and-slab strengths of fields of two kinds",

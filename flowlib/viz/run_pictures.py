@@ -16,12 +16,17 @@ def decoded_flows(model, sequences, index, steps=None):
     """True and decoded frames (K, T+1, C, H, W) of one image under each factor; frame 0 is decoded from μ(x_0) too. C is 1 or 3: other
     channels are averaged."""
     true, decoded = [], []
-    for factor in range(len(sequences.factors)) if sequences.labelled else [None]:
+    for factor in _kinds(sequences):
         batch = sequences.full_batch([index], factor, steps)
         true.append(batch.frames[0])
         decoded.append(decode_mean(model, moved_path(model, batch))[0].clamp(0, 1))  # a Gaussian's means may leave the range
     true, decoded = _stacked(true), _stacked(decoded)
     return (true, decoded) if true.shape[2] in (1, 3) else (true.mean(2, keepdim=True), decoded.mean(2, keepdim=True))
+
+
+def _kinds(sequences):
+    """The factors, or None, all sequences together, where nobody knows them."""
+    return range(len(sequences.factors)) if sequences.labelled else [None]
 
 
 def _stacked(sequences):
@@ -45,8 +50,9 @@ def draw_run(model, sequences, history, steps, folder, index=0, paths=40):
     ]
     if history:
         written.append(loss_curves(history, steps).save(folder / "losses.png"))
-    codes = model.encode(sequences.first_frames(list(range(min(paths, len(sequences)))))).mean
-    moved = [model.transport(codes, factor, sequences.steps) for factor in range(len(sequences.factors))]
-    labels = torch.arange(len(moved)).repeat_interleave(len(codes))
-    drawn = latent_paths(torch.cat(moved), labels, sequences.factors)
+    chosen = list(range(min(paths, len(sequences))))
+    batches = [sequences.full_batch(chosen, factor) for factor in _kinds(sequences)]
+    moved = torch.cat([moved_path(model, batch, sequences.steps) for batch in batches])
+    labels = torch.cat([batch.factor if sequences.labelled else model.infer_factor(batch).clamp(min=0) for batch in batches])
+    drawn = latent_paths(moved, labels, sequences.factors)
     return [*written, drawn.save(folder / "latent_paths.png")]

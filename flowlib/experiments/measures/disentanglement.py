@@ -5,7 +5,9 @@ from flowlib.evaluation import composed_codes, dci, mig, vp_score
 from flowlib.experiments.measures.registry import register
 
 
-@register(columns=[(name.upper(), lambda found, name=name: found[name], 2) for name in ("vp", "mig", "dci")], unsteady=("vp",))
+@register(
+    columns=[(name.upper(), lambda found, name=name: found.get(name, float("nan")), 2) for name in ("vp", "mig", "dci")], unsteady=("vp",)
+)
 def disentanglement(model, config):
     """VP on generated pairs; MIG and DCI on composed images whose factors are known, from the posterior means."""
     sequences = load_sequences(config, "test")
