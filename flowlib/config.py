@@ -143,6 +143,8 @@ def _validate(config):
         raise FlowlibError(
             f"log_det_steps = {config.log_det_steps}: nothing takes a log-determinant; choose objective marginal, with its prior and a log_det"
         )
+    if config.programs == "switched" and config.horizon < 2:
+        raise FlowlibError("programs = 'switched' changes the factor after a step and before the last: give sequences of two steps or more")
     if config.hj_penalty == "paper" and config.programs != "single":
         raise FlowlibError("hj_penalty = 'paper' has one driving force for each factor: with programs, choose zero or none")
     if config.hj_penalty == "viscous" and (config.bounded_potential or config.objective != "path" or config.prior == "none"):

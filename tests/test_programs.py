@@ -129,6 +129,11 @@ def test_what_cannot_be_drawn(options, message):
         Sequences(digits(2), FACTORS, 2, **options)
 
 
+def test_one_step_leaves_no_time_to_switch():
+    with pytest.raises(FlowlibError, match="programs = 'switched' changes the factor after a step and before the last"):
+        build_model(dataclasses.replace(CONFIG, programs="switched", horizon=1, prior="none"))
+
+
 def test_only_the_training_part_has_programs():
     config = dataclasses.replace(FREE, programs="composed", starts="anywhere", images=4)
     assert [load_sequences(config, split).programs for split in ("train", "test")] == ["composed", "single"]

@@ -116,20 +116,26 @@ def test_objective_is_two_divergences_and_a_reconstruction():
     assert terms["loss"] == pytest.approx(terms["kl"] + terms["kl_scale"] - log_prob, rel=1e-5)
 
 
+def drawn(model, batch, seed):
+    """(log p(z) p(u) / (q(z|x) q(u|x)), z, u) of one draw for every frame, (B, F, …)."""
+    generator, ratio, codes = torch.Generator().manual_seed(seed), 0.0, []
+    for encoder in (model.encoder, model.scale_encoder):
+        mean, log_std = (one.unflatten(0, batch.times.shape) for one in encoder(batch.frames.flatten(0, 1)))
+        code = mean + log_std.exp() * torch.randn(mean.shape, generator=generator)
+        ratio = ratio + (Normal(0.0, 1.0).log_prob(code) - Normal(mean, log_std.exp()).log_prob(code)).sum(-1)
+        codes.append(code)
+    return ratio, *codes
+
+
 def test_importance_weights_against_torch_distributions():
     model, batch = small(window=1.0, mu=-1.0), full()
     batch = Batch((batch.frames > 0.5).float(), batch.times, batch.factor, batch.steps)
     found = model.frame_log_weights(batch, torch.Generator().manual_seed(5))
-    generator, frames, ratio, codes = torch.Generator().manual_seed(5), batch.frames.flatten(0, 1), 0.0, []
-    for encoder in (model.encoder, model.scale_encoder):
-        mean, log_std = encoder(frames)
-        code = mean + log_std.exp() * torch.randn(mean.shape, generator=generator)
-        ratio = ratio + (Normal(0.0, 1.0).log_prob(code) - Normal(mean, log_std.exp()).log_prob(code)).sum(1)
-        codes.append(code)
-    t = (codes[0] - model.mu) / (3**0.5 * codes[1].abs())
-    expected = ratio + Bernoulli(logits=model.decode(t)).log_prob(frames).sum((1, 2, 3))
+    ratio, z, u = drawn(model, batch, 5)
+    t = (z - model.mu) / (3**0.5 * u.abs())
+    expected = ratio + Bernoulli(logits=model.decode(t)).log_prob(batch.frames).sum((2, 3, 4))
     assert found.shape == (4, 3)
-    assert torch.allclose(found.flatten(), expected, rtol=1e-4)
+    assert torch.allclose(found, expected, rtol=1e-4)
 
 
 def test_weights_of_sequences_have_one_scale_for_all_frames():
@@ -137,19 +143,13 @@ def test_weights_of_sequences_have_one_scale_for_all_frames():
     model, batch = small(window=1.0, mu=-1.0), full("rotation")
     batch = Batch((batch.frames > 0.5).float(), batch.times, batch.factor, batch.steps)
     found = model.sequence_log_weights(batch, torch.Generator().manual_seed(5))
-    generator, frames, ratio, codes = torch.Generator().manual_seed(5), batch.frames.flatten(0, 1), 0.0, []
-    for encoder in (model.encoder, model.scale_encoder):
-        mean, log_std = encoder(frames)
-        code = mean + log_std.exp() * torch.randn(mean.shape, generator=generator)
-        ratio = ratio + (Normal(0.0, 1.0).log_prob(code) - Normal(mean, log_std.exp()).log_prob(code)).sum(1)
-        codes.append(code.unflatten(0, (4, 3)))
-    z, u = codes
+    ratio, z, u = drawn(model, batch, 5)
     capsules = u.square().clone()  # window 1: v is u², and three times that outside of the capsules
     capsules[..., 3:6] = torch.stack([capsules[:, t, 3:6].roll(-t, -1) for t in range(3)], 1)
     scale = capsules.mean(1, keepdim=True).expand(-1, 3, -1).clone()
     scale[..., 3:6] = torch.stack([scale[:, t, 3:6].roll(t, -1) for t in range(3)], 1)
     t = (z - model.mu) / (3 * scale).sqrt()
-    expected = ratio.unflatten(0, (4, 3)) + Bernoulli(logits=model.decode(t)).log_prob(batch.frames).sum((2, 3, 4))
+    expected = ratio + Bernoulli(logits=model.decode(t)).log_prob(batch.frames).sum((2, 3, 4))
     assert torch.allclose(found, expected.sum(1), rtol=1e-4)
 
 
