@@ -98,7 +98,7 @@ def commutator(model, sequences: Source, first, second, steps=4, count=None) -> 
     _check_factors(sequences, (first, second))
     if steps < 1:
         raise FlowlibError(f"steps = {steps}: each flow takes at least one step")
-    still = torch.zeros(1, len(sequences.factors), dtype=torch.int64)
+    still = torch.zeros(1, len(sequences.factors), dtype=torch.int64, device="cpu")
 
     def begin(chunk):
         return sequences.composed(chunk, still)[:, 0] if sequences.composable else sequences.first_frames(chunk)

@@ -113,6 +113,11 @@ def has_density(model) -> bool:
     return getattr(model, "has_density", True)
 
 
+def has_joint(model) -> bool:
+    """Whether a model's latents and frames have a joint density, which a proposal can climb; where not, it carries `has_joint = False`."""
+    return has_density(model) and getattr(model, "has_joint", True)
+
+
 def has_potentials(model) -> bool:
     """Whether a model's `flow` follows gradients."""
     return bool(getattr(model, "follows_gradients", False))

@@ -9,7 +9,7 @@ from flowlib.evaluation.annealed import Schedule, annealed_likelihood
 from flowlib.evaluation.tight import fit_proposal
 from flowlib.experiments.measures.registry import register
 from flowlib.experiments.measures.tight_likelihood import CHAINS, first_images, gaps, of_sequences, sequences_of
-from flowlib.models.protocol import has_density
+from flowlib.models.protocol import has_joint
 
 SEARCH = 480  # steps to a mode
 SEQUENCES = 4  # images under every factor, the first ones of `tight_likelihood`
@@ -17,7 +17,7 @@ TEMPERATURES = 500  # with 40, sandwiches of SlowVAE's Laplace steps stay open b
 
 
 LISTED = {
-    "needs": has_density,
+    "needs": has_joint,
     "unsteady": ("sequence", "gap"),
     "columns": [
         ("per sequence, annealed slowly", lambda found: mean(found["sequence"]), 1),
@@ -30,7 +30,7 @@ LISTED = {
 def patient_likelihood(model, config):
     """log p̂ in nats of every sequence, from four chains of 500 temperatures that begin at a fitted Gaussian chain, and gaps as in `tight_likelihood`.
 
-    Nothing for a model without a density. (A data set of few images is a test's: it gets few temperatures.)
+    Nothing for a model without a joint density. (A data set of few images is a test's: it gets few temperatures.)
     """
     return _annealed_slowly(model, config)
 

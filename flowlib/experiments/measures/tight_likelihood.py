@@ -8,14 +8,14 @@ from flowlib.data import load_sequences
 from flowlib.evaluation.annealed import annealed_likelihood, sandwich
 from flowlib.evaluation.tight import fit_proposal, importance_likelihood
 from flowlib.experiments.measures.registry import register, round_each
-from flowlib.models.protocol import has_density
+from flowlib.models.protocol import has_joint
 
 # Images under every factor: whole sequences, sequences of frames by themselves, sequences drawn from the model.
 SEQUENCES, FRAMES, SIMULATED = 6, 2, 1
 SAMPLES, CHAINS = 100, 4
 
 
-@register(needs=has_density, unsteady=("sequence", "sequence_effective_samples", "frame", "frame_effective_samples", "gap"), columns=[
+@register(needs=has_joint, unsteady=("sequence", "sequence_effective_samples", "frame", "frame_effective_samples", "gap"), columns=[
     ("per sequence, tight", lambda found: mean(found["sequence"]), 1),
     ("effective of 100", lambda found: mean(found["sequence_effective_samples"]), 1),
     ("gap", lambda found: mean(found["gap"]), 1), ("per frame, tight", lambda found: mean(found["frame"]), 1),
@@ -25,7 +25,7 @@ def tight_likelihood(model, config):
 
     sequence_importance, …_effective_samples : the same proposals' M = 100 importance weights alone;  sequence_elbo : their ELBO
     gap : upper − lower bound of log p of sequences that the model has drawn itself (`sandwich`)
-    Where frames are independent a sequence is their sum. Nothing for a model without a density.
+    Where frames are independent a sequence is their sum. Nothing for a model without a joint density.
     """
     sequences, generator = load_sequences(config, "test"), torch.Generator().manual_seed(config.seed)
     names = ("sequence", "sequence_importance", "sequence_elbo", "sequence_effective_samples", "frame", "frame_effective_samples", "gap")
