@@ -2,7 +2,8 @@
 
     python benchmarks/run.py [--repeats 15]
 
-Prints a table and writes benchmarks/results.json. Every ratio compares medians of interleaved measurements.
+Prints a table and writes benchmarks/results.json. Ratios compare medians of interleaved measurements; those of waiting threads (busy.py)
+are single runs, one after the other, and differ by a fifth from one time to the next.
 "one frame decoded" and "one log-determinant" are `Config.decoded` and `Config.log_det_steps`; what they cost is in chapter 13.
 """
 

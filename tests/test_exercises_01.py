@@ -32,6 +32,8 @@ WRONG = {
         "cutter = lambda z, t: 0.1 * torch.log(torch.cosh(4 * z[:, 0]))",
         "cutter = lambda z, t: -0.5 * torch.log(torch.cosh(4 * z[:, 0]))",
         "cutter = lambda z, t: 0.5 * torch.log(torch.cosh(4 * z))",
+        "cutter = lambda z, t: -0.3 * torch.cos(5 * z[:, 0])",
+        "cutter = lambda z, t: 0.5 * torch.log(torch.cosh(4 * z)).sum(1)",
     ],
 }
 

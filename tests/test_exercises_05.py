@@ -19,6 +19,7 @@ WRONG = {
         FILM.format("'abcd'", "1 / (1 + 2 * D * t) ** 0.5", "1"),
         FILM.format("['c']", "1 / (1 + 2 * D * t) ** 0.5", "1"),
         FILM.format("'cd'", "1 / (1 + t) ** 0.5", "1"),
+        FILM.format("'cd'", "0.61", "1"),
         FILM.format("'cd'", "1 / (1 + 4 * D**2 * t) ** 0.5", "1"),
         FILM.format("'cd'", "1 / (1 + D * t) ** 0.5", "1"),
         FILM.format("'cd'", "1 / (1 + 2 * D * t)", "1"),
@@ -49,6 +50,8 @@ WRONG = {
         "rewind = lambda v, T: lambda z, s: -v(z, s)",
         "rewind = lambda v, T: lambda z, s: v(z, T - s)",
         "rewind = lambda v, T: lambda z, s: -v(-z, T - s)",
+        "rewind = lambda v, T: lambda z, s: -v(z, 1 - s)",
+        "rewind = lambda v, T: lambda z, s: -v(z, T - s * T)",
     ],
 }  # fmt: skip
 RIGHT = {"ex-diffusion-backwards": "rewind = lambda v, T: lambda z, s: -v(z, T - s)"}  # without the solution's long demonstration

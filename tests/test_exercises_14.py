@@ -27,6 +27,7 @@ WRONG = {
         STEP.format("v * (z / (2 * D) + lam * c)", "2 * D * v"),
         STEP.format("z + 2 * D * lam * (c - z)", "v"),  # the drift at the end of the step
         STEP.format("z - v * lam * (c - z)", "v"),  # sign
+        "def step(z, lam, c, D):\n    v = 1 / (1 / 0.6 + lam)\n    return v * (z / 0.6 + lam * c), v",  # whatever D
         "def step(z, lam, c, D):\n    v = 1 / (1 / D + lam)\n    return v * (z / D + lam * c), v",  # variance D for 2D
     ],
 }

@@ -8,6 +8,12 @@ MATRIX = """def matrix(kernel, n, stride):
     for i in range(count):
         A[i, {first}:{first} + len(kernel)] = {row}
     return A"""
+PADDED = """def matrix(kernel, n, stride):
+    count = -((len(kernel) - n) // stride) + 1
+    A = torch.zeros(count, n + len(kernel) * stride)
+    for i in range(count):
+        A[i, stride * i:stride * i + len(kernel)] = kernel
+    return A[:, :n]"""
 COUNT = "(n - len(kernel)) // stride + 1"
 ORDER = "def reverse(d, h):\n    return {}\ndef forward(d, h):\n    return {}\ndearer = {}"
 FEWEST = """def fewest(W, x, within):
@@ -22,6 +28,7 @@ WRONG = {
         MATRIX.format(count=COUNT, first="i", row="kernel"),  # without the stride
         MATRIX.format(count=COUNT, first="stride * i", row="kernel.flip(0)"),  # a mathematician's convolution
         MATRIX.format(count="(n - len(kernel)) // stride", first="stride * i", row="kernel"),  # the last row is missing
+        PADDED,  # a row too many where the kernel does not fit
         MATRIX.format(count=COUNT, first="stride * i", row="kernel") + ".mT",
     ],
     "ex-web-order": [
@@ -37,6 +44,7 @@ WRONG = {
         FEWEST.format(spacing=SPACING, expected="spacing.square().mean() * x.square().sum(1).max() / 12"),  # of the longest input
         FEWEST.format(spacing="W.abs().amax(1) / 2 ** bits", expected=EXPECTED),  # the sign needs a bit
         FEWEST.format(spacing=SPACING, expected="spacing.mean() * x.square().sum(1).mean().sqrt() / 12"),
+        FEWEST.format(spacing=SPACING, expected="(spacing.mean() * x.square().sum(1).sqrt().mean())**2 / 12"),
         "def fewest(W, x, within):\n    return 8",
     ],
     "ex-web-budget": [

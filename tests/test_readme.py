@@ -131,8 +131,10 @@ def test_the_minute_at_the_top_of_the_readme_runs(monkeypatch):
     assert [name for name, _ in stated] == ["digits", "codes", "path", "frames"]
     for name, shape in stated:
         assert tuple(names[name].shape) == tuple(map(int, shape.split(", "))), name
-    back = names["model"].transport(names["path"][:, -1], factor=1, steps=-8)
+    model, end = names["model"].double(), names["path"][:, -1].double()
+    back = model.transport(end, factor=1, steps=-8)  # to codes that lead here: where steps fold, as this model's do, not to those it came from
     assert back.shape == names["path"].shape
+    assert torch.allclose(model.transport(back[:, -1], factor=1, steps=8)[:, -1], end, atol=1e-6)
 
 
 def test_headlines_are_the_verdicts_own_words():

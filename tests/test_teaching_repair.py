@@ -112,7 +112,8 @@ def test_ids_that_are_nobodys_own_are_named(tmp_path):
         ("Minutes: 90", 90), (f"{TEXT} 7.5\n", 7.5), ("Minutes: 5\n\nMinutes: 6 or so", 6), (TEXT, None), (f"{TEXT}\n\nsorry", None), ("Minutes: long", None),
         ("Minutes: -5", None), ("Minutes: 0", None), ("Minutes: NaN", None), ("Minutes: inf", None), ("Minutes: 1e9", None), ("no such line", None),
         ("Minutes: 120min", 120), ("Minutes: ~100", 100), ("Minutes: 1:30", 90), ("Minutes: ca. 2 h", 120), ("Minutes: **120**", 120), ("**Minutes:** 90", 90),
-        ("Minutes: 1,5 hours", 90), ("Minutes: 45 minutes", 45),
+        ("Minutes: 1,5 hours", 90), ("Minutes: 45 minutes", 45), ("Minutes: 1 h 5 min", 65), ("Minutes: 3-4 h", None),
+        ("Minutes: 2 to 3 hours", None), ("Minutes: 1,000", None), ("Minutes: 1 1/2 h", None), ("Minutes: 12:30-14:00", None),
         ("Minutes: 2 hrs", 120), ("Minutes: 1 h 30 min", 90), ("Minutes: 1h30", 90), ("Minutes: 90 (10:15 to 11:45)", 90), ("Minutes: 1.5 h", 90),
     ],
 )  # fmt: skip

@@ -13,7 +13,8 @@ from flowlib.errors import FlowlibError
 
 def cache_folder() -> Path:
     """Where downloads are kept: $FLOWLIB_CACHE, or ~/.cache/flowlib."""
-    return Path(os.environ.get("FLOWLIB_CACHE", Path.home() / ".cache" / "flowlib"))
+    chosen = os.environ.get("FLOWLIB_CACHE")
+    return Path(chosen) if chosen else Path.home() / ".cache" / "flowlib"  # a user without a home needs none where one is chosen
 
 
 def alone(path: Path):

@@ -96,7 +96,8 @@ class FlowVAE(LatentModel):
         """The noise-free posterior flow, z_0 … z_steps (M10), also backward and by part of a step (`flowlib.flows.backward`).
 
         steps : 2.5 gives z_0, z_1, z_2 and z_2.5, which is halfway on the straight line from z_2 to z_3. −2.5 takes z for z_2.5 and gives
-            z, z_2, z_1, z_0, so that transport(transport(z, k, n)[:, -1], k, -n)[:, -1] is z, to rounding, for every n.
+            z, z_2, z_1, z_0, so that transport(transport(z, k, −n)[:, -1], k, n)[:, -1] is z, to rounding, for every n. (The other way
+            round it is z as long as no step folds: else another code that leads to the same place may be found, `flowlib.flows.backward`.)
         first : label of the first step, so z stands at time first − 1; 1.5 is in the middle of step 1
         No gradient flows back through undone steps. Raises FlowlibError where a step cannot be undone (`flows.undo`).
         """

@@ -23,8 +23,10 @@ def written_down(path) -> float | None:
 
 
 def _minutes(text) -> float:
-    """A number as people write it: 90, ~100, **120**, 120min, 1:30, ca. 2 h."""
-    both = re.match(r"\D*(\d+) *(?::|h(?:(?:ou)?rs?)?) *(?:and *)?(\d\d)(?!\d)", text, re.I)  # hours first, and minutes
+    """A number as people write it: 90, ~100, **120**, 120min, 1:30, 1 h 5 min, ca. 2 h. ValueError for what may mean several, such as 3-4 h."""
+    if re.match(r"\D*(?:[\d.,:]+ *[^\W\d_]* *(?:-|–|to|or|/) *\d|\d+,\d{3}|\d+ +\d)", text, re.I):
+        raise ValueError(text)
+    both = re.match(r"\D*(\d+) *(?::|h(?:(?:ou)?rs?)?) *(?:and *)?(\d\d?)(?!\d)", text, re.I)  # hours first, and minutes
     if both:
         return 60 * int(both[1]) + int(both[2])
     number, attached, word = re.search(r"(-?\d+(?:[.,]\d+)?)([^\W\d_]*)\s*(\w*)", text).groups()

@@ -45,10 +45,11 @@ def choice_gallery(panels, choices, *, slider=None, caption="", alt="", start=No
     return _moving(_flatten(panels, axes), axes, alt, caption, **options)
 
 
-def save_gif(frames, path, *, seconds=2.5, pause=0.8, scale=None, dpi=FRAME_DPI, colors=96):
+def save_gif(frames, path, *, seconds=2.5, pause=0.8, back=False, scale=None, dpi=FRAME_DPI, colors=96):
     """Write an endless GIF of figures or image arrays; each pixel of an array becomes `scale` × `scale`. Returns the path.
 
-    `seconds`: the time from first to last frame; `pause`: how long the last one stays. Written to a temporary name, then renamed.
+    `seconds`: the time from first to last frame; `pause`: how long the last one stays; `back`: then the same way back to the first. Written
+    to a temporary name, then renamed.
     """
     made = [to_pil(frame, dpi) for frame in frames]
     if len(made) < 2:
@@ -65,6 +66,8 @@ def save_gif(frames, path, *, seconds=2.5, pause=0.8, scale=None, dpi=FRAME_DPI,
     palette = stack.quantize(colors, method=Image.Quantize.MEDIANCUT)  # one for all: no flicker
     images = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
     times = [int(1000 * seconds / (len(images) - 1))] * (len(images) - 1) + [int(1000 * pause)]
+    if back:
+        images, times = images + images[-2:0:-1], times + times[-2:0:-1]
     out = io.BytesIO()
     images[0].save(out, "GIF", save_all=True, append_images=images[1:], duration=times, loop=0, optimize=True)
     return write_bytes(path, out.getvalue())

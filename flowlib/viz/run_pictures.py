@@ -46,7 +46,7 @@ def draw_run(model, sequences, history, steps, folder, index=0, paths=40):
     rows = [torch.stack([true[:, t], decoded[:, t]]) for t in range(true.shape[1])]  # (2, K, C, H, W)
     written = [
         flow_grid(true, decoded, sequences.factors if sequences.labelled else ("",)).save(folder / "flows.png"),
-        save_gif(rows + rows[-2:0:-1], folder / "flows.gif"),
+        save_gif(rows, folder / "flows.gif", back=True),
     ]
     if history:
         written.append(loss_curves(history, steps).save(folder / "losses.png"))

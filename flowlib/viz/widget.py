@@ -60,7 +60,7 @@ def widget(kind, axes, data, still, alt, caption="", *, height=None, interval=No
         for heading, frame in still.items()
     )
     description = {"alt": alt, "interval": interval, "axes": [vars(axis) for axis in axes]}
-    text = json.dumps(description | data, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
+    text = json.dumps(description | data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     script = "\n".join(asset(f"{name}.js") for name in SCRIPTS[kind])
     note = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
     key = hashlib.sha256("\0".join((pictures, text, script, note)).encode()).hexdigest()[:12]
