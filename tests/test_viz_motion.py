@@ -65,6 +65,21 @@ def test_mistakes_are_named(make, message):
         make()
 
 
+def test_a_film_that_goes_back_rests_where_it_turns(tmp_path):
+    path = viz.save_gif(digits(4), tmp_path / "there.gif", seconds=3, pause=2, back=True)
+    with Image.open(path) as film:
+        durations = [film.seek(n) or film.info["duration"] for n in range(film.n_frames)]
+    assert durations == [1000, 1000, 1000, 2000, 1000, 1000]  # frames 0 … 3, and 2, 1 on the way back
+
+
+def test_nothing_in_a_text_opens_a_tag_of_the_page():
+    from flowlib.viz.widget import make_axis, widget
+
+    page = widget("frames", [make_axis("<!-- <script>", ["a", "b"], 2)], {}, {"": make_frame(digits(1)[0])}, "<!-- <script>").data
+    script = page[page.index("<script>") + len("<script>") : page.rindex("</script>")]
+    assert "<!--" not in script and "<script" not in script and "\\u003c!-- \\u003cscript>" in script
+
+
 def test_a_gif_has_every_frame_and_leaves_no_other_file(tmp_path):
     path = viz.save_gif(digits(5), tmp_path / "digits.gif", seconds=2, pause=1)
     image = Image.open(path)
