@@ -102,7 +102,9 @@ class TestTransformations:
             ImageSequences(pictures(), ("scale", "bad"), 3)
 
     def test_a_matrix_without_an_inverse(self, own):
-        transformation("vanish", rest=1.0, full=0.0, warp=True)(lambda share, size: torch.eye(3) * share[:, None, None])
+        transformation("vanish", rest=1.0, full=0.0, warp=True)(
+            lambda share, size: torch.diag_embed(torch.stack([share, share, torch.ones_like(share)], -1))
+        )
         with pytest.raises(FlowlibError, match="'vanish' returned a matrix without an inverse"):
             ImageSequences(pictures(), ("scale", "vanish"), 3)
 
