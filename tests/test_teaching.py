@@ -173,7 +173,7 @@ def test_whatever_is_handed_in_is_graded_or_reported(tmp_path, capsys):
         hand_in(released, handed_in, student, **answers)
     for name in ("Copy of 1_small.ipynb", "1_small (1).ipynb"):
         (handed_in / "solution" / name).write_text(text)
-    for student, content in (("untouched", text), ("broken", '{"cells": [')):
+    for student, content in (("untouched", text), ("broken", '{"cells": ['), ("late [2]", text)):
         (handed_in / student).mkdir()
         (handed_in / student / "1_small.ipynb").write_text(content)
     hand_in(released, endless, "for-ever", double="while True: pass")
@@ -185,20 +185,28 @@ def test_whatever_is_handed_in_is_graded_or_reported(tmp_path, capsys):
     said = capsys.readouterr().out
     assert all(f"{name}: not graded, for its name" in said for name in ("Copy of 1_small.ipynb", "1_small (1).ipynb"))
     with open(out / "points.csv") as file:
-        assert len(list(csv.DictReader(file))) == len(rows) == 3 * 7
+        assert len(list(csv.DictReader(file))) == len(rows) == 3 * 8
     with open(out / "minutes.csv") as file:
         noted = {row["student"]: row["minutes"] for row in csv.DictReader(file) if row["assignment"] == "1_small"}
-    assert noted == {"solution": "95.5", "tampered": "40.0"} | dict.fromkeys(("hard-coded", "greedy", "fatal", "untouched", "broken"), "")
-    assert "1_small: median 67.75 minutes, 40 to 95.5 (2 of 7 wrote them down)" in said
+    assert noted == {"solution": "95.5", "tampered": "40.0"} | dict.fromkeys(
+        ("hard-coded", "greedy", "fatal", "untouched", "broken", "late [2]"), ""
+    )
+    assert "1_small: median 67.75 minutes, 40 to 95.5 (2 of 8 wrote them down)" in said
     rows += grade(endless, out, folder, seconds=max(5, round(each)))  # also where the machine is busy, longer than an import takes
-    wanted = {student: points for student, (_, points) in cases.items()} | {"untouched": (0, 0), "for-ever": (0, 2), "broken": (None, None)}
+    wanted = {student: points for student, (_, points) in cases.items()} | {
+        "untouched": (0, 0),
+        "for-ever": (0, 2),
+        "broken": (None, None),
+        "late [2]": (None, None),
+    }
     found = {student: {row.task: row for row in rows if row.student == student} for student in wanted}
     assert {student: (tasks["double"].points, tasks["half"].points) for student, tasks in found.items()} == wanted
     assert all(row.note.startswith("not graded") for row in found["broken"].values())
+    assert "rename 'late [2]'" in found["late [2]"]["half"].note
     assert found["tampered"]["half"].note == "its cell was missing and was put back"
     assert found["fatal"]["double"].note == "the notebook's process died in its test"
     with open(out / "points.csv") as file:
-        assert len(list(csv.DictReader(file))) == 3 * 8, "those of the first call stay"
+        assert len(list(csv.DictReader(file))) == 3 * 9, "those of the first call stay"
     assert found["solution"]["words"].note == "to be graded by hand" and found["untouched"]["words"].points == 0
     assert {path: path.read_bytes() for path in before} == before
     feedback = (out / "feedback" / "hard-coded" / "1_small" / "1_small.html").read_text()

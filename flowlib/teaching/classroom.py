@@ -1,6 +1,7 @@
 """Build the notebooks that students get, and grade a folder of what they hand in; offline, through nbgrader."""
 
 import contextlib
+import glob
 import os
 import resource
 import shutil
@@ -98,6 +99,8 @@ def _graded(path, out, seconds, gigabytes):
         shutil.rmtree(old, ignore_errors=True)
     copy.parent.mkdir(parents=True)
     try:
+        if glob.escape(student) != student:
+            raise FlowlibError(f"nbgrader takes [, * and ? in a folder's name for patterns: rename {student!r}")
         whole, missing, doubled = repaired(nbformat.read(path, 4), nbformat.read(out / "release" / name / f"{name}.ipynb", 4))
         died = _autograded(whole, copy, out, seconds, gigabytes)
         api = _course(out, seconds)
