@@ -82,7 +82,7 @@ class TestInterruption:
     def test_pictures_that_cannot_be_written(self, here, monkeypatch, capsys):
         from flowlib.viz import run_pictures
 
-        def full(*_):
+        def full(*_, **__):
             raise OSError(28, "No space left on device")
 
         monkeypatch.setattr(run_pictures, "save_gif", full)
