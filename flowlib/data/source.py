@@ -104,7 +104,8 @@ class Source:
         beginning : append x_1 … x_beginning of every sequence to these, for models that must see how it begins
         """
         more = {"beginning": beginning} if beginning else {}
-        if beginning and not inspect.signature(self.draw).parameters.keys() & {"beginning", "more"}:
+        taken = inspect.signature(self.draw).parameters.values()
+        if beginning and not any(one.name == "beginning" or one.kind is one.VAR_KEYWORD for one in taken):
             raise FlowlibError(
                 f"{type(self).__name__}.draw knows no beginning = {beginning}, and this model must see how sequences begin: let draw append x_1 … x_beginning"
             )

@@ -74,8 +74,9 @@ class InferredFlowVAE(FlowVAE):
     @property
     def numbers(self) -> Int[Tensor, " K"]:
         """The potentials in the order of their numbers: those of the factors, then the others, where some are to spare."""
-        named = set(self.order.tolist()) if self.count > len(self.order) else range(self.count)
-        return torch.cat([self.order, self.order.new_tensor([k for k in range(self.count) if k not in named])])
+        if self.count == len(self.order):
+            return self.order
+        return torch.cat([self.order, self.order.new_tensor(sorted(set(range(self.count)) - set(self.order.tolist())))])
 
     def flow(self, z: Float[Tensor, "B d"], factor, steps: int, first=1, **options):
         """The flow of factors given by number or label (`numbers`), or of a mixture y (B, K) of the potentials."""
