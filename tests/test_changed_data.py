@@ -15,6 +15,14 @@ from flowlib.data import TRANSFORMATIONS, MixedSequences
 from flowlib.errors import FlowlibError
 
 
+@pytest.fixture
+def fade(monkeypatch):
+    """Registers a transformation of one's own, or registers it again, with the strength that it is given."""
+    monkeypatch.setitem(TRANSFORMATIONS, "fade", None)  # which is taken back at the end
+    del TRANSFORMATIONS["fade"]
+    return lambda full: flowlib.transformation("fade", full=full)(lambda images, strength: images * (1 - strength[:, None, None, None]))
+
+
 def message(capsys, command):
     """What a refused command says."""
     capsys.readouterr()
@@ -85,17 +93,11 @@ class TestFolder:
         assert not from_json(here / "run" / "config.json").data_digest
         assert cli.main(command) == 0
 
-    def test_a_transformation_of_another_strength(self, here, photos, capsys, monkeypatch):  # noqa: F811
-        monkeypatch.setitem(TRANSFORMATIONS, "fade", None)  # which is taken back at the end
-        del TRANSFORMATIONS["fade"]
+    def test_a_transformation_of_another_strength(self, here, photos, capsys, fade):  # noqa: F811
         command = ["train", "--data", str(photos), "--out", "run", *ARGUMENTS, "--factors", "fade", "scale"]
-
-        def fade(images, strength):
-            return images * (1 - strength[:, None, None, None])
-
         digests = []
         for full in (0.8, 0.8, 0.4):
-            flowlib.transformation("fade", full=full)(fade)
+            fade(full)
             digests.append(flowlib.ImageSequences(torch.rand(2, 1, 8, 8, generator=torch.Generator().manual_seed(0)), ("fade",)).digest())
             if full == 0.8:
                 assert cli.main(command) == 0
@@ -103,18 +105,12 @@ class TestFolder:
         assert "a transformation has other strengths" in message(capsys, command)
         assert "a transformation has other strengths" in message(capsys, ["evaluate", "run"])
 
-    def test_the_same_of_digits(self, here, capsys, monkeypatch):  # noqa: F811
-        monkeypatch.setitem(TRANSFORMATIONS, "fade", None)  # which is taken back at the end
-        del TRANSFORMATIONS["fade"]
+    def test_the_same_of_digits(self, here, capsys, fade):  # noqa: F811
         command = ["train", "--data", "digits", "--out", "run", *ARGUMENTS, "--factors", "fade", "scale"]
-
-        def fade(images, strength):
-            return images * (1 - strength[:, None, None, None])
-
-        flowlib.transformation("fade", full=0.8)(fade)
+        fade(0.8)
         assert cli.main(command) == 0 and cli.main(command) == 0
         assert from_json(here / "run" / "config.json").data_digest
-        flowlib.transformation("fade", full=0.4)(fade)
+        fade(0.4)
         assert "a transformation has other strengths" in message(capsys, command)
         assert "a transformation has other strengths" in message(capsys, ["evaluate", "run"])
 

@@ -42,6 +42,16 @@ def shown(frames):
     return (frames[..., 0, 0, :3] * 255).round().long()
 
 
+def standing_still():
+    """(a model whose codes are the pixels and do not move, a list of what it has encoded)."""
+    still, encoded = torch.nn.Module(), []
+    still.encode = lambda x: (encoded.append(shown(x)), types.SimpleNamespace(mean=x.flatten(1)))[1]
+    still.transport = lambda z, factor, steps, first=1: z[:, None].expand(-1, steps + 1, -1)
+    still.infer_factor = lambda batch: batch.factor
+    still.likelihood, still.decode = types.SimpleNamespace(mean=lambda x: x), lambda z: z.unflatten(-1, (1, 16, 16))
+    return still, encoded
+
+
 @pytest.mark.parametrize("grid, count", [(SHAPES, 480_000), (FALCOR, 233_280), (ISAAC, 737_280)], ids=["Shapes3D", "Falcor3D", "Isaac3D"])
 def test_published_data_sets_move_one_factor_over_all_indices(grid, count):
     assert len(grid) == count
@@ -93,11 +103,7 @@ class TestBatches:
 
     def test_codes_are_those_of_the_frames_where_a_sequence_begins(self):
         """Pairs for the VP score, errors by labels and commutators start at the sequence's own x_0, not at an image without room for it."""
-        encoded = []
-        still = torch.nn.Module()
-        still.encode = lambda x: (encoded.append(shown(x)), types.SimpleNamespace(mean=x.flatten(1)))[1]
-        still.transport = lambda z, factor, steps, first=1: z[:, None].expand(-1, steps + 1, -1)
-        still.likelihood, still.decode = types.SimpleNamespace(mean=lambda x: x), lambda z: z.unflatten(-1, (1, 16, 16))
+        still, encoded = standing_still()
         source = FactorialSequences(Digits(), steps=2, members=[89])  # hue 5, shape 2, turn 4
         starts, ends, factor = generated_pairs(still, source, 30)
         begins = {0: [5, 2, 4], 1: [5, 0, 4], 2: [5, 2, 1]}
@@ -112,11 +118,7 @@ class TestBatches:
 
     def test_errors_beyond_the_horizon_start_where_the_long_sequence_starts(self):
         """A model that stands still, by hand: the turn of image 89 begins at 0 where it takes four steps, and grows by 1/255 a step."""
-        still = torch.nn.Module()
-        still.encode = lambda x: types.SimpleNamespace(mean=x.flatten(1))
-        still.transport = lambda z, factor, steps: z[:, None].expand(-1, steps + 1, -1)
-        still.infer_factor = lambda batch: batch.factor
-        still.likelihood, still.decode = types.SimpleNamespace(mean=lambda x: x), lambda z: z.unflatten(-1, (1, 16, 16))
+        still, _ = standing_still()
         source = FactorialSequences(Digits(), steps=2, members=[89])
         for errors in (steps_error(still, source, 2, 4), no_motion_steps(source, 2, 4)):
             assert (255 * errors).round().tolist() == [[1, 2, 3, 4]]

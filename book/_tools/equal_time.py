@@ -53,20 +53,20 @@ def equal_time_bits(bits, full, sharp, searched):
     turned = {label: tables.average(bits[label], lambda metrics: mean(rotation(metrics))) for label in (NOISELESS, LINEAR)}
     closed = {label: [abs(gap) <= CLOSED for row in rows for gap in row["metrics"]["tight_likelihood"]["gap"]] for label, rows in bits.items()}
     longer = [abs(gap) <= CLOSED for row in searched[NOISELESS] for gap in row["metrics"]["searched_likelihood"]["gap"]]
-    errs = [tables.average(runs[SLOW], pixels) for runs in (bits, full)]
-    drawn_of = tables.average(bits[SLOW], lambda metrics: mean(metrics["fitted_likelihood"]["effective_samples"]))
+    slow_errors = [tables.average(runs[SLOW], pixels) for runs in (bits, full)]
+    slow_draws = tables.average(bits[SLOW], lambda metrics: mean(metrics["fitted_likelihood"]["effective_samples"]))
     text = (
         f"**The highest bound per sequence: where it is of a proper likelihood.** With a discretised logistic density of 8-bit values, at the longer of these times, the flow's "
         f"sequences take {needed:.3f} bits per value: {ahead[PRIOR_FREE]} nats above PoFlow's, {ahead[LINEAR]} above a free linear motion's ({near.chance}), {ahead[SLOW]} above SlowVAE's. "
         f"Sandwiches close for {sum(closed[NOISELESS])} of its {len(closed[NOISELESS])} ({sum(longer)} in runs made anew, their modes looked for at length), {sum(closed[LINEAR])} of that motion's, {sum(closed[SLOW])} of SlowVAE's. "
-        f"Settings are those searched with the Bernoulli; SlowVAE errs more with them here ({errs[0]:.0f} pixels, {errs[1]:.0f} there), and its bound rests on {drawn_of:.0f} effective draws of a hundred. "
+        f"Settings are those searched with the Bernoulli; SlowVAE errs more with them here ({slow_errors[0]:.0f} pixels, {slow_errors[1]:.0f} there), and its bound rests on {slow_draws:.0f} effective draws of a hundred. "
         f"The flow's mean error is the smallest ({tables.average(bits[NOISELESS], pixels):.0f} pixels, the linear motion's {tables.average(bits[LINEAR], pixels):.0f}), "
         f"not so on rotation ({turned[NOISELESS]:.0f}, {turned[LINEAR]:.0f}). With the Bernoulli's pseudo-likelihood the lead over the free linear motion is not clear: {pseudo.mean:.0f} ± {pseudo.standard_error:.0f} nats, with sharper networks {drawn.mean:.0f} ± {drawn.standard_error:.0f} ({drawn.chance})."
     )
     return text, {
         "above all": all(one.mean > 0 and one.clear for one in found.values()),
         "below all": all(one.clear and one.mean < 0 for one in apart.values()),
-        "turns worse": turned[LINEAR] < turned[NOISELESS], "SlowVAE errs more": errs[0] > errs[1], "level": not any(one.clear or one.mean < 0 for one in (pseudo, drawn)),
+        "turns worse": turned[LINEAR] < turned[NOISELESS], "SlowVAE errs more": slow_errors[0] > slow_errors[1], "level": not any(one.clear or one.mean < 0 for one in (pseudo, drawn)),
     }  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from flowlib.data.out_of_distribution import photo_patches, sklearn_digits
 from flowlib.data.recorded import DatasetSequences, RecordedSequences
 from flowlib.data.scenes import Rooms, SmallStudio, Studio
 from flowlib.data.sequences import ImageSequences, Sequences
-from flowlib.data.source import Source, check_source, chunk_size, over_chunks, said_by, single_factor_batch
+from flowlib.data.source import Source, check_source, chunk_size, kinds_of, over_chunks, said_by, single_factor_batch
 from flowlib.data.transforms import (
     FACTORS,
     TRANSFORMATIONS,

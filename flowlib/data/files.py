@@ -66,8 +66,7 @@ def load_path(config, split):
     of_images = isinstance(content, torch.Tensor)
     if config.data_digest:
         there = digest(config.data)
-        if config.data_digest not in ((there, _with_strengths(there, config)) if of_images else (there,)):
-            raise FlowlibError(f"{CHANGED.format(config.data)} since this configuration was made: put back what it held, or train anew")
+        _check_digest(config, there, *([_with_strengths(there, config)] if of_images else []))
     if of_images:
         rows = part_of(len(content), config, split).sort().values
         refuse(config, "images of a folder", "left_out", "corner")
@@ -110,7 +109,12 @@ def sealed(config, source):
 
 def check_sealed(config):
     """Raise FlowlibError where the transformations of digits are no longer as strong as when this configuration was made (`sealed`)."""
-    if config.data_digest and config.data_digest != _with_strengths(config.data, config):
+    if config.data_digest:
+        _check_digest(config, _with_strengths(config.data, config))
+
+
+def _check_digest(config, *known):
+    if config.data_digest not in known:
         raise FlowlibError(f"{CHANGED.format(config.data)} since this configuration was made: put back what it held, or train anew")
 
 

@@ -18,8 +18,8 @@ class MixedSequences(Source):
 
     Every factor begins at a place drawn uniformly from its steps 0 … T. Independently of all else, an active one moves forward or backward:
     of images by a size drawn uniformly from [½, 1½] steps, of a full factorial data set by one value. What would lie beyond
-    the ends 0 and T is shown at the end: a factor that went on walking out there has to come back before it is seen to move. Batches hold all frames x_0 … x_T in order, and no labels (−1). Everything else, such as sequences of one
-    factor for evaluation, is the source's own.
+    the ends 0 and T is shown at the end: a factor that went on walking out there has to come back before it is seen to move. Batches hold
+    all frames x_0 … x_T in order, and no labels (−1). Everything else, such as sequences of one factor for evaluation, is the source's own.
     """
 
     batches_labelled = False

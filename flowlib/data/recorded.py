@@ -98,7 +98,7 @@ class DatasetSequences(RecordedSequences):
             num_workers=workers,
             collate_fn=_collate,
             persistent_workers=workers > 0,
-            generator=torch.Generator(),
+            generator=torch.Generator(),  # its own: reading moves nobody else's random numbers
         )
         self._workers = max(1, workers)
         first, factor = self._read(torch.zeros(1, dtype=torch.int64))

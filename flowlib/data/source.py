@@ -104,11 +104,8 @@ class Source:
         beginning : append x_1 … x_beginning of every sequence to these, for models that must see how it begins
         """
         more = {"beginning": beginning} if beginning else {}
-        taken = inspect.signature(self.draw).parameters.values()
-        if beginning and not any(one.name == "beginning" or one.kind is one.VAR_KEYWORD for one in taken):
-            raise FlowlibError(
-                f"{type(self).__name__}.draw knows no beginning = {beginning}, and this model must see how sequences begin: let draw append x_1 … x_beginning"
-            )
+        if beginning:
+            self._check_draw(beginning)
         drawn = self.draw(batch_size, frames_per_step, generator, part, **more)
         frames, times, factor, *activity = check_drawn(drawn, type(self).__name__)
         return Batch(frames, times, factor, self.steps, None, *activity)
@@ -117,6 +114,14 @@ class Source:
         """Make batches on another device from now on; returns the source."""
         self.device = torch.device(device)
         return self
+
+    def _check_draw(self, beginning):
+        taken = inspect.signature(self.draw).parameters.values()
+        if not any(one.name == "beginning" or one.kind is one.VAR_KEYWORD for one in taken):
+            raise FlowlibError(
+                f"{type(self).__name__}.draw knows no beginning = {beginning}, and this model must see how sequences begin: "
+                "let draw append x_1 … x_beginning"
+            )
 
     def _lacks(self, method):
         return FlowlibError(
@@ -161,6 +166,11 @@ def shares(batch_size, factors, part):
         raise FlowlibError(f"batch size {batch_size} is no multiple of the {factors} factors times {processes} processes")
     rows = torch.arange(batch_size, device="cpu").unflatten(0, (factors, processes, -1))[:, rank].flatten()
     return rows, grouped_factors(batch_size, factors, "cpu")[rows]
+
+
+def kinds_of(sequences) -> dict:
+    """Number → name of what is evaluated and drawn apart: the factors, or all sequences without labels together (None)."""
+    return dict(enumerate(sequences.factors)) if sequences.labelled else {None: "all"}
 
 
 def chunk_size(sequences) -> int:

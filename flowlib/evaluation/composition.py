@@ -100,11 +100,9 @@ def commutator(model, sequences: Source, first, second, steps=4, count=None) -> 
         raise FlowlibError(f"steps = {steps}: each flow takes at least one step")
     still = torch.zeros(1, len(sequences.factors), dtype=torch.int64, device="cpu")
 
-    def begin(chunk):
-        return sequences.composed(chunk, still)[:, 0] if sequences.composable else sequences.first_frames(chunk)
-
     def measure(chunk):
-        z = model.encode(begin(chunk)).mean
+        begin = sequences.composed(chunk, still)[:, 0] if sequences.composable else sequences.first_frames(chunk)
+        z = model.encode(begin).mean
         one, other = (switch_path(model, z, a, b, steps, 2 * steps) for a, b in ((first, second), (second, first)))
         lengths = [path.diff(dim=1).norm(dim=-1).sum(1) for path in (one, other)]
         distance = (one[:, -1] - other[:, -1]).norm(dim=-1)

@@ -64,8 +64,8 @@ def explained(true: Float[Tensor, "n K"], read: Float[Tensor, "n F"]) -> Float[T
 def explained_in_place(true: Float[Tensor, "n K"], read: Float[Tensor, "n F"], place: Int[Tensor, "n K"]) -> Float[Tensor, " K"]:
     """As `explained`, with a regression of its own for every value that a factor has where the step begins.
 
-    Adjusted for the many coefficients: numbers that tell nothing explain 0 on average, or, where some of them are always 0, less. High where `explained` is not: the strengths know
-    the step, but what a strength means depends on the place, as directions of the compass do on a ring.
+    Adjusted for the many coefficients: numbers that tell nothing explain 0 on average, or, where some of them are always 0, less. High where
+    `explained` is not: the strengths know the step, but what a strength means depends on the place, as directions of the compass do on a ring.
     Raises FlowlibError where no place has more steps than there are coefficients.
     """
     return torch.stack([_explained_in_place(*one, read) for one in zip(true.T[..., None], place.T)])

@@ -13,7 +13,7 @@ from flowlib.transport import straightness
 
 @dataclass(frozen=True)
 class FlowGeometry:
-    """Per sample (n, …): λ_min(I + H_t) and det(I + H_t) (n, T), residual r (n, T), Laplacian tr H_t (n, T), straightness in [0, 1] (n,), step lengths (n, T)."""
+    """Per sample and step (n, T): λ_min(I + H_t), det(I + H_t), residual r, Laplacian tr H_t, and the step's length; straightness in [0, 1] (n,)."""
 
     smallest_eigenvalue: torch.Tensor
     determinant: torch.Tensor

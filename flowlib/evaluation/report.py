@@ -4,7 +4,7 @@ from functools import partial
 
 import torch
 
-from flowlib.data import Source
+from flowlib.data import Source, kinds_of
 from flowlib.devices import seeded
 from flowlib.evaluation.equivariance import Estimate, equivariance_error, no_motion
 from flowlib.evaluation.geometry import flow_geometry
@@ -25,7 +25,7 @@ def evaluate_model(model, sequences: Source, seed=0, progress=lambda text: None)
     The geometry is that of potentials: {} for a model that has none, and for sequences without labels. The likelihoods of a model without a density are {}.
     """
     equivariance, geometry = {}, {}
-    for index, name in _kinds(sequences).items():
+    for index, name in kinds_of(sequences).items():
         progress(f"equivariance: {name}")
         equivariance[name] = _equivariance(model, sequences, index)
         if has_potentials(model) and sequences.labelled:
@@ -35,11 +35,6 @@ def evaluate_model(model, sequences: Source, seed=0, progress=lambda text: None)
         progress("log-likelihoods")
         likelihoods = _likelihoods(model, sequences, seed)
     return {"equivariance": equivariance, "log_likelihood": likelihoods, "geometry": geometry}
-
-
-def _kinds(sequences):
-    """Number → name of what is evaluated apart: the factors, or all sequences without labels together."""
-    return dict(enumerate(sequences.factors)) if sequences.labelled else {None: "all"}
 
 
 def fewer(count, sequences):
@@ -60,7 +55,7 @@ def _likelihoods(model, sequences, seed):
     """Mean log p̂ over the sequences of up to SEQUENCES held-out images; an image's factors and frames are averaged first."""
     generator = seeded(seed, sequences.device)
     chosen = list(range(min(fewer(SEQUENCES, sequences), len(sequences))))
-    batches = [sequences.full_batch(chosen, factor) for factor in _kinds(sequences)]
+    batches = [sequences.full_batch(chosen, factor) for factor in kinds_of(sequences)]
     results = {}
     for name, estimate in (("frame", partial(log_likelihood, frame_log_weights)), ("sequence", sequence_log_likelihood)):
         found = [estimate(model, batch, SAMPLES, generator) for batch in batches]

@@ -86,7 +86,10 @@ class Extras(Protocol):
         """One draw of log w of whole sequences (B,) (M17); without it a sequence is the sum of its independent frames."""
 
     def frame_joint(self, batch: Batch):
-        """log p(z, x_t) of every frame by itself, a `flowlib.models.joint.Joint`: what tight likelihoods ask for. `LatentModel` has N(0, I); `has_joint = False` where there is none."""
+        """log p(z, x_t) of every frame by itself, a `flowlib.models.joint.Joint`: what tight likelihoods ask for. `LatentModel` has N(0, I).
+
+        Where there is none the model carries `has_joint = False`.
+        """
 
     def sequence_joint(self, batch: Batch):
         """log p(z̄, x̄|k) of whole sequences, a `Joint`; without it a sequence is the sum of its independent frames."""

@@ -108,20 +108,22 @@ class TVAE(LatentModel):
 
     def frame_log_weights(self, batch: Batch, generator=None) -> Float[Tensor, "B frames"]:
         """Every frame for itself, t from its own u: log p(z) p(u) p(x|t) / (q(z|x) q(u|x)) (M17)."""
-        images = batch.frames.flatten(0, 1)
-        posteriors = self._posteriors(images)
-        z, u = (posterior.sample(generator) for posterior in posteriors)
-        ratio = sum(normal_log_prob(s) - q.log_prob(s) for s, q in zip((z, u), posteriors, strict=True))
+        ratio, z, u = self._draw(batch, generator)
         t = (z - self.mu) * (u.square() @ self.neighbours + EPS).rsqrt()
-        return (ratio + self.likelihood.log_prob(self.decode(t), images)).unflatten(0, batch.times.shape)
+        return ratio + self.likelihood.log_prob(self.decode(t), batch.frames)
 
     def sequence_log_weights(self, batch: Batch, generator=None) -> Float[Tensor, " B"]:
         """One draw of log w of complete sequences, whose frames share their scales: Σ_l log p(z_l) p(u_l) p(x_l|t_l) / (q(z_l|x_l) q(u_l|x_l))."""
+        ratio, z, u = self._draw(batch, generator)
+        t = self.topographic(z, u, batch.factor, batch.times)
+        return (ratio + self.likelihood.log_prob(self.decode(t), batch.frames)).sum(1)
+
+    def _draw(self, batch, generator):
+        """(log p(z) p(u) / (q(z|x) q(u|x)) (B, F), z, u) of one draw for every frame."""
         posteriors = self._posteriors(batch.frames.flatten(0, 1))
         z, u = (posterior.sample(generator) for posterior in posteriors)
-        ratio = sum(normal_log_prob(s) - q.log_prob(s) for s, q in zip((z, u), posteriors, strict=True)).unflatten(0, batch.times.shape)
-        t = self.topographic(*(s.unflatten(0, batch.times.shape) for s in (z, u)), batch.factor, batch.times)
-        return (ratio + self.likelihood.log_prob(self.decode(t), batch.frames)).sum(1)
+        ratio = sum(normal_log_prob(s) - q.log_prob(s) for s, q in zip((z, u), posteriors, strict=True))
+        return tuple(one.unflatten(0, batch.times.shape) for one in (ratio, z, u))
 
     def frame_joint(self, batch: Batch) -> Joint:
         """log p(z, u, x_t) of every frame by itself (M17), its scale from its own u."""

@@ -79,7 +79,8 @@ def average(tensors):
 class SameNoise(TorchFunctionMode):
     """Normal and uniform noise of a share's rows: the whole batch's is drawn from the generator, and the share's rows are kept.
 
-    factors : how many groups of rows a batch has, one for each factor in it; each group's rows are dealt out to the processes in order (`flowlib.data.source.shares`).
+    factors : how many groups of rows a batch has, one for each factor in it; each group's rows are dealt out to the processes in order
+        (`flowlib.data.source.shares`)
     """
 
     def __init__(self, factors):

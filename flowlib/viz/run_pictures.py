@@ -4,6 +4,7 @@ from pathlib import Path
 
 import torch
 
+from flowlib.data import kinds_of
 from flowlib.evaluation import decode_mean, moved_path
 from flowlib.viz.curves import loss_curves
 from flowlib.viz.images import flow_grid
@@ -16,17 +17,12 @@ def decoded_flows(model, sequences, index, steps=None):
     """True and decoded frames (K, T+1, C, H, W) of one image under each factor; frame 0 is decoded from μ(x_0) too. C is 1 or 3: other
     channels are averaged."""
     true, decoded = [], []
-    for factor in _kinds(sequences):
+    for factor in kinds_of(sequences):
         batch = sequences.full_batch([index], factor, steps)
         true.append(batch.frames[0])
         decoded.append(decode_mean(model, moved_path(model, batch))[0].clamp(0, 1))  # a Gaussian's means may leave the range
     true, decoded = _stacked(true), _stacked(decoded)
     return (true, decoded) if true.shape[2] in (1, 3) else (true.mean(2, keepdim=True), decoded.mean(2, keepdim=True))
-
-
-def _kinds(sequences):
-    """The factors, or None, all sequences together, where nobody knows them."""
-    return range(len(sequences.factors)) if sequences.labelled else [None]
 
 
 def _stacked(sequences):
@@ -51,7 +47,7 @@ def draw_run(model, sequences, history, steps, folder, index=0, paths=40):
     if history:
         written.append(loss_curves(history, steps).save(folder / "losses.png"))
     chosen = list(range(min(paths, len(sequences))))
-    batches = [sequences.full_batch(chosen, factor) for factor in _kinds(sequences)]
+    batches = [sequences.full_batch(chosen, factor) for factor in kinds_of(sequences)]
     moved = torch.cat([moved_path(model, batch, sequences.steps) for batch in batches])
     labels = torch.cat([batch.factor if sequences.labelled else model.infer_factor(batch).clamp(min=0) for batch in batches])
     drawn = latent_paths(moved, labels, sequences.factors)

@@ -5,6 +5,7 @@ from flowlib.evaluation import composed_codes, dci, mig, vp_score
 from flowlib.experiments.measures.registry import register
 
 
+# (results without a vp are those of scenes, where it was taken out)
 @register(
     columns=[(name.upper(), lambda found, name=name: found.get(name, float("nan")), 2) for name in ("vp", "mig", "dci")], unsteady=("vp",)
 )
