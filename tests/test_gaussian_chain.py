@@ -10,19 +10,20 @@ class TestChain:
     def dense(self):
         generator, shape = seeded(3), (2, 4, 3)
         root = torch.randn(*shape, 3, generator=generator, dtype=torch.float64)
-        first, coupling = torch.tensor([1.0, 0.5]).double(), 0.2 + torch.rand(2, 3, 3, generator=generator, dtype=torch.float64)
+        alone, coupling = (torch.rand(2, *shape, generator=generator, dtype=torch.float64) for shape in ((4,), (3, 3)))
         mean, blocks = torch.randn(shape, generator=generator, dtype=torch.float64), root @ root.mT
         precision = torch.zeros(2, 4, 3, 4, 3, dtype=torch.float64)
         for t in range(4):
             precision[:, t, :, t] += blocks[:, t]
         for j in range(3):
-            precision[:, 0, j, 0, j] += first
+            for t in range(4):
+                precision[:, t, j, t, j] += alone[:, t]
             for t in range(3):
                 precision[:, t, j, t, j] += coupling[:, t, j]
                 precision[:, t + 1, j, t + 1, j] += coupling[:, t, j]
                 precision[:, t, j, t + 1, j] -= coupling[:, t, j]
                 precision[:, t + 1, j, t, j] -= coupling[:, t, j]
-        return from_precision(mean, blocks, first, coupling), mean, precision.reshape(2, 12, 12)
+        return from_precision(mean, blocks, alone, coupling), mean, precision.reshape(2, 12, 12)
 
     def test_covariance_and_determinant(self):
         chain, mean, precision = self.dense()

@@ -10,6 +10,7 @@ from tiny import CONFIG, sequences
 
 from flowlib.data import Batch
 from flowlib.evaluation import tight
+from flowlib.evaluation.gaussian_chain import from_precision
 from flowlib.evaluation.tight import fit_proposal, importance_likelihood
 from flowlib.models import FlowVAE
 from flowlib.training import new_model
@@ -47,6 +48,28 @@ class TestModels:
         scale[1:] *= {"slow-vae": 0.2}.get(name, 0.7) if chained else 1.0
         log_q = (tight.normal_log_prob(steps / scale[:, None]) - steps.shape[-1] * scale.log()).sum(1)
         assert (log_q - joint.log_prior(z)).exp().mean().item() == pytest.approx(1, abs=0.1)
+
+    @pytest.mark.parametrize("kind", ["sequence", "frame"])
+    @pytest.mark.parametrize("name, changes", [
+        ("flow", {}), ("flow", {"prior": "none"}), ("poflow", {}), ("slow-vae", {}), ("tvae", {}), ("linear-motion", {}),
+    ])  # fmt: skip
+    def test_the_proposals_precision_is_the_priors(self, name, changes, kind):
+        """P z = −∇ log p(z̄): of a Gaussian prior its precision, of a smoothed Laplace's the one that has its slope."""
+        model, batch = of_model(name, **changes)
+        joint = getattr(model.double(), f"{kind}_joint")(dataclasses.replace(batch, frames=batch.frames.double()))
+        z = torch.randn(joint.guess.shape, generator=seeded(), dtype=torch.float64).requires_grad_()
+        (slope,) = torch.autograd.grad(joint.smooth_log_prior(z).sum(), z)
+        nothing_seen = torch.zeros(*z.shape, z.shape[-1], dtype=torch.float64, device=z.device)
+        chain = from_precision(torch.zeros_like(z), nothing_seen, joint.alone(), joint.coupling(z).detach())
+        torch.testing.assert_close(chain.covariance_product(slope), -z.detach())
+
+    def test_topographic_chain_against_draws_of_the_prior(self):
+        model, batch = of_model("tvae", latent_dim=6, horizon=1, likelihood="gaussian", noise_std=5.0, options={"mu": -2.0, "window": 1})
+        joint = model.sequence_joint(batch)
+        many = model.sequence_joint(batch.take(rows=[0] * 20_000))
+        exact = torch.logsumexp(many.log_seen(many.draw(seeded())), 0) - np.log(20_000)
+        found = importance_likelihood(fit_proposal(joint, seeded(5)), 200, seeded(6))
+        assert (found.value[0] - exact).abs() < 0.1 and 0 < exact - found.elbo[0] < 0.5
 
     def test_k_unknown_is_summed_out(self):
         model, batch = of_model("flow-inferred")

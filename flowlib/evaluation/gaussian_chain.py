@@ -49,15 +49,14 @@ class GaussianChain:
 
 
 def from_precision(
-    mean: Float[Tensor, "B n e"], blocks: Float[Tensor, "B n e e"], first: Float[Tensor, " B"], coupling: Float[Tensor, "B steps e"]
+    mean: Float[Tensor, "B n e"], blocks: Float[Tensor, "B n e e"], alone: Float[Tensor, "B n"], coupling: Float[Tensor, "B steps e"]
 ) -> GaussianChain:
-    """N(mean, P⁻¹): P the precision of the prior z_0 ~ N(0, 1/first), z_t ~ N(z_{t−1}, 1/coupling_t), plus `blocks` of each latent by itself.
+    """N(mean, P⁻¹): P the precision of a prior ∝ Π_t exp(−½ alone_t ‖z_t‖² − ½ coupling_t ‖z_t − z_{t−1}‖²), plus `blocks` of each latent.
 
     From the last latent to the first, S_t = diag coupling_t: Λ_T = P_TT, A_t = Λ_t⁻¹ S_t, Λ_{t−1} = P_{t−1} − S_t Λ_t⁻¹ S_t, C_t C_tᵀ = Λ_t⁻¹.
     """
     eye = torch.eye(mean.shape[-1], dtype=mean.dtype, device=mean.device)
-    own = torch.zeros_like(mean)
-    own[:, 0] = first[:, None]
+    own = alone[..., None].repeat(1, 1, mean.shape[-1])
     own[:, 1:] += coupling
     own[:, :-1] += coupling
     blocks = blocks + torch.diag_embed(own)

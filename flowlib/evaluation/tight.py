@@ -56,7 +56,7 @@ def fit_proposal(joint: Joint, generator=None, climb=CLIMB, newton=NEWTON, refin
 @torch.no_grad()
 def _gaussian(joint, mean):
     """The chain around a mean whose precision is that of the prior and of what is seen there."""
-    return from_precision(mean, joint.curvature(mean), joint.precision[0], joint.coupling(mean))
+    return from_precision(mean, joint.curvature(mean), joint.alone(), joint.coupling(mean))
 
 
 def _smooth(joint, latents, weight=1.0):

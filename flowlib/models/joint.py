@@ -34,6 +34,11 @@ class Joint:
         """log p(z̄|k) as a search by second derivatives takes it: here as it is."""
         return self.log_prior(latents)
 
+    def alone(self) -> Float[Tensor, "B n"]:
+        """The precision that the prior gives each latent by itself, apart from its steps: a chain's, the first one."""
+        first, rest = self.precision[0][:, None], self.guess[:, 1:, 0]
+        return torch.cat([first, torch.zeros_like(rest)], 1)
+
     def coupling(self, latents: Float[Tensor, "B n e"]) -> Float[Tensor, "B steps e"]:
         """The precision of each step in the smooth prior at latents: here the same everywhere."""
         return self.precision[1][:, None, None].expand_as(latents[:, 1:])

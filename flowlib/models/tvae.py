@@ -151,6 +151,9 @@ class TopographicChain(Joint):
     def log_prior(self, latents):
         return normal_log_prob(latents).sum(1)
 
+    def alone(self):
+        return torch.ones_like(self.guess[..., 0])
+
     def codes(self, latents):
         copies = len(latents) // len(self.times)
         return self.model.topographic(*latents.chunk(2, -1), self.factor.repeat(copies), self.times.repeat(copies, 1))
