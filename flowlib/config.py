@@ -93,6 +93,9 @@ class Config:
     hj_weight: float = 1e4
     """Weight of that penalty against the objective in nats; r is of the size of ½‖∇u‖², about 0.01, so r² is small."""
 
+    agreement: float = 0.0
+    """Weight of Σ_t ‖z_t − μ(x_t)‖², in nats, which draws codes that were moved to those that the encoder gives the frames (chapter 11)."""
+
     # optimisation
     steps: int = 7000
     """Optimiser steps. The learning rate falls over all of them, so that a run that is done cannot be made longer."""
@@ -159,7 +162,7 @@ def _validate(config):
     for name in ("held_out", "adam_beta2"):
         if not 0 < getattr(config, name) < 1:
             raise FlowlibError(f"{name} = {getattr(config, name)}: give a number between 0 and 1")
-    for name, low in (("diffusion", 0.0), ("noise_std", 0.0), ("learning_rate", 0.0), ("hj_weight", -1e-300)):
+    for name, low in (("diffusion", 0.0), ("noise_std", 0.0), ("learning_rate", 0.0), ("hj_weight", -1e-300), ("agreement", -1e-300)):
         value = getattr(config, name)
         if not low < value < float("inf"):
             raise FlowlibError(f"{name} = {value}: give a finite number {'≥' if low < 0 else '>'} 0")
@@ -233,7 +236,7 @@ DEFAULT = "tutorial-sharp"  # of `train`, wherever it is called
 # Options that choose a method. A model reads those that it names in `uses`; the others stay at their defaults.
 CHOICES = (
     "decoded", "time_free", "bounded_potential", "diffusion", "learn_diffusion", "prior", "velocity", "objective", "log_det", "log_det_steps", "hj_penalty",
-    "hj_weight",
+    "hj_weight", "agreement",
 )  # fmt: skip
 
 
@@ -251,7 +254,7 @@ def preset(name: str) -> Config:
     return PRESETS[name]
 
 
-CHANGED = "the data {} have changed (something was added, removed, renamed or altered, or a transformation has other strengths)"
+CHANGED = "the data {} have changed (something was added, removed, renamed or altered, or a transformation has other strengths, or does something else)"
 
 
 def differences(there: Config, asked: Config) -> list[str]:

@@ -1,6 +1,7 @@
 """Flows backward and by parts of a step: round trips, a field in closed form, torchdiffeq, and what cannot be undone."""
 
 import math
+from fractions import Fraction
 
 import linear_gaussian as lg
 import pytest
@@ -33,6 +34,7 @@ def flow_model(model="flow", head=0.3, **changes):
 def test_stops_are_the_ends_and_the_whole_times_between(steps, first, times):
     assert stops(steps, first) == pytest.approx(times)
     assert stops(torch.tensor(steps), torch.tensor(first)) == pytest.approx(times)
+    assert stops(Fraction(steps), Fraction(first)) == pytest.approx(times)
 
 
 @pytest.mark.parametrize("steps", ["2", None, torch.tensor([2]), math.nan])

@@ -1,6 +1,7 @@
 """Data that change after a run has begun: the run is neither gone on with nor evaluated, for others would be held out."""
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import flowlib
 from flowlib import cli
 from flowlib.config import Config, differences, from_json
 from flowlib.data import TRANSFORMATIONS, MixedSequences
+from flowlib.data.transforms import strengths_of
 from flowlib.errors import FlowlibError
 
 
@@ -20,7 +22,11 @@ def fade(monkeypatch):
     """Registers a transformation of one's own, or registers it again, with the strength that it is given."""
     monkeypatch.setitem(TRANSFORMATIONS, "fade", None)  # which is taken back at the end
     del TRANSFORMATIONS["fade"]
-    return lambda full: flowlib.transformation("fade", full=full)(lambda images, strength: images * (1 - strength[:, None, None, None]))
+
+    def register(full, then=lambda images: images):
+        flowlib.transformation("fade", full=full)(lambda images, strength: then(images * (1 - strength[:, None, None, None])))
+
+    return register
 
 
 def message(capsys, command):
@@ -113,6 +119,25 @@ class TestFolder:
         fade(0.4)
         assert "a transformation has other strengths" in message(capsys, command)
         assert "a transformation has other strengths" in message(capsys, ["evaluate", "run"])
+
+    def test_a_transformation_that_does_something_else(self, here, photos, capsys, fade):  # noqa: F811
+        for data in (str(photos), "digits"):
+            command = ["train", "--data", data, "--out", Path(data).name, *ARGUMENTS, "--factors", "fade", "scale"]
+            fade(0.8)
+            assert cli.main(command) == 0 and cli.main(command) == 0
+            fade(0.8, then=lambda images: images.flip(-1))
+            assert "or does something else" in message(capsys, command)
+            assert "or does something else" in message(capsys, ["evaluate", Path(data).name])
+            fade(0.8)
+            assert cli.main(command) == 0
+
+    def test_what_a_random_transformation_does_is_not_compared(self, fade):
+        """torch's random numbers are those of a seed; others differ from look to look."""
+        drawn = np.random.default_rng(0)
+        for noise, known in ((lambda x: x * torch.rand(()), True), (lambda x: x * drawn.random(), False)):
+            fade(0.8, then=noise)
+            looks = [strengths_of(["fade"], 3, 16) for _ in range(2)]
+            assert looks[0] == looks[1] and (len(looks[0].split()) > 2) == known
 
     def test_differences(self):
         one, two, none = (Config(data_digest=digest) for digest in ("a", "b", ""))

@@ -78,7 +78,7 @@ def test_sizes_are_positive_whole_numbers(name):
             Config(**{name: value})
 
 
-@pytest.mark.parametrize("name", ["diffusion", "noise_std", "learning_rate", "hj_weight"])
+@pytest.mark.parametrize("name", ["diffusion", "noise_std", "learning_rate", "hj_weight", "agreement"])
 def test_scales_are_positive_and_finite(name):
     for value in (-1.0, float("nan"), float("inf")):
         with pytest.raises(FlowlibError, match=f"{name} = {value}: give a finite number"):
@@ -86,8 +86,8 @@ def test_scales_are_positive_and_finite(name):
     with pytest.raises(FlowlibError, match=f"{name} = 'big': give a value of type float"):
         Config(**{name: "big"})
     assert getattr(Config(**{name: 1}), name) == 1  # a whole number will do
-    if name == "hj_weight":
-        assert Config(hj_weight=0.0).hj_weight == 0  # switches the penalty off
+    if name in ("hj_weight", "agreement"):
+        assert getattr(Config(**{name: 0.0}), name) == 0  # switches the penalty off
     else:
         with pytest.raises(FlowlibError, match=f"{name} = 0"):
             Config(**{name: 0.0})
@@ -139,7 +139,7 @@ class TestJson:
             diffusion=0.5, learn_diffusion=False, likelihood="gaussian", noise_std=0.2,
             log_det="series", decoded="one", hj_penalty="none", hj_weight=0.1, steps=9, learning_rate=0.4,
             schedule="constant", seed=8, adam_beta2=0.9, checkpoint_every=11, left_out=(8, 9), validation=10, starts="moved", images=12, model="vae", options={"beta": 4.0},
-            prior="none", velocity="free", time_free=True, programs="composed", corner=("hue",),
+            prior="none", velocity="free", time_free=True, programs="composed", corner=("hue",), agreement=0.5,
         )  # fmt: skip
         assert all(
             getattr(other, name) != getattr(Config(), name) for name in NAMES if name not in ("objective", "log_det_steps", "bounded_potential")

@@ -123,6 +123,19 @@ def test_noise_has_the_kernels_variance(generator):
     assert torch.allclose(flow.path[:, 1], 0.2 * flow.noise[:, 0])
 
 
+def test_a_plain_scale_of_the_noise_keeps_double_precision(double):
+    bank = PotentialBank(1, 2, 4, 1, 3)
+    z, generator = torch.zeros(5, 2), torch.Generator().manual_seed(0)
+    found = run_flow(bank, z, 0, 1, noise_scale=0.1, generator=generator)
+    torch.testing.assert_close(found.path[:, 1] - z - found.velocity[:, 0], 0.1 * found.noise[:, 0], rtol=1e-13, atol=1e-15)
+
+
+@pytest.mark.parametrize("steps", [0, 2])
+def test_no_codes_at_all_may_flow(steps):
+    labels = torch.zeros(0, dtype=torch.int64)
+    assert run_flow(PotentialBank(3, 2, 4, 1, 3), torch.zeros(0, 2), labels, steps).path.shape == (0, steps + 1, 2)
+
+
 def test_estimated_density_change_is_unbiased(double, generator):
     made = bank(head=0.3)
     z = torch.randn(1, 4, generator=generator).expand(4000, -1)

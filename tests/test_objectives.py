@@ -6,11 +6,14 @@ import linear_gaussian as lg
 import numpy as np
 import pytest
 import torch
+from tiny import CONFIG as TINY
+from tiny import sequences
 from torch import nn
 
 from flowlib.config import Config
 from flowlib.evaluation import frame_log_weights, from_log_weights, log_likelihood, sequence_log_weights
 from flowlib.models import FlowVAE
+from flowlib.training import new_model
 
 COPIES = 40_000
 
@@ -111,6 +114,36 @@ def test_subsampled_frames_estimate_the_full_reconstruction(generator):
     picked = full.frames.gather(1, times[:, :, None, None, None].expand(-1, -1, 1, 1, lg.PIXELS))
     few = type(full)(picked, times, full.factor, full.steps)
     assert torch.allclose(model._reconstruction(path, few).mean(), complete)
+
+
+@pytest.mark.parametrize("lengths", [None, (1, 2)])
+def test_agreement_adds_the_squared_distances_of_moved_codes_from_the_encoders(lengths):
+    """`Config.agreement`: by a loop over sequences and steps; of a random frame, on average the same; and it is what the loss adds."""
+    config = dataclasses.replace(TINY, prior="none", hj_penalty="none", agreement=0.3)
+    model, batch = new_model(config), sequences(config).full_batch(range(4), 1)
+    if lengths:
+        batch = dataclasses.replace(batch, lengths=torch.tensor(lengths).repeat(2))
+    own = [batch.steps] * 4 if lengths is None else batch.lengths.tolist()
+    path = torch.randn(4, batch.steps + 1, config.latent_dim, generator=torch.Generator().manual_seed(1))
+    codes = model.encode(batch.frames.flatten(0, 1)).mean.unflatten(0, (4, -1))
+    squares = [[((path[b, t] - codes[b, t]) ** 2).sum() for t in range(1, own[b] + 1)] for b in range(4)]
+    exact = torch.stack([sum(each) for each in squares])
+    one_by_one = []
+    for b in range(4):
+        drawn = [batch.take(rows=[b], frames=[0, t]) for t in range(1, own[b] + 1)]
+        one_by_one.append(torch.stack([model._disagreement(path[b : b + 1], one)[0] for one in drawn]).mean())
+    torch.testing.assert_close(torch.stack(one_by_one), exact)
+    if lengths is None:
+        torch.testing.assert_close(model._disagreement(path, batch), exact)
+    terms = model.objective(batch, torch.Generator().manual_seed(2))
+    model.config = dataclasses.replace(config, agreement=0.0)
+    plain = model.objective(batch, torch.Generator().manual_seed(2))
+    posterior = model.encode(batch.frames[:, 0])
+    moved = model.transport(posterior.sample(torch.Generator().manual_seed(2)), 1, batch.steps)
+    assert "agreement" not in plain and terms["agreement"].item() == pytest.approx(
+        0.3 * model._disagreement(moved, batch).mean().item(), rel=1e-5
+    )
+    assert (terms["loss"] - plain["loss"]).item() == pytest.approx(terms["agreement"].item(), rel=1e-3)
 
 
 @pytest.mark.parametrize("lengths", [None, (1, 2)])

@@ -1,10 +1,12 @@
 """Diffusion as a flow and as noise: heat kernel, probability flow, weights of noisy paths (case 4)."""
 
 import pytest
+import scipy.stats
 import torch
 from torch.distributions import Normal
 from transport_cases import covariance_of, gaussian_pair
 
+import flowlib.transport
 from flowlib.transport import (
     Gaussian,
     brownian_path,
@@ -69,6 +71,14 @@ def test_brownian_motion_has_the_heat_kernel_as_its_law(generator):
     assert (path.z[:, -1].mean(0) - heat_marginal(source, D, 1.0).mean).abs().max() < 0.03
     error = 6 * (2 * source.covariance.diagonal().max() ** 2 / 40_000) ** 0.5
     assert (covariance_of(path.z[:, -1]) - heat_marginal(source, D, 1.0).covariance).abs().max() < 2 * error
+
+
+def test_a_plain_time_keeps_double_precision():
+    """Against scipy's normal density: a time that is a Python number costs no digits."""
+    z = torch.linspace(-2, 2, 9, dtype=torch.float64)[:, None]
+    found = flowlib.transport.heat_log_density(torch.zeros(1, 1, dtype=torch.float64), 0.3, variance=1.0)(z, 0.1)
+    exact = scipy.stats.norm(scale=(1 + 2 * 0.3 * 0.1) ** 0.5).logpdf(z[:, 0].numpy())
+    torch.testing.assert_close(found, torch.as_tensor(exact), rtol=1e-13, atol=1e-13)
 
 
 def test_drift_is_taken_at_the_start_of_each_step(generator):

@@ -23,7 +23,7 @@ from flowlib.data.digests import digest_of
 from flowlib.data.options import part_of, refuse, training_options
 from flowlib.data.recorded import RecordedSequences
 from flowlib.data.sequences import ImageSequences, checked_images
-from flowlib.data.transforms import FACTORS, known, strengths_of
+from flowlib.data.transforms import FACTORS, is_own, strengths_of
 from flowlib.errors import FlowlibError
 
 IMAGES, SEQUENCES = (".png", ".jpg", ".jpeg"), (".npz", ".h5", ".hdf5")
@@ -100,7 +100,7 @@ def sealed(config, source):
     """The configuration of a run on data that it names: of images at a path, its digest also tells how strong their transformations are; of
     digits, where some of these are a user's own."""
     if config.data in ("digits", "mnist"):
-        own = any(not known(name).function.__module__.startswith("flowlib.") for name in config.factors)
+        own = any(map(is_own, config.factors))
         return replace(config, data_digest=_with_strengths(config.data, config)) if own else config
     if not config.data_digest or not isinstance(source, ImageSequences):
         return config
@@ -119,7 +119,7 @@ def _check_digest(config, *known):
 
 
 def _with_strengths(found, config):
-    return f"{found}-{digest_of(strengths_of(config.factors))[:8]}"
+    return f"{found}-{digest_of(strengths_of(config.factors, config.channels, config.size))[:8]}"
 
 
 def _content(path, size):

@@ -54,7 +54,7 @@ class ImageSequences(Source):
         return len(self.images)
 
     def digest(self) -> str:
-        return digest_of(self.images, self.starts, self.programs, strengths_of(self.factors))
+        return digest_of(self.images, self.starts, self.programs, strengths_of(self.factors, self.channels, self.size))
 
     def to(self, device) -> "ImageSequences":
         self.images = self.images.to(device)

@@ -3,6 +3,7 @@
 import inspect
 import math
 import operator
+from itertools import pairwise
 from numbers import Integral
 
 import torch
@@ -184,8 +185,10 @@ def over_chunks(sequences, count, measure):
     if count < 1:
         raise FlowlibError(f"count = {count}: measure at least one image")
     size = chunk_size(sequences)
-    chunks = [range(start, min(start + size, count)) for start in range(0, count, size)]
-    return torch.cat([measure(list(chunk)) for chunk in chunks])
+    starts = list(range(0, count, size))
+    if len(starts) > 1 and count - starts[-1] == 1:
+        starts.pop()  # one image has no other beside it, to be swapped with
+    return torch.cat([measure(list(range(*chunk))) for chunk in pairwise([*starts, count])])
 
 
 def said_by(source) -> dict:

@@ -70,9 +70,29 @@ def known(name: str) -> Transformation:
     return TRANSFORMATIONS[name]
 
 
-def strengths_of(factors) -> str:
-    """The strengths between which the transformations of these names move, as a text."""
-    return " ".join(f"{name} {known(name).rest}:{known(name).full}" for name in factors)
+def is_own(name: str) -> bool:
+    """Whether the transformation of that name is a user's, not one of flowlib's."""
+    return not known(name).function.__module__.startswith("flowlib.")
+
+
+def strengths_of(factors, channels: int, size: int) -> str:
+    """The strengths between which the transformations of these names move, and what a user's own do to an image, as a text."""
+    return " ".join(f"{name} {known(name).rest}:{known(name).full}{_effect(name, channels, size) if is_own(name) else ''}" for name in factors)
+
+
+def _effect(name, channels, size):
+    """What a transformation makes of a fixed image, half way and whole: how bright it is, and where, rounded; "" where that differs from look to look."""
+    ramp = torch.linspace(0, 1, size, device="cpu")
+    image = torch.rand(channels, size, size, generator=torch.Generator("cpu").manual_seed(0), device="cpu") * ramp * (1 - ramp[:, None] / 2)
+    level = strength(name, torch.arange(1, 3, device="cpu"), 2)
+    looks = set()
+    for _ in range(2):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            made = transform(image.expand(2, -1, -1, -1), **{name: level})
+        seen = torch.stack([(made * weight).mean((2, 3)) for weight in (torch.ones_like(ramp), ramp, ramp[:, None])])
+        looks.add("".join(f" {value:.3f}" for value in seen.flatten()))
+    return looks.pop() if len(looks) == 1 else ""
 
 
 def strength(name, step, steps=8):

@@ -74,7 +74,8 @@ def superposition_error(model, sequences: Source, factors, count=None, steps=Non
     """As `switch_error` for `superposed_path`: Σ_{t=1}^steps ‖x_t − E[x|z_t]‖₁ in pixels (M16, M18).
 
     factors : different numbers; of one alone it is the equivariance error, where steps follow one another as in a flow
-        (a regression on z_0 makes no such steps). count, steps as there.
+        (a regression on z_0 makes no such steps) and composed sequences begin as others (of a full factorial they begin where every
+        factor has room). count, steps as there.
     """
     steps = sequences.steps if steps is None else steps
     times = superposed_times(sequences, factors, steps)

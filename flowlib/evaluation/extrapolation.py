@@ -45,7 +45,7 @@ def label_errors(model, sequences: Source, factor: int, count=None) -> dict[str,
     near : steps 1 … T from μ(x_0), labelled 1 … T, and labelled T + 1 … 2 T ("new labels")
     far : steps T + 1 … 2 T from the model's own z_T, labelled so, all labelled T ("last label"), labelled 1 … T ("old labels"), or not made
     """
-    steps = sequences.steps
+    steps = sequences.length(factor)
 
     def move(z, first, count=steps):
         return model.transport(z, factor, count, first=first)[:, 1:]

@@ -66,6 +66,7 @@ def explained_in_place(true: Float[Tensor, "n K"], read: Float[Tensor, "n F"], p
 
     Adjusted for the many coefficients: numbers that tell nothing explain 0 on average, or, where some of them are always 0, less. High where
     `explained` is not: the strengths know the step, but what a strength means depends on the place, as directions of the compass do on a ring.
+    Places with no more steps than there are coefficients tell nothing, and are left out.
     Raises FlowlibError where no place has more steps than there are coefficients.
     """
     return torch.stack([_explained_in_place(*one, read) for one in zip(true.T[..., None], place.T)])
@@ -85,14 +86,17 @@ def step_directions(true: Float[Tensor, " n"], read: Float[Tensor, "n F"], place
 
 
 def _explained_in_place(true, place, read):
-    left, total, freedom = 0.0, 0.0, 0
-    for here in (place == value for value in place.unique()):
+    coefficients = read.shape[1] + 1
+    known = [here for here in (place == value for value in place.unique()) if int(here.sum()) > coefficients]
+    if not known:
+        raise FlowlibError(f"{len(true)} steps, {len(place.unique())} places, {read.shape[1]} strengths: give more steps than coefficients")
+    left = total = 0.0
+    for here in known:
         squares = (true[here] - true[here].mean()).double().square().sum()
         left = left + ((1 - explained(true[here], read[here])[0]) * squares if squares else 0.0)
-        total, freedom = total + squares, freedom + max(int(here.sum()) - 1 - read.shape[1], 0)
-    if not freedom:
-        raise FlowlibError(f"{len(true)} steps, {len(place.unique())} places, {read.shape[1]} strengths: give more steps than coefficients")
-    return 1 - (left / freedom) / (total / (len(true) - len(place.unique())))
+        total = total + squares
+    steps = sum(int(here.sum()) for here in known)
+    return 1 - (left / (steps - coefficients * len(known))) / (total / (steps - len(known)))
 
 
 def number_of_fields_in_use(added: Float[Tensor, "n F"]) -> float:

@@ -13,7 +13,7 @@ from flowlib.evaluation.equivariance import decode_mean, own_motion, pixel_error
 def swap_error(model, sequences: Source, factor, count=None) -> Float[Tensor, " n"]:
     """M16's error of each image, moved by what the model found for the *next* image's sequence of the same factor, in pixels.
 
-    The next of the 250 images measured at a time; the last of them takes the first's. Where the motion is a label, given or the same
+    The next of the images that are measured at a time (`data.over_chunks`); the last of them takes the first's. Where the motion is a label, given or the same
     for both, nothing is swapped and this is the equivariance error: a flow or a regression with k given passes by construction.
     count : the first images (None: all), two or more, else FlowlibError
     """

@@ -32,6 +32,7 @@ from flowlib.experiments.variants import (
     LONG,
     SLOWER,
     ablations,
+    agreement,
     apart,
     collapse,
     composing_apart,
@@ -95,6 +96,10 @@ EXPERIMENTS = {
     "composing-apart": Experiment(
         "what makes it compose: the flow of `composing` without one of its three changes, and without all", composing_apart(),
         ("composition", "equivariance", "long"),
+    ),
+    "agreement": Experiment(
+        "the flow of `composing-apart` and `composing` with moved codes drawn to the encoder's, and that of `composed` with a short memory",
+        agreement(), ("composition", "equivariance", "long"),
     ),
     "control": Experiment(
         "the control of the flow that composes: PoFlow on the same sequences",

@@ -143,6 +143,17 @@ def composing_apart():
     return {label: method(base=SHORT_BASE, **COMPOSING | change) for label, change in changes.items()}
 
 
+def agreement():
+    """Codes drawn to the encoder's, without anything else that makes a motion compose, besides all three, and at full length with a short memory."""
+    still = {"time_free": False, "starts": "plain", "programs": "single"}
+    return {
+        "agreement alone": method(base=SHORT_BASE, **COMPOSING | still, agreement=1.0),
+        "all three, agreement": method(base=SHORT_BASE, **COMPOSING, agreement=1.0),
+        "all three, agreement 10": method(base=SHORT_BASE, **COMPOSING, agreement=10.0),
+        "all three, agreement, β₂ 0.95": method(**COMPOSING, adam_beta2=0.95, agreement=1.0),
+    }
+
+
 def collapse():
     inferred, remedies = CHOSEN["flow, k inferred"], {"marginal_kl_weight": 100.0, "logit_l2": 0.3}
     changes = {

@@ -10,7 +10,7 @@ backward in double precision: `model.double()`.
 """
 
 import math
-from numbers import Real
+from numbers import Integral, Rational, Real
 
 import torch
 from jaxtyping import Float
@@ -41,7 +41,9 @@ def are_whole(times) -> bool:
 
 
 def plain(number):
-    """A number of numpy's or torch's as one of Python's own; anything else as it is."""
+    """A number of numpy's or torch's, or a fraction, as one of Python's own; anything else as it is."""
+    if isinstance(number, Rational) and not isinstance(number, Integral):
+        return float(number)
     return number.item() if getattr(number, "shape", None) == () else number
 
 
@@ -89,8 +91,8 @@ def undo(step, z: Float[Tensor, "B d"], t: int, part=1.0) -> Float[Tensor, "B d"
     if bad.any():
         raise FlowlibError(
             f"step {t} cannot be undone for {int(bad.sum())} of {len(z)} codes: what is left of z − y − {part:g}·v(y) is "
-            f"{left.norm(dim=-1).max():.2g}. No step may arrive there, or I + H is singular: go back from codes that the flow has reached, "
-            "and look at flows.smallest_eigenvalue (a larger hj_weight, or more and smaller steps, keeps it positive)"
+            f"{left.norm(dim=-1).max():.2g}. Where flows.smallest_eigenvalue is not positive the step folds: no code may lead there, or the search "
+            "for one stops short (a larger hj_weight, or more and smaller steps, keeps it positive; so may double precision)"
         )
     return y
 

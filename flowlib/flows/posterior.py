@@ -52,7 +52,7 @@ def run_flow(bank, z, factor, steps, first=1, hessian=False, noise_scale=None, g
     noise, kicks = None, [None] * steps
     if noise_scale is not None and steps:
         noise = torch.stack([normal_like(z, generator) for _ in range(steps)])
-        scale = torch.as_tensor(noise_scale).expand(len(z))[:, None]
+        scale = torch.as_tensor(noise_scale, dtype=z.dtype, device=z.device).expand(len(z))[:, None]
         kicks = (scale * noise).unbind()  # whose gradient is put together once, not in every step
     path, records = [z], []
     for (spread, _, back), field, kick in zip(arrangements, _fields(bank, first, arrangements), kicks):
@@ -200,7 +200,7 @@ def _layout(labels, factors):
     if looked_at and _LAYOUTS.get(labels, (None,))[0] == looked_at:
         return _LAYOUTS[labels][1]
     grouped = not len(labels) % factors and torch.equal(labels, grouped_factors(len(labels), factors, labels.device))
-    found = int(labels.min()), int(labels.max()), grouped
+    found = (int(labels.min()), int(labels.max()), grouped) if labels.numel() else (0, 0, grouped)
     if looked_at:
         _LAYOUTS[labels] = looked_at, found
     return found

@@ -145,6 +145,8 @@ class FlowVAE(LatentModel):
         z = posterior.sample(generator)
         trajectory, divergences = self._divergences()(posterior, z, factor, batch, generator)
         terms = {"reconstruction": self._reconstruction(trajectory.path, batch, generator), **divergences}
+        if self.config.agreement:
+            terms["agreement"] = self.config.agreement * self._disagreement(trajectory.path, batch)
         penalty = self.penalty(self.potentials, trajectory, factor, mean=batch.mean_step, **self._of_prior(factor))
         terms = {name: value.mean() for name, value in terms.items()}
         return {"loss": sum(terms.values()) + self.config.hj_weight * penalty, **terms, "hj": penalty}
@@ -167,6 +169,12 @@ class FlowVAE(LatentModel):
         """−Σ_t log p(x_t|z_t) (B,), estimated from the frames present, or from one of them (`Config.decoded`)."""
         frames, times, weights = (batch.frames, batch.times, batch.weights) if self.config.decoded == "all" else batch.draw_frame(generator)
         return -(self.likelihood.log_prob(self.decode(codes_at(path, times)), frames) * weights).sum(1)
+
+    def _disagreement(self, path, batch) -> Float[Tensor, " B"]:
+        """Σ_{t≥1} ‖z_t − μ(x_t)‖², estimated from the frames present besides x_0. It is not negative, so the loss bounds −log p as before."""
+        frames, times, weights = batch.frames[:, 1:], batch.times[:, 1:], batch.weights[..., 1:]
+        seen = self.encode(frames.flatten(0, 1)).mean.unflatten(0, frames.shape[:2])
+        return ((codes_at(path, times) - seen).square().sum(-1) * weights).sum(1)
 
     def _marginal_terms(self, posterior, z, factor, batch, generator):
         """M13: Σ_t log q_t(z_t) − log N(z_t; 0, (1 + 2 D_k t) I) along the noise-free flow."""

@@ -27,7 +27,7 @@ class LinearMotion(FlowVAE):
     skew : A_k = W_k − W_kᵀ: codes turn, their length and every volume stay;  otherwise A_k = W_k is any matrix. W_k begins at zero
     """
 
-    uses = ("decoded", "diffusion", "learn_diffusion", "prior", "objective")
+    uses = ("decoded", "diffusion", "learn_diffusion", "prior", "objective", "agreement")
     follows_gradients = False
     reads_programs = False
     # not `capturable`: torch's matrix exponential looks at the norms of its matrices

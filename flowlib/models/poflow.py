@@ -25,7 +25,7 @@ class PoFlow(FlowVAE):
     wave_weight : weight of the penalty, in place of the configuration's hj_weight;  speed : initial c of every factor, learned
     """
 
-    uses = ("decoded", "time_free")
+    uses = ("decoded", "time_free", "agreement")
 
     def __init__(self, config: Config, wave_weight=1e4, speed=1.0, **networks):
         check_choices(PoFlow, dataclasses.replace(config, model="poflow"))

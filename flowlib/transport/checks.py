@@ -6,10 +6,22 @@ from torch import Tensor
 from flowlib.errors import FlowlibError
 
 
+def check_tensor(value: Tensor, name: str) -> None:
+    """value is a tensor, not a list or an array of numpy's."""
+    if not isinstance(value, Tensor):
+        raise FlowlibError(f"{name} is a {type(value).__name__}; pass a tensor, e.g. torch.as_tensor({name}).")
+
+
+def check_alike(values: dict[str, Tensor]) -> None:
+    """Tensors, by their names, all of one type."""
+    kinds = {name: value.dtype for name, value in values.items()}
+    if len(set(kinds.values())) > 1:
+        raise FlowlibError(f"{', '.join(f'{name} is of {kind}' for name, kind in kinds.items())}; make them alike, e.g. with .double().")
+
+
 def check_points(z: Tensor, name: str = "z", dimensions: str = "B d") -> None:
     """z is a floating-point tensor with the named dimensions."""
-    if not isinstance(z, Tensor):
-        raise FlowlibError(f"{name} is a {type(z).__name__}; pass a tensor, e.g. torch.as_tensor({name}).")
+    check_tensor(z, name)
     if z.ndim != len(dimensions.split()) or not z.is_floating_point():
         raise FlowlibError(
             f"{name} has shape {tuple(z.shape)} and dtype {z.dtype}; pass a floating-point tensor of shape ({dimensions.replace(' ', ', ')})."
@@ -17,7 +29,8 @@ def check_points(z: Tensor, name: str = "z", dimensions: str = "B d") -> None:
 
 
 def check_shape(value: Tensor, shape: tuple[int, ...], name: str) -> None:
-    """value has exactly this shape."""
+    """value is a tensor of exactly this shape."""
+    check_tensor(value, name)
     if tuple(value.shape) != tuple(shape):
         raise FlowlibError(f"{name} has shape {tuple(value.shape)}; it has to be {tuple(shape)}.")
 
@@ -41,8 +54,11 @@ def check_finite(value: Tensor, name: str, t: Tensor | None = None) -> None:
 
 
 def check_positive(value: int | float | Tensor, name: str) -> None:
-    """0 < value < ∞ (everywhere)."""
-    value = torch.as_tensor(value)
+    """0 < value < ∞ (everywhere), numbers all."""
+    try:
+        value = torch.as_tensor(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise FlowlibError(f"{name} is {value!r}; pass a number.") from error
     if not bool(((value > 0) & (value < torch.inf)).all()):
         raise FlowlibError(f"{name} is {value.tolist()}; it has to be positive and finite.")
 
@@ -73,6 +89,7 @@ def check_weights(weights: Tensor | None, points: Tensor, name: str) -> Tensor:
 
 def check_times(times: Tensor) -> None:
     """times (S,), S ≥ 2, finite and strictly increasing."""
+    check_tensor(times, "times")
     if times.ndim != 1 or len(times) < 2:
         raise FlowlibError(f"times has shape {tuple(times.shape)}; pass two or more, e.g. torch.linspace(0, 1, 11).")
     if not bool(torch.isfinite(times).all() and (times.diff() > 0).all()):
@@ -84,6 +101,7 @@ def check_times(times: Tensor) -> None:
 
 def check_symmetric(matrix: Tensor, name: str, *, sign: int = 1) -> None:
     """matrix (d, d) equals its transpose (sign = 1) or minus its transpose (sign = -1), up to rounding."""
+    check_tensor(matrix, name)
     kind = "symmetric" if sign == 1 else "antisymmetric"
     square = matrix.ndim == 2 and matrix.shape[0] == matrix.shape[1]
     if not square or not matrix.is_floating_point():

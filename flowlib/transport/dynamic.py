@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from flowlib.transport.checks import check_density, check_positive, check_shape
+from flowlib.transport.checks import check_alike, check_density, check_positive, check_shape
 from flowlib.transport.types import Number
 
 
@@ -20,7 +20,7 @@ class DynamicTransport:
     """A movement of a density on N time cells × n space cells; time runs over [0, 1].
 
     `density` (N+1, n) and `momentum` p·v (N, n+1) obey M1 exactly (a density may be slightly negative before
-    convergence). `time_derivative` and `gradient` (N, n) are those of the potential u: ∂_t u + ½(∂_x u)² = 0
+    convergence, and `momentum_action_1d` of both infinite: `action` is of positive mass). `time_derivative` and `gradient` (N, n) are those of the potential u: ∂_t u + ½(∂_x u)² = 0
     where there is mass, ≤ 0 elsewhere (M5). `action` = ∫∫ p v² dx dt, which estimates W₂².
     """
 
@@ -48,7 +48,9 @@ def benamou_brenier_1d(
     check_density(source, spacing, "source")
     check_density(target, spacing, "target")
     check_shape(target, source.shape, "target")
+    check_alike({"source": source, "target": target})
     check_positive(time_steps - 1, "time_steps - 1")
+    check_positive(iterations, "iterations")
     n, length = len(source), len(source) * spacing
     start, end = source * length, target * length  # on the unit interval; lengths return at the end
     in_time, in_space = _Staggered(time_steps, source), _Staggered(n, source)

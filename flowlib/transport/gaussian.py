@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 from flowlib.errors import FlowlibError
-from flowlib.transport.checks import check_finite, check_points, check_shape, cholesky_factor
+from flowlib.transport.checks import check_alike, check_finite, check_points, check_shape, check_tensor, cholesky_factor
 from flowlib.transport.roots import square_root
 from flowlib.transport.types import Time
 
@@ -22,6 +22,8 @@ class Gaussian:
     scale_tril: Float[Tensor, "d d"] = field(init=False, repr=False)
 
     def __post_init__(self):
+        check_tensor(self.mean, "mean")
+        check_tensor(self.covariance, "covariance")
         if self.mean.ndim != 1 or self.mean.dtype != self.covariance.dtype:
             raise FlowlibError(
                 f"mean has shape {tuple(self.mean.shape)} and dtype {self.mean.dtype}; "
@@ -71,6 +73,7 @@ def gaussian_map(source: Gaussian, target: Gaussian) -> AffineMap:
     Cholesky factor L of Σ₀ in the place of Σ₀^{½}: A = L^{-⊤}(L^⊤Σ₁L)^{½}L^{-1}, the same matrix.
     """
     check_shape(target.mean, source.mean.shape, "the target's mean")
+    check_alike({"source": source.mean, "target": target.mean})
     factor = source.scale_tril
     half = torch.linalg.solve_triangular(factor.mT, square_root(factor.mT @ target.covariance @ factor), upper=True)
     matrix = torch.linalg.solve_triangular(factor, half, upper=False, left=False)

@@ -48,7 +48,7 @@ def heat_log_density(centres: Float[Tensor, "N d"], diffusion: Diffusion, *, var
 
     def log_density(z: Float[Tensor, "B d"], t: Time) -> Float[Tensor, " B"]:
         check_dimension(z, centres, "centres")
-        spread = torch.as_tensor(variance + 2 * diffusion * t).to(z)
+        spread = torch.as_tensor(variance + 2 * diffusion * t, dtype=z.dtype, device=z.device)
         check_positive(spread, "variance + 2Dt")
         distances = (z[:, None] - centres).square().sum(-1)
         log_normaliser = 0.5 * z.shape[1] * (2 * pi * spread).log() + log(len(centres))
@@ -99,6 +99,8 @@ def brownian_path(
     check_points(z)
     check_positive(diffusion, "diffusion")
     check_times(times)
+    if not isinstance(generator, torch.Generator):
+        raise FlowlibError(f"generator is {generator!r}; pass a seeded one, torch.Generator().manual_seed(0).")
     path, drifts, noises = [z], [], []
     for t, length in zip(times[:-1], times.diff(), strict=True):
         b = torch.zeros_like(z) if drift is None else drift(path[-1], t)

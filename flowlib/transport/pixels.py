@@ -62,6 +62,7 @@ def displacement_frames(
     The piles have mass 1 each; a frame's sum is (1 − s) times the first image's plus s times the second's.
     """
     check_shape(second, first.shape, "second")
+    check_points(times, "times", "S")
     (x, a), (y, b) = image_to_measure(first), image_to_measure(second)
     plan, _ = optimal_coupling(x, y, a, b)
     frames = []

@@ -7,7 +7,6 @@ from flowlib.data import load_sequences
 from flowlib.evaluation import (
     commutator,
     composed_no_motion,
-    equivariance_error,
     superposed_times,
     superposition_error,
     switch_error,
@@ -50,7 +49,8 @@ def composition(model, config):
     """One row per ordered pair of factors: the mean error of switching (both time labels; looking again) and, once per pair, of
     superposing; the mean of the two flows' own errors over as many steps; no motion; the commutator."""
     sequences, names = load_sequences(config, "test"), config.factors
-    own = [rounded_mean(equivariance_error(model, sequences, k, IMAGES)) for k in range(len(names))]
+    # one flow alone, on the same images: a switch after the last step
+    own = [rounded_mean(switch_error(model, sequences, k, (k + 1) % len(names), sequences.steps, count=IMAGES)) for k in range(len(names))]
     rows = []
     for first, second in ((a, b) for a in range(len(names)) for b in range(len(names)) if a != b):
         switch = {
