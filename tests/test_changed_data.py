@@ -139,6 +139,13 @@ class TestFolder:
             looks = [strengths_of(["fade"], 3, 16) for _ in range(2)]
             assert looks[0] == looks[1] and (len(looks[0].split()) > 2) == known
 
+    def test_how_sequences_begin_and_what_moves_them(self):
+        options = [{"starts": starts, "programs": programs} for starts in ("plain", "moved", "late", "anywhere")
+                   for programs in ("single", "composed", "seldom", "switched")]  # fmt: skip
+        assert len({flowlib.ImageSequences(torch.full((2, 1, 8, 8), 0.5), ("scale", "rotation"), **one).digest() for one in options}) == len(
+            options
+        )
+
     def test_differences(self):
         one, two, none = (Config(data_digest=digest) for digest in ("a", "b", ""))
         assert differences(one, two) == ["data_digest"] and not differences(one, none) and not differences(none, one)

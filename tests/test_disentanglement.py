@@ -23,6 +23,12 @@ def test_a_code_that_is_the_factors_scores_one():
     assert found.disentanglement > 0.99 and found.completeness > 0.99 and found.informativeness == 1
 
 
+def test_another_seed_grows_another_forest():
+    factors, noise = grid(), np.random.RandomState(1).normal(size=(len(grid()), 3))
+    same, again, other = (dci(noise, factors, seed=seed, trees=5) for seed in (0, 0, 1))
+    assert same == again and same.disentanglement != other.disentanglement
+
+
 def test_information_equals_the_entropy_and_is_in_nats():
     factors = grid()
     information = mutual_information(factors.astype(float), factors)

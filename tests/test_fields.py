@@ -72,6 +72,22 @@ def test_strengths_that_mean_another_thing_at_another_place(generator):
     assert explained_in_place(both, tangent, places).tolist() == pytest.approx([1, 0], abs=0.01)
 
 
+def test_explained_in_place_by_a_loop_of_least_squares(double, generator):
+    """1 − (left / (n − V (F + 1))) / (total / (n − V)) of V places; one with no more steps than coefficients is left out."""
+    place = torch.tensor([0] * 12 + [1] * 20 + [2] * 23 + [3] * 5)[:, None]
+    read = torch.randn(60, 4, generator=generator)
+    steps = 2.0 * (place == 1) + read[:, :1] * (1 + place) + torch.randn(60, 1, generator=generator)
+    left = total = 0.0
+    for value in range(3):
+        here = place[:, 0] == value
+        inputs = np.concatenate([read[here].numpy(), np.ones((int(here.sum()), 1))], 1)
+        target = steps[here, 0].numpy()
+        left += np.linalg.lstsq(inputs, target, rcond=None)[1].sum()
+        total += ((target - target.mean()) ** 2).sum()
+    expected = 1 - (left / (55 - 3 * 5)) / (total / (55 - 3))
+    assert 0.1 < expected < 0.95 and explained_in_place(steps, read, place)[0].item() == pytest.approx(expected, rel=1e-6)
+
+
 def test_numbers_that_tell_nothing_explain_nothing_on_average(generator):
     steps, place = torch.randn(300, 40, generator=generator), torch.randint(5, (300, 40), generator=generator)
     found = explained_in_place(steps, torch.randn(300, 12, generator=generator), place)

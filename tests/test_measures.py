@@ -211,6 +211,45 @@ def test_fitted_likelihoods_are_of_whole_sequences(monkeypatch):
     assert found["sequence"][:4] == pytest.approx(frames.sum(1).tolist(), abs=0.01)
 
 
+def test_tight_and_patient_likelihoods_by_hand(monkeypatch):
+    """Estimates that are told: a sequence of independent frames is their sum, frames are averaged, a gap is upper − lower, and each name has its own."""
+    config = dataclasses.replace(CONFIG, images=12, model="vae", factors=("scale",))
+    frames = config.horizon + 1
+
+    def estimated(proposal, *args):
+        count = len(proposal.joint.guess)
+        return types.SimpleNamespace(
+            value=torch.arange(count) + 1.0, elbo=-torch.arange(count) - 2.0, effective_samples=torch.full((count,), 7.0)
+        )
+
+    def bounds(joint_of, batch, *args, **options):
+        return types.SimpleNamespace(lower=torch.full((frames,), 1.0), upper=torch.full((frames,), 3.0))
+
+    for module in (tight_likelihood, patient_likelihood):
+        monkeypatch.setattr(module, "fit_proposal", lambda joint, *args, **options: types.SimpleNamespace(joint=joint))
+        monkeypatch.setattr(module, "annealed_likelihood", lambda *args, generator=None: estimated(*args))
+    monkeypatch.setattr(tight_likelihood, "importance_likelihood", lambda proposal, *args: types.SimpleNamespace(
+        **vars(estimated(proposal)) | {"value": -10 * estimated(proposal).value}))  # fmt: skip
+    monkeypatch.setattr(tight_likelihood, "sandwich", bounds)
+    model = new_model(config).eval()
+    found = measures.measure("tight_likelihood", model, config)
+    assert frames == 3 and found["sequence"] == [1 + 2 + 3, 4 + 5 + 6] and found["frame"] == [2, 5]
+    assert found["sequence_importance"] == [-60, -150] and found["sequence_elbo"] == [-2 - 3 - 4, -5 - 6 - 7]
+    assert found["gap"] == [2 * frames] and found["sequence_effective_samples"] == found["frame_effective_samples"] == [7]
+    slow = measures.measure("patient_likelihood", model, config)
+    assert slow["sequence"] == [6, 15] and slow["gap"] == [2 * frames]
+
+
+def test_each_seed_has_its_own_draws(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(likelihood, "log_likelihood", lambda weights, model, batch, samples, generator: (
+        drawn.append(generator.initial_seed()), types.SimpleNamespace(value=torch.zeros(len(batch), 3), effective_samples=torch.ones(len(batch), 3)))[1])  # fmt: skip
+    for seed in (0, 5):
+        config = dataclasses.replace(CONFIG, images=2, seed=seed, model="vae")
+        measures.measure("likelihood", new_model(config).eval(), config)
+    assert set(drawn) == {0, 5}
+
+
 @pytest.mark.parametrize("name, options", [("patient_likelihood", {}), ("searched_likelihood", {"search": 480})])
 def test_patient_likelihoods_take_the_temperatures_that_they_name(name, options, monkeypatch):
     """One value for each image under each factor, and a gap for each factor's drawn sequence: 500 temperatures, after searches of 480 steps."""

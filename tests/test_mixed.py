@@ -34,6 +34,14 @@ def test_places_have_the_stated_distribution(mixed, generator):
     assert pair.all(1).float().mean().item() == pytest.approx(0.09, abs=0.03)  # independent
 
 
+@pytest.mark.parametrize("activity", [0.8, 1.0])
+def test_as_many_factors_move_as_are_asked_for(activity, generator):
+    places = MixedSequences(Sequences(digits(), CONFIG.factors, 4), activity).places(4000, generator)
+    inside = (places[:, 0] > 1.5) & (places[:, 0] < 2.5)
+    moving = (places.diff(dim=1)[:, 0] != 0)[inside].float()
+    assert moving.mean().item() == pytest.approx(activity, abs=3 * (activity * (1 - activity) / len(moving)) ** 0.5)
+
+
 def test_frames_are_those_of_the_composed_source(mixed, generator):
     places = mixed.places(3, generator)
     batch = mixed.mixed([0, 4, 2], places)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.colors import to_hex
+from matplotlib.container import BarContainer
 
 from flowlib import viz
 from flowlib.errors import FlowlibError
@@ -47,15 +48,24 @@ def test_bars_stand_at_their_values_in_the_factors_colours_with_both_references(
     lines = {c.get_label(): [segment[0, 1] for segment in c.get_segments()] for c in axes.collections if c.get_label()[0] != "_"}
     assert lines == {"no motion": [5, 6, 7], "decoder's limit": [0.5, 0.4, 0.3]}
     assert [text.get_text() for text in axes.get_xticklabels()] == FACTORS
+    assert np.allclose(ends(axes, 1), [(2.9, 3.1), (1.8, 2.2), (0.7, 1.3)])
+
+
+def ends(axes, along):
+    """Where the error bars of an axes begin and end."""
+    bars = next(one for one in axes.containers if isinstance(one, BarContainer)).errorbar.lines[2][0]
+    return np.stack([segment[:, along] for segment in bars.get_segments()])
 
 
 def test_methods_stand_beside_each_other_factor_by_factor():
     values = {"VAE": [5, 6, 7], "flow": [1, 2, 3]}
-    figure = viz.method_bars(values, FACTORS, no_motion=[8, 9, 10], error={"VAE": [0.1] * 3, "flow": [0.1] * 3})
+    figure = viz.method_bars(values, FACTORS, no_motion=[8, 9, 10], error={"VAE": [0.1, 0.2, 0.3], "flow": [0.4, 0.5, 0.6]})
     assert [axes.get_title(loc="left") for axes in figure.axes] == FACTORS
     assert [[bar.get_width() for bar in axes.patches] for axes in figure.axes] == [[5, 1], [6, 2], [7, 3]]
     assert to_hex(figure.axes[2].patches[1].get_facecolor()) == viz.FACTOR_COLORS["hue"]
     assert to_hex(figure.axes[2].patches[0].get_facecolor()) not in viz.COLORS.values()
+    spans = [[(4.9, 5.1), (0.6, 1.4)], [(5.8, 6.2), (1.5, 2.5)], [(6.7, 7.3), (2.4, 3.6)]]
+    assert np.allclose([ends(axes, 0) for axes in figure.axes], spans)
     top, bottom = (bar.get_y() for bar in figure.axes[0].patches)
     assert top > bottom, "the first method is on top"
 
@@ -73,12 +83,9 @@ def test_curves_over_time_take_the_factors_colours_and_references():
     values = np.arange(12.0).reshape(3, 4)
     axes = viz.curves_over_time(values, FACTORS, references={"no motion": 5, "limit": [1, 2, 3, 4]}, band=values / 10).axes[0]
     assert [line.get_color() for line in axes.lines[:3]] == viz.factor_colors(FACTORS)
-    assert axes.lines[3].get_ydata().tolist() == [5] * 4 and axes.lines[4].get_ydata().tolist() == [
-        1,
-        2,
-        3,
-        4,
-    ]
+    assert axes.lines[3].get_ydata().tolist() == [5] * 4 and axes.lines[4].get_ydata().tolist() == [1, 2, 3, 4]
+    heights = [set(band.get_paths()[0].vertices[:, 1].round(6)) for band in axes.collections]
+    assert heights == [set(np.concatenate([0.9 * row, 1.1 * row]).round(6)) for row in values]
     assert [text.get_text() for text in axes.get_legend().get_texts()] == [*FACTORS, "no motion", "limit"]
 
 
@@ -86,6 +93,8 @@ def test_matrix_chart_writes_every_number():
     axes = viz.matrix_chart([[1, 0.5, 0], [0, 0.25, 0.75]], "ab", FACTORS).axes[0]
     assert [text.get_text() for text in axes.texts] == ["1.00", "0.50", "0.00", "0.00", "0.25", "0.75"]
     assert viz.matrix_chart(np.ones((2, 2)), "ab", "cd").axes, "a constant matrix is drawn too"
+    shade = viz.matrix_chart([[0, 250], [500, 1000]], "ab", "cd").axes[0].images[0]
+    assert shade.get_array().tolist() == [[0, 0.25], [0.5, 1]] and shade.get_clim() == (0, 1)
 
 
 def test_matrix_chart_sets_blocks_of_rows_apart():

@@ -50,6 +50,12 @@ def test_arrows_point_along_the_velocity(axes):
     assert len(quiver.X) == 49 and np.abs(quiver.X).max() < 5
 
 
+def test_the_longest_arrow_spans_a_cell_of_the_grid(axes):
+    viz.arrows(axes, lambda z, t: torch.stack([z[:, 0], 0 * z[:, 0]], 1), extent=(-3, 3, -3, 3), count=6)
+    quiver = axes.collections[-1]
+    assert np.hypot(quiver.U, quiver.V).max() == pytest.approx(1, rel=0.06) and quiver.scale == 1
+
+
 def test_arrows_can_be_left_out_and_a_still_field_is_drawn(axes):
     viz.arrows(axes, lambda z, t: 0 * z, where=lambda z: z[:, 0] > 0)
     assert (axes.collections[-1].X > 0).all()

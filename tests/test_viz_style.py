@@ -3,6 +3,7 @@
 import base64
 import io
 from itertools import combinations
+from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
@@ -12,7 +13,7 @@ from PIL import Image
 from flowlib import viz
 from flowlib.errors import FlowlibError
 from flowlib.viz.palette import CARD, CYCLE, INK, MUTED
-from flowlib.viz.picture import encode, pixels_of, png_bytes
+from flowlib.viz.picture import encode, pixels_of, png_bytes, write_bytes
 
 # Machado, Oliveira, Fernandes (2009), severity 1, on linear RGB.
 VISION = {
@@ -149,3 +150,17 @@ def test_saving_leaves_only_the_file(tmp_path):
     path = figure.save(tmp_path / "deep" / "figure.png")
     assert [p.name for p in path.parent.iterdir()] == ["figure.png"]
     assert Image.open(path).size == (1036, 288) or Image.open(path).size == (1037, 288)
+
+
+def test_a_picture_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch):
+    path = write_bytes(tmp_path / "figure.png", b"whole")
+
+    def half(self, content):
+        with open(self, "wb") as file:
+            file.write(content[:2])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", half)
+    with pytest.raises(FlowlibError, match="figure.png could not be written .No space left"):
+        write_bytes(path, b"another")
+    assert path.read_bytes() == b"whole" and [one.name for one in tmp_path.iterdir()] == ["figure.png"]
