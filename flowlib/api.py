@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+from numbers import Integral
 from pathlib import Path
 
 from flowlib import config as presets
@@ -11,6 +12,7 @@ from flowlib.data.options import names_of
 from flowlib.devices import choose_device, device_of, set_precision
 from flowlib.errors import FlowlibError
 from flowlib.evaluation import evaluate_model
+from flowlib.flows.backward import plain
 from flowlib.models.registry import model_class
 from flowlib.training import load_model, run_folder, train_run
 from flowlib.training.distributed import part, processes
@@ -24,7 +26,8 @@ def train(data, out=None, preset=presets.DEFAULT, device="auto", precision="floa
     data : a `Source`; or a path, as for `Config.data`, of whose content a part is held out for `evaluate`; or "digits" or "mnist"
     out : the run's folder; the same call again then goes on where it stopped. None writes nothing
     device : auto, cpu, cuda or mps;  precision : float32, or bf16 on CUDA (`flowlib.devices`)
-    encoder, decoder : networks of your own (`flowlib.models.base.LatentModel`); they are trained, and given again to go on, and to `load`
+    encoder, decoder : networks of your own (`flowlib.models.base.LatentModel`), new ones for every run: they come with their weights and are
+        trained themselves; they are given again to go on, and to `load`
     options : fields of `Config`, in place of the preset's, and the model's own options
     Raises FlowlibError for data and options that cannot be used, before anything is trained.
     """
@@ -58,7 +61,12 @@ def trained(config, out, source=None, device="cpu", precision="float32", progres
 def _announced(config, source):
     """What is about to be trained on what, a line each."""
     shape, count = f"{config.channels} × {config.size} × {config.size}", len(config.factors)
-    which = f"for each of {count} factors ({', '.join(config.factors)})" if source.labelled else f"without labels, for {count} factors"
+    names = ", ".join(config.factors)
+    which = (
+        f"for each of {count} factors ({names})"
+        if source.labelled
+        else f"without labels, for {count} factors ({names}; --factors names others)"
+    )
     read = getattr(model_class(config.model), "uses", ())
     chosen = [f"{name} {getattr(config, name)}" for name in read if name == "prior" or getattr(config, name) != getattr(Config, name)]
     return [
@@ -76,7 +84,9 @@ def configuration(data, preset=presets.DEFAULT, **options) -> Config:
     """The configuration of a model for these data: the preset, the data's own shape, then the options."""
     fields = {field.name for field in dataclasses.fields(Config)}
     own = {name: value for name, value in options.items() if name not in fields}
-    changes = {name: names_of(value) if name == "factors" else value for name, value in options.items() if name in fields}
+    changes = {name: plain(value) for name, value in options.items() if name in fields}
+    changes |= {name: names_of(changes[name]) for name in ("factors",) if name in changes}
+    changes |= {name: tuple(changes[name]) for name in ("left_out", "corner") if isinstance(changes.get(name), list | set)}
     changes["options"] = dict(changes.get("options", {})) | own
     if isinstance(data, Source):
         _check_decided(data, changes)
@@ -120,9 +130,9 @@ def options_for(base: Config, data, size=None) -> dict:
             "labels), or data.DatasetSequences(dataset) of a torch Dataset"
         )
     if data in ("digits", "mnist"):
-        return {"data": data}
+        return {"data": data, "held_out": Config.held_out}
     alike = is_factorial(data) and is_factorial(base.data)
-    found = options_of(data, size or base.size if alike else size)
+    found = {"held_out": Config.held_out} | options_of(data, size or base.size if alike else size)
     if alike and set(base.factors) <= set(found["factors"]):
         found = {name: value for name, value in found.items() if name not in ("factors", "horizon", "held_out")}
     return found
@@ -147,6 +157,8 @@ def evaluate(model, data=None, seed=0, progress=lambda text: None) -> dict:
     data : a source of sequences that training did not see; None: the held-out part of the data that the model was trained on
     Raises FlowlibError for data that the model cannot read.
     """
+    if not isinstance(seed, Integral):
+        raise FlowlibError(f"seed = {seed!r}: give a whole number")
     if not callable(getattr(model, "transport", None)):
         named = repr(str(model)) if isinstance(model, str | Path) else "RUN"
         raise FlowlibError(f"model is a {type(model).__name__}: give a model, such as flowlib.load({named}) returns")

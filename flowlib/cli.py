@@ -184,7 +184,7 @@ def _starting_point(arguments):
     given, rest = reader.parse_known_args(arguments)
     config = preset(given.preset)
     if given.data in (None, "digits", "mnist") or {"-h", "--help"} & set(rest) or _mistyped(rest):
-        found = {"data": given.data or config.data}
+        found = {"data": given.data or config.data} | ({"held_out": Config.held_out} if given.data in ("digits", "mnist") else {})
     else:
         from flowlib.api import options_for
 

@@ -218,6 +218,17 @@ class TestOptions:
             build_model(Config(**OPTIONS | {"latent_dim": 9}, model=model, **changes))
         build_model(Config(**OPTIONS | {"latent_dim": 9}, model=model))  # potential_width, a size of what is not there harms nobody
 
+    @pytest.mark.parametrize("model, changes, why", [
+        ("flow", {"log_det": "trace"}, "where the objective is not marginal"), ("flow", {"hj_weight": 3.0, "hj_penalty": "none"}, "without a penalty"),
+        ("flow", {"diffusion": 0.5, "prior": "none"}, "without a prior's flow"), ("flow", {"learn_diffusion": False, "prior": "none"}, "without a prior's"),
+        ("linear-motion", {"diffusion": 0.5, "prior": "none"}, "without a prior's flow"),
+    ])  # fmt: skip
+    def test_choices_that_another_choice_makes_idle_are_refused(self, model, changes, why):
+        name = next(iter(changes))
+        with pytest.raises(FlowlibError, match=f"{name} = {changes[name]!r} changes nothing {why}.*; leave {name} {getattr(Config(), name)}"):
+            build_model(Config(**OPTIONS, model=model, **changes))
+        build_model(Config(**OPTIONS, model=model, **{other: value for other, value in changes.items() if other != name}))
+
     def test_poflow_without_build_model_too(self):
         with pytest.raises(FlowlibError, match="velocity = 'free'"):
             MODELS["poflow"](Config(**OPTIONS, velocity="free", hj_penalty="none"))

@@ -1,13 +1,18 @@
 """Encoders and decoders of one's own: taken by any model, and told of with their name where they fail."""
 
+import dataclasses
+
 import pytest
 import torch
-from tiny import CONFIG
+from tiny import CONFIG, sequences
 from torch import nn
 
+import flowlib
 from flowlib.config import Config
 from flowlib.errors import FlowlibError
 from flowlib.models import MODELS, VAE, FlowVAE, build_model
+from flowlib.training import Trainer, new_model
+from flowlib.training.checkpoint import save
 
 
 class Encoder(nn.Module):
@@ -77,3 +82,65 @@ class TestOwnNetworks:
     def test_shapes_are_checked_when_the_model_is_made(self, networks, message):
         with pytest.raises(FlowlibError, match=message):
             VAE(Config(latent_dim=4, width=2, size=10), **networks)
+
+
+class Plain(nn.Module):
+    """With the names and shapes of another class's weights."""
+
+    def __init__(self, width=4, activation=nn.Tanh, dropout=0.0):
+        super().__init__()
+        self.net = nn.Sequential(nn.Flatten(), nn.Linear(3 * 28 * 28, width), activation(), nn.Dropout(dropout))
+
+    def forward(self, images):
+        return self.net(images).chunk(2, 1)
+
+
+class Other(Plain):
+    pass
+
+
+class TestRuns:
+    """A run with an encoder of one's own: its class is noted, and its dropout is the seed's."""
+
+    def encoder(self, **options):
+        torch.manual_seed(0)
+        return Plain(**options)
+
+    def test_other_networks_are_refused(self, tmp_path):
+        path = tmp_path / "model.safetensors"
+        model = new_model(CONFIG, encoder=self.encoder())
+        assert model.own_networks == {"encoder": "Plain"}
+        save(path, {"model": model.state_dict()}, CONFIG, 1, model.own_networks)
+        assert torch.equal(flowlib.load(path, encoder=Plain()).encoder.net[1].weight, model.encoder.net[1].weight)
+        for given, said in (({}, "flowlib's alone"), ({"encoder": Other()}, "encoder Other")):
+            with pytest.raises(FlowlibError, match=rf"trained with other networks of your own \(encoder Plain\) than are given \({said}\)"):
+                flowlib.load(path, **given)
+        save(path, {"model": new_model(CONFIG).state_dict()}, CONFIG, 1, {})
+        with pytest.raises(FlowlibError, match=r"\(flowlib's alone\) than are given \(encoder Plain\)"):
+            flowlib.load(path, encoder=Plain())
+
+    def test_a_run_does_not_go_on_with_others(self, tmp_path):
+        config = dataclasses.replace(CONFIG, steps=4, checkpoint_every=2)
+        Trainer(new_model(config, encoder=self.encoder()), sequences(config), config, tmp_path).run(2, progress=False)
+        with pytest.raises(FlowlibError, match="trained with other networks of your own"):
+            Trainer(new_model(config), sequences(config), config, tmp_path)
+
+    def test_dropout_is_the_seeds_also_after_an_interruption(self, tmp_path):
+        config = dataclasses.replace(CONFIG, steps=4, checkpoint_every=2)
+
+        def run(folder=None, steps=4):
+            made = Trainer(new_model(config, encoder=self.encoder(dropout=0.5)), sequences(config), config, folder)
+            torch.rand(3)  # whatever else is drawn
+            made.run(steps, progress=False)
+            return made.model.state_dict()
+
+        whole, again = run(), run()
+        run(tmp_path, 2)
+        resumed = run(tmp_path)
+        assert all(torch.equal(whole[name], other[name]) for other in (again, resumed) for name in whole)
+
+    def test_training_leaves_the_global_generator_as_it_was(self):
+        made = Trainer(new_model(CONFIG, encoder=self.encoder(dropout=0.5)), sequences(CONFIG), CONFIG)
+        before = torch.get_rng_state()
+        made.run(2, progress=False)
+        assert torch.equal(torch.get_rng_state(), before)

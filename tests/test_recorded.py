@@ -45,6 +45,9 @@ class TestRecorded:
         made = RecordedSequences((255 * FRAMES).to(torch.uint8).numpy(), LABELS.numpy())
         assert torch.equal(made.full_batch([0], 0).frames[0], (255 * FRAMES[0]).to(torch.uint8) / 255)
 
+    def test_whole_labels_in_floats(self):
+        assert torch.equal(recorded("array", labels=LABELS.double()).full_batch([0], 1).frames, recorded("array").full_batch([0], 1).frames)
+
     def test_without_labels(self):
         made = RecordedSequences(FRAMES, None, ("a", "b", "c"))
         assert len(made) == 11 and not made.labelled
@@ -71,7 +74,7 @@ class TestRecorded:
         [
             (FRAMES, LABELS, ("a", "b", "c"), "no sequence shows 'c'"), (FRAMES, 2 * LABELS, None, "no sequence shows 'factor 1'"),
             (FRAMES, LABELS + 1, ("a", "b"), "range from 1 to 2: count the factors from 0"), (FRAMES, LABELS - 1, None, "from -1"),
-            (FRAMES, LABELS[:-1], None, r"labels \(10,\).* each of the 11"), (FRAMES, LABELS.float(), None, "whole number"),
+            (FRAMES, LABELS[:-1], None, r"labels \(10,\).* each of the 11"), (FRAMES, LABELS + 0.5, None, "whole number"),
             (FRAMES[:, :1], LABELS, None, "at least two frames"), (255 * FRAMES, LABELS, None, "range from"), (FRAMES[:, 0], LABELS, None, "shape"),
             (FRAMES.permute(0, 1, 3, 4, 2), LABELS, None, "channels before rows"), (FRAMES, None, None, "name the factors to look for"),
         ],

@@ -13,6 +13,7 @@ from tiny import CONFIG, few_samples, sequences
 from flowlib.data import FACTORS, Sequences
 from flowlib.errors import FlowlibError
 from flowlib.evaluation import (
+    Estimate,
     equivariance_error,
     evaluate_model,
     flow_geometry,
@@ -124,6 +125,13 @@ class TestReport:
         assert lines["mean"] == ["mean", "120"]
         assert "over 2000 images; the decoder's limit over the first 50 of them" in text
         assert "3 importance samples" in text and "per frame" in text and "per sequence" in text
+
+    def test_one_image_has_no_standard_error(self, metrics):
+        one = json.loads(json.dumps(metrics))
+        next(iter(one["equivariance"].values()))["error_se"] = one["log_likelihood"]["frame_se"] = None
+        assert "± – " in format_report(one).splitlines()[1] and "± –      effective" in format_report(one)
+        assert [len(line) for line in format_report(one).splitlines()] == [len(line) for line in format_report(metrics).splitlines()]
+        assert Estimate.of(torch.tensor([3.0])) == Estimate(3.0, None, 1)
 
     @pytest.mark.parametrize("error, behind", [(899.0, False), (901.0, True)])
     def test_what_is_no_better_than_no_motion_is_named(self, metrics, error, behind):

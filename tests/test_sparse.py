@@ -12,7 +12,7 @@ from tiny import CONFIG, sequences
 from torch import nn
 from torch.func import jacrev, vmap
 
-from flowlib.data import Batch, MixedSequences
+from flowlib.data import Batch, MixedSequences, RecordedSequences
 from flowlib.errors import FlowlibError
 from flowlib.flows import Derivatives
 from flowlib.models import build_model
@@ -281,3 +281,15 @@ def test_training_reads_no_labels_and_learns_every_parameter():
 def test_options_out_of_range(options, message):
     with pytest.raises(FlowlibError, match=message):
         build_model(dataclasses.replace(SPARSE, options=options))
+
+
+@pytest.mark.parametrize("name", ["sparse", "msp"])
+def test_without_labels_a_factor_is_no_motion(name):
+    """Nothing says which field, or which matrix, a factor moves by: the model does not stand still without a word."""
+    config = dataclasses.replace(CONFIG, model=name)
+    recorded = RecordedSequences(torch.rand(8, 3, 3, 28, 28, generator=torch.Generator().manual_seed(0)), None, CONFIG.factors)
+    model = new_model(config).calibrate(recorded)
+    with pytest.raises(FlowlibError, match="is measured with labels .*model.motion"):
+        model.transport(torch.zeros(2, config.latent_dim), 1, 1)
+    batch = recorded.full_batch([0, 1], None)
+    assert model.transport(torch.zeros(2, config.latent_dim), model.motion(batch), 1).shape == (2, 2, config.latent_dim)

@@ -43,6 +43,10 @@ class TestSchedule:
 
 
 class TestStep:
+    def test_no_more_steps_than_are_configured(self):
+        with pytest.raises(FlowlibError, match=f"steps = 9: the run is configured for {CONFIG.steps}"):
+            trained().run(9, progress=False)
+
     def test_randomness_of_a_step_depends_on_seed_and_step_alone(self):
         def draw(seed, step):
             return tuple(torch.rand(3, generator=step_generator(seed, step)).tolist())

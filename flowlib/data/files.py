@@ -44,7 +44,7 @@ def options_of(path, size=None) -> dict:
         return factorial_options(path, size)
     if not str(path):
         raise FlowlibError("the data's path is an empty text: name a folder or a file ('.' is the folder you are in)")
-    path = Path(path).resolve()
+    path = Path(path).expanduser().resolve()
     content = _content(path, size)
     data = {"data": str(path), "data_digest": digest(path)}
     if isinstance(content, torch.Tensor):

@@ -168,6 +168,8 @@ def _checked_labels(factor, count, factors):
         raise FlowlibError(
             f"labels cannot be read as numbers ({error}): give 0 … K − 1 for the sequences, and names apart, as `factors`"
         ) from error
+    if labels.is_floating_point() and bool((labels == labels.round()).all()):
+        labels = labels.long()  # 0.0, 1.0 … as numpy and MATLAB write them
     if labels.shape != (count,) or labels.is_floating_point() or labels.dtype == torch.bool:
         raise FlowlibError(f"labels {tuple(labels.shape)} of type {labels.dtype}: give a whole number for each of the {count} sequences")
     low, high = int(labels.min()), int(labels.max())

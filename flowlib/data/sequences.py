@@ -107,6 +107,8 @@ class ImageSequences(Source):
         return drawn if self.programs == "single" else (*drawn, activity.to(drawn[0]))
 
     def _here(self, indices):
+        if isinstance(indices, list | tuple | range) and (beyond := [index for index in indices if not -len(self) <= index < len(self)]):
+            raise FlowlibError(f"no image {beyond[0]}: there are {len(self)}, numbered from 0")
         return indices.to(self.device) if isinstance(indices, Tensor) else indices
 
 

@@ -12,10 +12,10 @@ from flowlib.errors import FlowlibError
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over n images or sequences with its standard error, in the unit of what was averaged."""
+    """A mean over n images or sequences with its standard error, in the unit of what was averaged; of one it has none."""
 
     mean: float
-    standard_error: float
+    standard_error: float | None
     n: int
 
     @classmethod
@@ -23,7 +23,7 @@ class Estimate:
         """The mean of per-image values."""
         if not bool(values.isfinite().all()):
             raise FlowlibError("a measured value is not finite: the model's outputs hold NaN or overflow")
-        error = values.std().item() / len(values) ** 0.5 if len(values) > 1 else 0.0
+        error = values.std().item() / len(values) ** 0.5 if len(values) > 1 else None
         return cls(values.mean().item(), error, len(values))
 
 

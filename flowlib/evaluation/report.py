@@ -83,8 +83,8 @@ def format_report(metrics: dict) -> str:
     lines = [f"{'equivariance error':22}{'model':>14}{'decoder limit':>16}{'no motion':>12}"]
     for name, row in rows.items():
         lines.append(
-            f"{name:22}{row['error']:>8.0f} ± {row['error_se']:<3.0f}"
-            f"{row['decoder_limit']:>10.0f} ± {row['decoder_limit_se']:<3.0f}{row['no_motion']:>12.0f}"
+            f"{name:22}{row['error']:>8.0f} ± {_error(row['error_se'], '<3.0f')}"
+            f"{row['decoder_limit']:>10.0f} ± {_error(row['decoder_limit_se'], '<3.0f')}{row['no_motion']:>12.0f}"
         )
     mean = sum(row["error"] for row in rows.values()) / len(rows)
     lines.append(f"{'mean':22}{mean:>8.0f}")
@@ -95,6 +95,11 @@ def format_report(metrics: dict) -> str:
     return "\n".join(lines + _likelihood_lines(metrics["log_likelihood"]) + _geometry_lines(metrics["geometry"]))
 
 
+def _error(value, form):
+    """A standard error, or a dash as wide where there is none."""
+    return format(value, form) if value is not None else format("–", form.partition(".")[0])
+
+
 def _likelihood_lines(found):
     """M17; nothing for a model without a density."""
     if not found:
@@ -102,7 +107,7 @@ def _likelihood_lines(found):
     lines = [f"\nlog-likelihood (nats, {found['samples']} importance samples)"]
     for name in ("frame", "sequence"):
         lines.append(
-            f"{'per ' + name:22}{found[name]:>8.1f} ± {found[name + '_se']:<7.1f}effective samples {found[name + '_effective_samples']:.1f}"
+            f"{'per ' + name:22}{found[name]:>8.1f} ± {_error(found[name + '_se'], '<7.1f')}effective samples {found[name + '_effective_samples']:.1f}"
             + (f"   {found[name + '_bits']:.3f} bits per value" if f"{name}_bits" in found else "")
         )
     return lines

@@ -173,8 +173,8 @@ EXPERIMENTS = {
         ("equivariance", "ladder", "swap", "tight_likelihood"),
     ),
     "tight-patient": Experiment(
-        "SlowVAE and the flow of `tight`, annealed with 500 temperatures instead of 40",
-        {label: method(base=SHORT_BASE, **CHOSEN[label]) for label in ("SlowVAE", "flow, k given")}, ("patient_likelihood",),
+        "SlowVAE, the flow and TVAE of `tight`, annealed with 500 temperatures instead of 40",
+        {label: method(base=SHORT_BASE, **CHOSEN[label]) for label in ("SlowVAE", "flow, k given", "TVAE")}, ("patient_likelihood",),
     ),
     "equal-time-search": Experiment(
         "rate and memory of Adam, equal processor time for every method", equal_time_search(), ("validation",), (0,)

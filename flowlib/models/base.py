@@ -48,6 +48,8 @@ class LatentModel(nn.Module):
         self.encoder, self.decoder = build_networks(
             config.network, config.channels, config.size, config.latent_dim, config.width, encoder, decoder
         )
+        given = {"encoder": encoder, "decoder": decoder}
+        self.own_networks = {name: type(network).__name__ for name, network in given.items() if network is not None}
         self.likelihood = build_likelihood(config.likelihood, config.noise_std)
 
     def encode(self, images: Float[Tensor, "B C H W"]) -> Posterior:

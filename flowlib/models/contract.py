@@ -93,6 +93,19 @@ def check_choices(model, config: Config):
         given = ", ".join(f"{name} = {getattr(config, name)!r}" for name in idle)
         kept = ", ".join(f"{name} {getattr(Config, name)}" for name in idle)
         raise FlowlibError(f"{given}: the model {config.model!r} has no use for this; leave {kept}")
+    uses = getattr(model, "uses", CHOICES)
+    for name, other, idle, why in UNUSED:
+        if {name, other} <= set(uses) and getattr(config, name) != getattr(Config, name) and getattr(config, other) == idle:
+            raise FlowlibError(f"{name} = {getattr(config, name)!r} changes nothing {why}; leave {name} {getattr(Config, name)}")
+
+
+# (choice, another, its value with which nothing reads the first, in words)
+UNUSED = (
+    ("log_det", "objective", "path", "where the objective is not marginal"),
+    ("hj_weight", "hj_penalty", "none", "without a penalty (hj_penalty none)"),
+    ("diffusion", "prior", "none", "without a prior's flow (prior none)"),
+    ("learn_diffusion", "prior", "none", "without a prior's flow (prior none)"),
+)
 
 
 def checked_transport(transport):

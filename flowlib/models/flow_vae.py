@@ -213,6 +213,10 @@ class FlowVAE(LatentModel):
         diffusion = self.diffusion(factor)
         scale = (2 * diffusion).sqrt()
         trajectory = self.flow(z, factor, batch.steps, noise_scale=scale, generator=generator)
+        if trajectory.noise is None:
+            raise FlowlibError(
+                f"{type(self).__name__}.flow was asked for noise (noise_scale) and returned none: add it as `flows.run_flow` does"
+            )
         action = batch.within(trajectory.velocity, first=1).square().sum((1, 2)) / (4 * diffusion)
         return trajectory, {"kl": posterior.kl(), "action": action}
 

@@ -48,6 +48,9 @@ class MSP(LatentModel):
         self.rows, self.seen, self.ridge = rows, seen, ridge
         self.register_buffer("matrices", torch.eye(rows).repeat(len(config.factors), 1, 1))
 
+    def _unmeasured(self):
+        return torch.eye(self.rows).expand_as(self.matrices).to(self.matrices)
+
     @property
     def beginning(self):
         """A training batch holds x_1 … x_{seen−1} besides the random later frames: with x_0 they give M."""
@@ -82,6 +85,11 @@ class MSP(LatentModel):
         if not are_whole(times):
             raise FlowlibError(f"steps = {steps}, first = {first}: MSP knows whole steps alone; give whole numbers")
         own = isinstance(factor, Tensor) and factor.ndim == 3
+        if not own and torch.equal(self.matrices, self._unmeasured()):
+            raise FlowlibError(
+                "the matrix of a factor is measured with labels (`calibrate`), and none were there: give matrices, such as model.motion(batch) "
+                "finds for sequences"
+            )
         matrix = (factor if own else self.matrices[factor]).expand(len(z), -1, -1)
         if steps < 0:
             matrix, info = torch.linalg.inv_ex(matrix)

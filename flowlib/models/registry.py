@@ -52,7 +52,7 @@ def build_model(config, **networks):
     if unknown:
         listed = ", ".join(known) or "none"
         near = [name for one in unknown for name in difflib.get_close_matches(one, [*known, *vars(config)], 1)]
-        meant = f"; perhaps you meant {', '.join(near)}" if near else ""
+        meant = f"; perhaps you meant {', '.join(near)}" if near else "; those of every run are the fields of flowlib.config.Config"
         raise FlowlibError(f"options {unknown} are not of the model {config.model!r}: its own are {listed}{meant}")
     check_choices(model, config)
     options = {name: typed(known[name], value) for name, value in config.options.items()}

@@ -128,6 +128,11 @@ class SparseFlowVAE(LatentModel):
                 raise FlowlibError(f"steps = {steps}, first = {first}: strengths belong to whole steps forward; give whole numbers")
             more = factor.mean(1, keepdim=True).expand(-1, max(0, steps - factor.shape[1]), -1)
             return self.move(z, torch.cat([factor, more], 1)[:, :steps])
+        if not self.moves.any():
+            raise FlowlibError(
+                "which field a factor moves by is measured with labels (`calibrate`), and none were there: give strengths, such as "
+                "model.motion(batch) finds for sequences"
+            )
         strength = self.moves[factor].expand(len(z), -1)
 
         def step(here, _, jacobian):

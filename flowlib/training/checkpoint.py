@@ -24,12 +24,16 @@ AGAIN = "put it back from a copy, or remove it and train again"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a file holds: named tensors, the configuration as a dict, the step, flowlib's version."""
+    """What a file holds: named tensors, the configuration as a dict, the step, flowlib's version, and the classes of networks of one's own.
+
+    networks : by their names, encoder and decoder; None in a file from before they were noted
+    """
 
     tensors: dict[str, torch.Tensor]
     config: dict
     step: int
     version: str
+    networks: dict[str, str] | None = None
 
     def part(self, prefix):
         """The tensors whose names begin with `prefix.`, without it."""
@@ -37,10 +41,13 @@ class Checkpoint:
         return {name[start:]: value for name, value in self.tensors.items() if name.startswith(prefix + ".")}
 
 
-def save(path, parts: dict[str, dict[str, torch.Tensor]], config: Config, step: int):
-    """Write {part: {name: tensor}} whole (temporary name, then rename); what is equal becomes files that are equal byte for byte."""
+def save(path, parts: dict[str, dict[str, torch.Tensor]], config: Config, step: int, networks=None):
+    """Write {part: {name: tensor}} whole (temporary name, then rename); what is equal becomes files that are equal byte for byte.
+
+    networks : the classes of networks of one's own, by name (`LatentModel.own_networks`)
+    """
     tensors = {f"{part}.{name}": value.detach().contiguous() for part, named in parts.items() for name, value in named.items()}
-    header = {"config": to_json(config), "step": str(step), "flowlib": flowlib.__version__}
+    header = {"config": to_json(config), "step": str(step), "flowlib": flowlib.__version__, "networks": json.dumps(networks or {})}
     header["sha256"] = digest(tensors, header)
     write_file(path, lambda temporary: _save(tensors, temporary, header))
 
@@ -81,7 +88,8 @@ def load(path) -> Checkpoint:
     stated = header.pop("sha256", None)
     if stated is not None and stated != digest(tensors, header):
         raise FlowlibError(f"{path} is altered: its checksum differs from the one in its header; {AGAIN}")
-    return Checkpoint(tensors, json.loads(header["config"]), int(header["step"]), header["flowlib"])
+    networks = json.loads(header["networks"]) if "networks" in header else None
+    return Checkpoint(tensors, json.loads(header["config"]), int(header["step"]), header["flowlib"], networks)
 
 
 def _header(content: bytes, path) -> dict:
@@ -120,14 +128,21 @@ def load_model(path, device="cpu", **networks):
     checkpoint = load(path)
     config = from_values(checkpoint.config, f"{path}, written by flowlib {checkpoint.version},")
     model = build_model(config, **networks)
-    load_weights(model, checkpoint.part("model"), path)
+    load_weights(model, checkpoint, path)
     return model.to(device).eval(), config
 
 
-def load_weights(model, weights, path):
-    """Copy named tensors into a model; raises FlowlibError where names or shapes differ."""
+def load_weights(model, checkpoint: Checkpoint, path):
+    """Copy a checkpoint's weights into a model; raises FlowlibError where names, shapes or the classes of networks of one's own differ."""
+    own, there = getattr(model, "own_networks", {}), checkpoint.networks
+    if there is not None and own != there:
+        trained, given = (", ".join(f"{name} {kind}" for name, kind in one.items()) or "flowlib's alone" for one in (there, own))
+        raise FlowlibError(
+            f"{path} was trained with other networks of your own ({trained}) than are given ({given}): give those, in Python: "
+            "flowlib.load(path, encoder=…, decoder=…), and flowlib.evaluate(model)"
+        )
     try:
-        model.load_state_dict(weights)  # which widens half precision
+        model.load_state_dict(checkpoint.part("model"))  # which widens half precision
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()
         again = ". Was it trained with networks of your own? Give them again: flowlib.load(path, encoder=…, decoder=…)"

@@ -96,7 +96,8 @@ def train_run(folder, config: Config, sequences, progress=True, writer=None, dev
     trainer.model.calibrate(sequences)
     check_saved(trainer.model)  # what was measured is kept, too
     if folder is not None and trainer.part[0] == 0:
-        checkpoints.save(Path(folder) / MODEL, {"model": trainer.model.state_dict()}, config, trainer.step)
+        own = getattr(trainer.model, "own_networks", None)
+        checkpoints.save(Path(folder) / MODEL, {"model": trainer.model.state_dict()}, config, trainer.step, own)
     return trainer
 
 
@@ -108,7 +109,7 @@ def open_run(folder, config: Config, sequences, device="cpu") -> Trainer:
     saved = checkpoints.load(Path(folder) / MODEL)
     checkpoints.check_config(saved, config, Path(folder) / MODEL)
     trainer = Trainer(new_model(config, device), sequences, config, folder)
-    checkpoints.load_weights(trainer.model, saved.part("model"), Path(folder) / MODEL)
+    checkpoints.load_weights(trainer.model, saved, Path(folder) / MODEL)
     trainer.step = saved.step
     trainer.model.eval()
     return trainer

@@ -83,9 +83,12 @@ class Trainer:
     def run(self, steps=None, progress=True, writer=None):
         """Train up to step `steps` (default: the configured number); returns the history.
 
-        writer : an optional TensorBoard SummaryWriter.  Raises FlowlibError, naming the term, when a loss is not finite.
+        writer : an optional TensorBoard SummaryWriter.  Raises FlowlibError, naming the term, when a loss is not finite, and for more steps
+            than are configured: the learning rate falls over these.
         """
         self._last = last = self.config.steps if steps is None else steps
+        if last > self.config.steps:
+            raise FlowlibError(f"steps = {last}: the run is configured for {self.config.steps}; configure more, and train anew")
         self.model.train()
         often = 0.5 if sys.stderr.isatty() else 20  # in a file every line of progress stays
         bar = tqdm(total=last, initial=self.step, disable=not progress or self.part[0] > 0, unit="step", mininterval=often)
@@ -152,11 +155,21 @@ class Trainer:
     def _backward(self, batch, generator):
         """The loss terms of a batch, detached; its gradients are left in the parameters."""
         self.model.zero_grad()
-        with distributed.same_noise(1 if self.config.batches == "single" else len(self.config.factors)):
+        with self._global_noise(), distributed.same_noise(1 if self.config.batches == "single" else len(self.config.factors)):
             terms = self.model.objective(batch, generator)
         check_terms(self.model, terms)
         terms["loss"].backward()
         return {name: value.detach().clone() for name, value in terms.items()}
+
+    @contextlib.contextmanager
+    def _global_noise(self):
+        """torch's global generators, from which dropout in networks of one's own draws, seeded for this step and process; not in a graph."""
+        if self.captured is not None:
+            yield
+            return
+        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
+            torch.manual_seed(step_generator(self.config.seed, self.step).initial_seed() + self.part[0])
+            yield
 
     def _update(self):
         for optimizer in self.optimizers.values():
@@ -198,13 +211,13 @@ class Trainer:
             "history": {name: torch.tensor(values, dtype=torch.float64, device="cpu") for name, values in self.history.items()},
             "clock": {"seconds": torch.tensor(self.seconds, dtype=torch.float64, device="cpu")},
         }
-        checkpoints.save(self.path, parts, self.config, self.step)
+        checkpoints.save(self.path, parts, self.config, self.step, getattr(self.model, "own_networks", None))
 
     def _restore(self, saved):
         checkpoints.check_config(saved, self.config, self.path)
         if "clock.seconds" not in saved.tensors:
             raise FlowlibError(f"{self.path} holds weights alone, no state to go on from: remove it, or train it again")
-        checkpoints.load_weights(self.model, saved.part("model"), self.path)
+        checkpoints.load_weights(self.model, saved, self.path)
         for name, optimizer in self.optimizers.items():
             restore(optimizer, saved.part(name))
         self.history = {name: value.tolist() for name, value in saved.part("history").items()}
