@@ -79,6 +79,11 @@ def test_parts_of_a_step_add_up_and_lie_on_a_straight_line(generator):
     assert torch.allclose(made.transport(made.transport(z, 1, 1.5)[:, -1], 1, 0.5, first=2.5)[:, -1], whole[:, -1])
 
 
+def test_parts_of_a_step_forward_carry_gradients(generator):
+    model, z = flow_model(), torch.randn(2, 4, generator=generator, dtype=torch.float64).requires_grad_()
+    assert torch.autograd.gradcheck(lambda z: model.transport(z, 1, 1.5, first=1)[:, -1], (z,))
+
+
 def test_a_linear_field_in_closed_form(generator):
     """∇u = t (A z + b): back over steps 2 and 1, and over the last half of step 2, by matrix inverses."""
     made, _ = lg.build("marginal")

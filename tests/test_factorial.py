@@ -181,7 +181,7 @@ class TestLengths:
         values = torch.tensor([[8.0, 100, 100], [1, 2, 6]])
         assert batch.mean_step(values) == (8 + 3) / 2 and dataclasses.replace(batch, lengths=None).mean_step(values) == values.mean()
 
-    @pytest.mark.parametrize("options", [{"model": "poflow"}] + [
+    @pytest.mark.parametrize("options", [{"model": "poflow"}, {"model": "flow-published"}] + [
         {"objective": objective, "hj_penalty": kind, "diffusion": 1e-12} for objective in ("path", "marginal") for kind in KINDS
         if (objective, kind) != ("marginal", "viscous")
     ])  # fmt: skip
@@ -199,6 +199,17 @@ class TestLengths:
         for name in expected:
             assert found[name].item() == pytest.approx(expected[name].item(), rel=1e-3), name
         assert (expected["hj"] > 0) == (options.get("hj_penalty") != "none")
+
+    @pytest.mark.parametrize("name", ["vae", "slow-vae", "vae-regression"])
+    def test_beyond_its_length_a_mean_displacement_stays_where_it_ended(self, name):
+        config = Config(model=name, channels=1, size=16, factors=GRID.names, horizon=5, latent_dim=3, width=2, potential_width=4, network="mlp")
+        torch.manual_seed(0)
+        source, model = FactorialSequences(Digits()), build_model(config)
+        model.calibrate(source)
+        length, factor = min((source.length(factor), factor) for factor in range(3))
+        path = model.transport(model.encode(source.first_frames([0, 1])).mean, factor, 5)
+        assert length < 5 and (path[:, length] - path[:, 0]).abs().max() > 1e-4
+        torch.testing.assert_close(path[:, length:], path[:, length : length + 1].expand(-1, 6 - length, -1))
 
     @pytest.mark.parametrize("name", ["flow", "flow-inferred", "vae", "slow-vae", "factor-vae", "tvae", "poflow"])
     def test_every_model_trains_on_them(self, name, generator):

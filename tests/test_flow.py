@@ -146,6 +146,26 @@ def test_estimated_density_change_is_unbiased(double, generator):
     assert exact.abs().max() > 20 * error.max()
 
 
+def test_the_series_takes_the_labels_of_the_steps(double, generator):
+    """Of a path that begins with label 5: the exact log-determinant there, to which the series converges."""
+    made = bank(head=0.1)
+    made.frequencies.mul_(3)  # so that labels matter
+    z = torch.randn(1, 4, generator=generator).expand(2000, -1)
+    found = {first: estimated_density_change(made, run_flow(made, z, 1, 2, first), 1, generator, terms=12, first=first) for first in (1, 5)}
+    exact = {first: run_flow(made, z[:1], 1, 2, first, hessian=True).log_density_change()[0] for first in found}
+    for first, values in found.items():
+        assert ((values.mean(0) - exact[first]).abs() <= 4 * values.std(0) / len(z) ** 0.5 + 1e-9).all()
+    assert (exact[1] - exact[5]).abs().max() > 20 * (values.std(0) / len(z) ** 0.5).max()
+
+
+def test_each_sample_may_have_a_first_label_of_its_own(double, generator):
+    made, z, first = bank(), torch.randn(3, 4, generator=generator), torch.tensor([1, 4, 2])
+    found = run_flow(made, z, 2, 3, first).path
+    alone = torch.cat([run_flow(made, z[b : b + 1], 2, 3, int(first[b])).path for b in range(3)])
+    torch.testing.assert_close(found, alone, rtol=1e-12, atol=1e-12)
+    assert (found - run_flow(made, z, 2, 3, 1).path).abs().max() > 1e-3
+
+
 def test_a_mixture_has_its_own_hessian_and_needs_a_weight_of_every_potential(double, generator):
     made, z, weights = bank(), torch.randn(2, 4, generator=generator), torch.rand(2, 3, generator=generator)
     mixed = run_flow(made.double(), z, weights, 1, hessian=True)

@@ -130,6 +130,20 @@ def test_bridge_drift_arrives_with_the_closed_form_energy(generator):
         torch.testing.assert_close(covariance_of(z), expected.covariance, atol=0.06, rtol=0.03)
 
 
+def test_bridge_drift_aims_at_the_expected_end_where_covariances_do_not_commute():
+    """E[z_1 | z_t = z] from the joint law of the ends and of the Brownian bridge between them: z_t = (1 − t) z_0 + t z_1 + √(2Dt(1 − t)) ε."""
+    source = Gaussian(torch.zeros(2), torch.tensor([[2.0, 0.6], [0.6, 0.5]]))
+    target = Gaussian(torch.tensor([1.0, 0.0]), torch.tensor([[0.4, -0.3], [-0.3, 1.5]]))
+    bridge, t, z = GaussianBridge(source, target, D), 0.3, torch.tensor([[1.0, 2.0]])
+    ends = bridge.ends()
+    weights = torch.cat([(1 - t) * torch.eye(2), t * torch.eye(2)], 1)  # z_t from the ends
+    spread = weights @ ends.covariance @ weights.T + 2 * D * t * (1 - t) * torch.eye(2)
+    with_end = (weights @ ends.covariance)[:, 2:]  # Cov(z_t, z_1)
+    expected = target.mean + (z - weights @ ends.mean) @ torch.linalg.solve(spread, with_end)
+    torch.testing.assert_close(bridge.drift(z, t), (expected - z) / (1 - t))
+    assert (ends.covariance[:2, 2:] - ends.covariance[:2, 2:].T).abs().max() > 0.1  # a transpose would show
+
+
 def test_bridge_samples_have_its_marginals(generator):
     bridge, n = GaussianBridge(*gaussian_pair(2), D), 40_000
     z = bridge.sample(n, torch.tensor([0.0, 0.3, 1.0]), generator)

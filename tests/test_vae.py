@@ -43,6 +43,19 @@ def test_objective_is_the_negative_elbo_of_every_frame(sequences, beta):
     assert terms["loss"].item() == pytest.approx((-log_prob.sum() + beta * kl.sum()).item() / 3, rel=1e-5)
 
 
+def test_frames_that_are_drawn_stand_for_all(sequences):
+    """x_0 counts once, each of two others for T/2, in reconstruction and KL alike."""
+    model = small()
+    batch = sequences.full_batch([0, 1, 2], "scale").take(frames=[0, 2, 7])
+    terms = model.objective(batch, torch.Generator().manual_seed(3))
+    mean, log_std = model.encoder(batch.frames.flatten(0, 1))
+    z = mean + log_std.exp() * torch.randn(mean.shape, generator=torch.Generator().manual_seed(3))
+    kl = kl_divergence(Normal(mean, log_std.exp()), Normal(0.0, 1.0)).sum(-1).unflatten(0, (3, 3))
+    log_prob = model.likelihood.log_prob(model.decoder(z), batch.frames.flatten(0, 1)).unflatten(0, (3, 3))
+    for name, each in (("kl", kl), ("reconstruction", -log_prob)):
+        assert terms[name].item() == pytest.approx((each[:, 0] + 4 * each[:, 1] + 4 * each[:, 2]).mean().item(), rel=1e-5)
+
+
 class Brightness(nn.Module):
     """A code whose first coordinate is the image's mean, so that displacements can be computed by hand."""
 
