@@ -4,6 +4,7 @@ import dataclasses
 
 from flowlib.config import preset
 from flowlib.experiments.settings import (
+    BASE,
     CHOSEN,
     EQUAL_TIME,
     NOISELESS,
@@ -144,13 +145,17 @@ def composing_apart():
 
 
 def agreement():
-    """Codes drawn to the encoder's, without anything else that makes a motion compose, besides all three, and at full length with a short memory."""
+    """Codes drawn to the encoder's, without anything else that makes a motion compose, besides all three, and at full length with a short memory;
+    and three methods of `equal-time` with it, in as many steps as there."""
     still = {"time_free": False, "starts": "plain", "programs": "single"}
     return {
         "agreement alone": method(base=SHORT_BASE, **COMPOSING | still, agreement=1.0),
         "all three, agreement": method(base=SHORT_BASE, **COMPOSING, agreement=1.0),
         "all three, agreement 10": method(base=SHORT_BASE, **COMPOSING, agreement=10.0),
         "all three, agreement, β₂ 0.95": method(**COMPOSING, adam_beta2=0.95, agreement=1.0),
+    } | {
+        f"{label}, agreement": method(**EQUAL_TIME[label], agreement=1.0, base=timed(label, BASE))
+        for label in ("flow without noise", "PoFlow", "linear motion")
     }
 
 

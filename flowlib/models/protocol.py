@@ -52,7 +52,8 @@ class Model(Protocol):
         """The codes at the times of `flowlib.flows.stops(steps, first)`, (B, times, d): the one place where a latent moves after training.
 
         For a whole number of steps these are z_0 … z_steps, (B, steps + 1, d); `first` labels the first step's time.
-        Negative steps undo: transport(·, −n, first) begins where transport(·, n, first) ends, and goes back to where that began.
+        Negative steps undo: transport(·, −n, first) begins where transport(·, n, first) ends, and goes back to where that began, as
+        far as no two codes lead there (a flow whose steps fold finds one of them, or none: `flowlib.flows.backward`).
         Where a model knows no way back, or no part of a step, it raises FlowlibError.
         """
 
