@@ -13,6 +13,7 @@ from flowlib.devices import choose_device, device_of, set_precision
 from flowlib.errors import FlowlibError
 from flowlib.evaluation import evaluate_model
 from flowlib.flows.backward import plain
+from flowlib.models.contract import check_idle
 from flowlib.models.registry import model_class
 from flowlib.training import load_model, run_folder, train_run
 from flowlib.training.distributed import part, processes
@@ -42,6 +43,7 @@ def trained(config, out, source=None, device="cpu", precision="float32", progres
 
     source : None, the configuration's own;  open_writer : folder → context manager of a TensorBoard writer, None without;  the rest as for `train`
     """
+    check_idle(model_class(config.model), config)
     set_precision(new_model(config, **networks), precision, device)  # before the folder is claimed: a wrong option leaves nothing behind
     with processes(device):
         own, writes = source is None, part()[0] == 0

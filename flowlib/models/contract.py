@@ -93,6 +93,10 @@ def check_choices(model, config: Config):
         given = ", ".join(f"{name} = {getattr(config, name)!r}" for name in idle)
         kept = ", ".join(f"{name} {getattr(Config, name)}" for name in idle)
         raise FlowlibError(f"{given}: the model {config.model!r} has no use for this; leave {kept}")
+
+
+def check_idle(model, config: Config):
+    """Raise FlowlibError for choices that this class of models reads, but not beside the others: before training, for a run that is there is there."""
     uses = getattr(model, "uses", CHOICES)
     for name, other, idle, why in UNUSED:
         if {name, other} <= set(uses) and getattr(config, name) != getattr(Config, name) and getattr(config, other) == idle:
