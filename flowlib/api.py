@@ -65,9 +65,7 @@ def _announced(config, source):
     shape, count = f"{config.channels} × {config.size} × {config.size}", len(config.factors)
     names = ", ".join(config.factors)
     which = (
-        f"for each of {count} factors ({names})"
-        if source.labelled
-        else f"without labels, for {count} factors ({names}; --factors names others)"
+        f"for each of {count} factors ({names})" if source.labelled else f"for {count} factors without labels ({names}; --factors names others)"
     )
     read = getattr(model_class(config.model), "uses", ())
     chosen = [f"{name} {getattr(config, name)}" for name in read if name == "prior" or getattr(config, name) != getattr(Config, name)]

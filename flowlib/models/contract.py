@@ -96,7 +96,7 @@ def check_choices(model, config: Config):
 
 
 def check_idle(model, config: Config):
-    """Raise FlowlibError for choices that this class of models reads, but not beside the others: before training, for a run that is there is there."""
+    """Raise FlowlibError for choices that this class of models reads, but not beside the others. For new runs: those that are there can be loaded."""
     uses = getattr(model, "uses", CHOICES)
     for name, other, idle, why in UNUSED:
         if {name, other} <= set(uses) and getattr(config, name) != getattr(Config, name) and getattr(config, other) == idle:

@@ -167,8 +167,11 @@ class Trainer:
         if self.captured is not None:
             yield
             return
-        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-            torch.manual_seed(step_generator(self.config.seed, self.step).initial_seed() + self.part[0])
+        seed, on_gpu = step_generator(self.config.seed, self.step).initial_seed() + self.part[0], self.device.type == "cuda"
+        with torch.random.fork_rng(devices=[self.device] if on_gpu else []):
+            torch.default_generator.manual_seed(seed)
+            if on_gpu:
+                torch.cuda.manual_seed(seed)
             yield
 
     def _update(self):
