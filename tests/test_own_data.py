@@ -221,7 +221,10 @@ class TestCommandLine:
         np.savez("own.npz", frames=arrays()["frames"])
         assert cli.main(["train", "--data", "own.npz", *ARGUMENTS]) == 0
         assert from_json(here / "runs" / "own.npz-seed0" / "config.json").model == "flow-inferred"
-        assert "18 × 18 for 3 factors without labels (a, b, c; --factors names others), T = 2\nmodel: flow-inferred (prior diffusion)\n" in capsys.readouterr().out
+        assert (
+            "18 × 18 for 3 factors without labels (a, b, c; --factors names others), T = 2\nmodel: flow-inferred (prior diffusion)\n"
+            in capsys.readouterr().out
+        )
 
     @pytest.mark.parametrize("model", ["msp", "sparse"])
     def test_a_file_without_labels_and_a_model_that_needs_none(self, here, model, capsys):
