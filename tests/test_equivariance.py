@@ -177,7 +177,7 @@ class TestEstimate:
         assert np.mean(errors) == pytest.approx(means.std().item(), rel=0.05)
 
     def test_of_one(self):
-        assert Estimate.of(torch.tensor([5.0])) == Estimate(5.0, 0.0, 1)
+        assert Estimate.of(torch.tensor([5.0])) == Estimate(5.0, None, 1)
 
     @pytest.mark.parametrize("value", [torch.nan, torch.inf])
     def test_what_is_no_number_is_refused(self, value):

@@ -233,3 +233,14 @@ def test_a_model_without_a_density_has_no_likelihood():
     assert evaluate_model(VAE(CONFIG).eval(), sequences())["log_likelihood"]["samples"] == 100
     with pytest.raises(FlowlibError, match="no likelihood"):
         model.frame_log_weights(sequences().full_batch([0], 0))
+
+
+def test_without_labels_a_factor_has_no_matrix():
+    """Nothing says which matrix a factor moves by: the model does not stand still without a word."""
+    config = dataclasses.replace(CONFIG, model="msp")
+    recorded = RecordedSequences(torch.rand(8, 3, 3, 28, 28, generator=torch.Generator().manual_seed(0)), None, CONFIG.factors)
+    model = new_model(config).calibrate(recorded)
+    with pytest.raises(FlowlibError, match="is measured with labels .*model.motion"):
+        model.transport(torch.zeros(2, config.latent_dim), 1, 1)
+    moved = model.transport(torch.zeros(2, config.latent_dim), model.motion(recorded.full_batch([0, 1], None)), 1)
+    assert moved.shape == (2, 2, config.latent_dim)

@@ -6,7 +6,7 @@ import torch
 from test_equivariance import Perfect, Pixels, Ramp
 from tiny import digits
 
-from flowlib.data import FACTORS, Sequences
+from flowlib.data import FACTORS, Sequences, over_chunks
 from flowlib.errors import FlowlibError
 from flowlib.evaluation import continuation_error, equivariance_error, factor_accuracy, frame_errors
 
@@ -38,8 +38,8 @@ def test_accuracy_of_a_table(names, share):
 def test_every_batch_holds_every_factor(monkeypatch):
     monkeypatch.setattr("flowlib.data.source.CHUNK", 4)
     model = Reader()
-    assert factor_accuracy(model, MADE, count=5).n == 5
-    assert [batch.factor.tolist() for batch in model.batches] == [[0] * 4 + [1] * 4 + [2] * 4, [0, 1, 2]]
+    assert factor_accuracy(model, MADE, count=6).n == 6
+    assert [batch.factor.tolist() for batch in model.batches] == [[0] * 4 + [1] * 4 + [2] * 4, [0, 0, 1, 1, 2, 2]]
     assert all(batch.frames.shape[1] == 5 for batch in model.batches)
     assert torch.equal(model.batches[0].frames[:4, 0], MADE.first_frames(range(4)))
 
@@ -87,3 +87,11 @@ def test_seen_out_of_range(seen):
 def test_a_factor_that_is_not_there():
     with pytest.raises(FlowlibError, match="factor 3 does not exist"):
         continuation_error(Reader(), MADE, 3, 2)
+
+
+def test_no_image_is_left_alone(monkeypatch):
+    """A fifth one is measured with the four before: a swap needs two."""
+    monkeypatch.setattr("flowlib.data.source.CHUNK", 4)
+    seen = []
+    assert over_chunks(MADE, 5, lambda indices: seen.append(indices) or torch.tensor(indices)).tolist() == list(range(5))
+    assert seen == [[0, 1, 2, 3, 4]]

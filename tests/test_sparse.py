@@ -283,13 +283,23 @@ def test_options_out_of_range(options, message):
         build_model(dataclasses.replace(SPARSE, options=options))
 
 
-@pytest.mark.parametrize("name", ["sparse", "msp"])
-def test_without_labels_a_factor_is_no_motion(name):
-    """Nothing says which field, or which matrix, a factor moves by: the model does not stand still without a word."""
-    config = dataclasses.replace(CONFIG, model=name)
+def test_without_labels_a_factor_is_a_field_at_its_usual_strength():
+    """Those that move codes most, in order; each at the root mean square of its strengths where it acts."""
+    config = dataclasses.replace(CONFIG, model="sparse", options={"gradients": 3, "rotations": 2})
     recorded = RecordedSequences(torch.rand(8, 3, 3, 28, 28, generator=torch.Generator().manual_seed(0)), None, CONFIG.factors)
-    model = new_model(config).calibrate(recorded)
-    with pytest.raises(FlowlibError, match="is measured with labels .*model.motion"):
-        model.transport(torch.zeros(2, config.latent_dim), 1, 1)
-    batch = recorded.full_batch([0, 1], None)
-    assert model.transport(torch.zeros(2, config.latent_dim), model.motion(batch), 1).shape == (2, 2, config.latent_dim)
+    model = new_model(config)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.startswith(("reader", "banks")):
+                parameter.normal_(generator=torch.Generator().manual_seed(len(name)))
+    model.calibrate(recorded)
+    batch = recorded.full_batch(range(8), None)
+    strengths, added = model.motion(batch), model.contributions(batch).sum((0, 1)).tolist()
+    ranked = sorted(range(5), key=lambda field: -added[field])[:3]
+    assert model.order.tolist() == ranked and added[ranked[0]] > 0
+    for k, field in enumerate(ranked):
+        acting = [one for one in strengths[..., field].flatten().tolist() if one]
+        expected = (sum(one**2 for one in acting) / max(1, len(acting))) ** 0.5
+        assert model.moves[k].tolist() == pytest.approx([expected if other == field else 0 for other in range(5)], rel=1e-5)
+    z = model.encode(batch.frames[:, 0]).mean
+    assert (model.transport(z, 0, 1)[:, 1] - z).abs().max() > 1e-4

@@ -49,7 +49,7 @@ class MSP(LatentModel):
         self.register_buffer("matrices", torch.eye(rows).repeat(len(config.factors), 1, 1))
 
     def _unmeasured(self):
-        return torch.eye(self.rows).expand_as(self.matrices).to(self.matrices)
+        return torch.eye(self.rows, dtype=self.matrices.dtype, device=self.matrices.device).expand_as(self.matrices)
 
     @property
     def beginning(self):

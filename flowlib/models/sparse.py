@@ -128,11 +128,6 @@ class SparseFlowVAE(LatentModel):
                 raise FlowlibError(f"steps = {steps}, first = {first}: strengths belong to whole steps forward; give whole numbers")
             more = factor.mean(1, keepdim=True).expand(-1, max(0, steps - factor.shape[1]), -1)
             return self.move(z, torch.cat([factor, more], 1)[:, :steps])
-        if not self.moves.any():
-            raise FlowlibError(
-                "which field a factor moves by is measured with labels (`calibrate`), and none were there: give strengths, such as "
-                "model.motion(batch) finds for sequences"
-            )
         strength = self.moves[factor].expand(len(z), -1)
 
         def step(here, _, jacobian):
@@ -155,19 +150,26 @@ class SparseFlowVAE(LatentModel):
         """Match fields to factors by what each contributes, with labels, once, after training; measure mean strengths; returns the model.
 
         The matching maximises the sum of shares of squared displacement in the sequences of single factors (Hungarian assignment).
+        Without labels nothing can be matched: factor k takes the field that moves codes most but for k others, at its root mean square
+        strength where it acts.
         """
         from scipy.optimize import linear_sum_assignment
 
+        if not sequences.labelled:
+            batch = sequences.full_batch(list(range(min(count, len(sequences)))), None)
+            strengths, factors = self.motion(batch), len(self.order)
+            typical = (strengths.square().sum((0, 1)) / (strengths != 0).sum((0, 1)).clamp(min=1)).sqrt()
+            self.order.copy_(self.contributions(batch).sum((0, 1)).argsort(descending=True)[:factors])
+            self.moves.copy_(nn.functional.one_hot(self.order, self.fields) * typical)
+            return self
         indices, share, mean = list(range(min(count, len(sequences)))), [], []
-        for k in range(len(sequences.factors)) if sequences.labelled else ():
+        for k in range(len(sequences.factors)):
             batch = sequences.full_batch(indices, k)
             added = self.contributions(batch).sum((0, 1))
             share.append(added / added.sum().clamp(min=1e-12))
             mean.append(self.motion(batch).mean((0, 1)))
-        if share:
-            self.order.copy_(torch.as_tensor(linear_sum_assignment(torch.stack(share).cpu().numpy(), maximize=True)[1]))
-            own = nn.functional.one_hot(self.order, self.fields)
-            self.moves.copy_(torch.stack(mean) * own)
+        self.order.copy_(torch.as_tensor(linear_sum_assignment(torch.stack(share).cpu().numpy(), maximize=True)[1]))
+        self.moves.copy_(torch.stack(mean) * nn.functional.one_hot(self.order, self.fields))
         return self
 
     @torch.no_grad()
