@@ -80,7 +80,7 @@ VARIANTS = [(name, {}) for name in sorted(MODELS)] + [
     ("flow", {"hj_penalty": "paper", "bounded_potential": True}), ("flow", {"prior": "none", "likelihood": "gaussian"}),
     ("flow", {"velocity": "free", "hj_penalty": "none"}), ("flow", {"velocity": "turning", "hj_penalty": "none"}), ("flow", {"velocity": "quadratic", "hj_penalty": "none"}), ("flow", {"network": "mlp"}), ("flow", {"batches": "single"}),
     ("flow-published", {"hj_penalty": "paper", "options": {"mixed_residual": True}}),
-    ("flow", {"hj_penalty": "viscous"}), ("flow", {"decoded": "one"}),
+    ("flow", {"hj_penalty": "viscous"}), ("flow", {"decoded": "one"}), ("flow", {"prior": "none", "agreement": 0.5}),
     ("flow", {"prior": "none", "time_free": True, "programs": "composed"}), ("poflow", {"programs": "composed"}),
 ]  # fmt: skip
 

@@ -20,7 +20,7 @@ EXCEPT = {
     ("viscous", "prior"): {"reconstruction", "kl", "action"},  # the penalty takes D as it is
 }  # fmt: skip
 MORE = [
-    ("flow", {"prior": "none", "agreement": 0.5}), ("slow-vae", {"likelihood": "logistic"}), ("sparse", {"options": {"activity": 1.0}}),
+    ("slow-vae", {"likelihood": "logistic"}), ("sparse", {"options": {"activity": 1.0}}),
 ]  # fmt: skip
 
 
