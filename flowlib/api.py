@@ -63,10 +63,8 @@ def trained(config, out, source=None, device="cpu", precision="float32", progres
 def _announced(config, source):
     """What is about to be trained on what, a line each."""
     shape, count = f"{config.channels} × {config.size} × {config.size}", len(config.factors)
-    names = ", ".join(config.factors)
-    which = (
-        f"for each of {count} factors ({names})" if source.labelled else f"for {count} factors without labels ({names}; --factors names others)"
-    )
+    which, names = f"{count} factors", ", ".join(config.factors)
+    which = f"for each of {which} ({names})" if source.labelled else f"for {which} without labels ({names}; --factors names others)"
     read = getattr(model_class(config.model), "uses", ())
     chosen = [f"{name} {getattr(config, name)}" for name in read if name == "prior" or getattr(config, name) != getattr(Config, name)]
     return [
@@ -84,9 +82,8 @@ def configuration(data, preset=presets.DEFAULT, **options) -> Config:
     """The configuration of a model for these data: the preset, the data's own shape, then the options."""
     fields = {field.name for field in dataclasses.fields(Config)}
     own = {name: value for name, value in options.items() if name not in fields}
-    changes = {name: plain(value) for name, value in options.items() if name in fields}
-    changes |= {name: names_of(changes[name]) for name in ("factors",) if name in changes}
-    changes |= {name: tuple(changes[name]) for name in ("left_out", "corner") if isinstance(changes.get(name), list | set)}
+    changes = {name: names_of(value) if name == "factors" else plain(value) for name, value in options.items() if name in fields}
+    changes = presets.with_tuples(changes)
     changes["options"] = dict(changes.get("options", {})) | own
     if isinstance(data, Source):
         _check_decided(data, changes)

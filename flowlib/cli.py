@@ -183,8 +183,8 @@ def _starting_point(arguments):
     reader.add_argument("--model")
     given, rest = reader.parse_known_args(arguments)
     config = preset(given.preset)
-    if given.data in (None, "digits", "mnist") or {"-h", "--help"} & set(rest) or _mistyped(rest):
-        found = {"data": given.data or config.data} | ({"held_out": Config.held_out} if given.data in ("digits", "mnist") else {})
+    if given.data is None or {"-h", "--help"} & set(rest) or _mistyped(rest):
+        found = {"data": given.data or config.data}
     else:
         from flowlib.api import options_for
 

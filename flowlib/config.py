@@ -284,7 +284,9 @@ def from_values(values, source) -> Config:
     unknown = sorted(set(values) - {field.name for field in dataclasses.fields(Config)})
     if unknown:
         raise FlowlibError(f"{source} is not a configuration of this version of flowlib: options {unknown} are unknown here")
-    for name in ("factors", "left_out", "corner"):
-        if isinstance(values.get(name), list):  # JSON knows no tuples
-            values = values | {name: tuple(values[name])}
-    return Config(**values)
+    return Config(**with_tuples(values))
+
+
+def with_tuples(values: dict) -> dict:
+    """Options by name, with tuples where JSON, which knows none, or a user has lists or sets."""
+    return values | {name: tuple(values[name]) for name in ("factors", "left_out", "corner") if isinstance(values.get(name), list | set)}

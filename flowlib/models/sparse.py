@@ -153,24 +153,29 @@ class SparseFlowVAE(LatentModel):
         Without labels nothing can be matched: factor k takes the field that moves codes most but for k others, at its root mean square
         strength where it acts.
         """
+        indices = list(range(min(count, len(sequences))))
+        order, strengths = self._matched(sequences, indices) if sequences.labelled else self._busiest(sequences.full_batch(indices, None))
+        self.order.copy_(order)
+        self.moves.copy_(strengths * nn.functional.one_hot(self.order, self.fields))
+        return self
+
+    def _matched(self, sequences, indices):
+        """(field of each factor (K,), mean strengths of all fields in its sequences (K, F))."""
         from scipy.optimize import linear_sum_assignment
 
-        if not sequences.labelled:
-            batch = sequences.full_batch(list(range(min(count, len(sequences)))), None)
-            strengths, factors = self.motion(batch), len(self.order)
-            typical = (strengths.square().sum((0, 1)) / (strengths != 0).sum((0, 1)).clamp(min=1)).sqrt()
-            self.order.copy_(self.contributions(batch).sum((0, 1)).argsort(descending=True)[:factors])
-            self.moves.copy_(nn.functional.one_hot(self.order, self.fields) * typical)
-            return self
-        indices, share, mean = list(range(min(count, len(sequences)))), [], []
+        share, mean = [], []
         for k in range(len(sequences.factors)):
             batch = sequences.full_batch(indices, k)
             added = self.contributions(batch).sum((0, 1))
             share.append(added / added.sum().clamp(min=1e-12))
             mean.append(self.motion(batch).mean((0, 1)))
-        self.order.copy_(torch.as_tensor(linear_sum_assignment(torch.stack(share).cpu().numpy(), maximize=True)[1]))
-        self.moves.copy_(torch.stack(mean) * nn.functional.one_hot(self.order, self.fields))
-        return self
+        return torch.as_tensor(linear_sum_assignment(torch.stack(share).cpu().numpy(), maximize=True)[1]), torch.stack(mean)
+
+    def _busiest(self, batch):
+        """(the K fields that move codes most (K,), the usual strength of every field where it acts (F,))."""
+        strengths = self.motion(batch)
+        usual = (strengths.square().sum((0, 1)) / (strengths != 0).sum((0, 1)).clamp(min=1)).sqrt()
+        return self.contributions(batch).sum((0, 1)).argsort(descending=True)[: len(self.order)], usual
 
     @torch.no_grad()
     def infer_factor(self, batch: Batch) -> Int[Tensor, " B"]:

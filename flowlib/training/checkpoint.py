@@ -44,12 +44,17 @@ class Checkpoint:
 def save(path, parts: dict[str, dict[str, torch.Tensor]], config: Config, step: int, networks=None):
     """Write {part: {name: tensor}} whole (temporary name, then rename); what is equal becomes files that are equal byte for byte.
 
-    networks : the classes of networks of one's own, by name (`LatentModel.own_networks`)
+    networks : of the model whose weights they are (`own_networks`)
     """
     tensors = {f"{part}.{name}": value.detach().contiguous() for part, named in parts.items() for name, value in named.items()}
     header = {"config": to_json(config), "step": str(step), "flowlib": flowlib.__version__, "networks": json.dumps(networks or {})}
     header["sha256"] = digest(tensors, header)
     write_file(path, lambda temporary: _save(tensors, temporary, header))
+
+
+def own_networks(model) -> dict[str, str]:
+    """The classes of the networks of one's own that a model was given, by their names; a model that is no `LatentModel` need not say."""
+    return getattr(model, "own_networks", {})
 
 
 def digest(tensors, header):
@@ -134,7 +139,7 @@ def load_model(path, device="cpu", **networks):
 
 def load_weights(model, checkpoint: Checkpoint, path):
     """Copy a checkpoint's weights into a model; raises FlowlibError where names, shapes or the classes of networks of one's own differ."""
-    own, there = getattr(model, "own_networks", {}), checkpoint.networks
+    own, there = own_networks(model), checkpoint.networks
     if there is not None and own != there:
         trained, given = (", ".join(f"{name} {kind}" for name, kind in one.items()) or "flowlib's alone" for one in (there, own))
         raise FlowlibError(

@@ -96,7 +96,7 @@ def train_run(folder, config: Config, sequences, progress=True, writer=None, dev
     trainer.model.calibrate(sequences)
     check_saved(trainer.model)  # what was measured is kept, too
     if folder is not None and trainer.part[0] == 0:
-        own = getattr(trainer.model, "own_networks", None)
+        own = checkpoints.own_networks(trainer.model)
         checkpoints.save(Path(folder) / MODEL, {"model": trainer.model.state_dict()}, config, trainer.step, own)
     return trainer
 

@@ -155,19 +155,19 @@ class Trainer:
     def _backward(self, batch, generator):
         """The loss terms of a batch, detached; its gradients are left in the parameters."""
         self.model.zero_grad()
-        with self._global_noise(), distributed.same_noise(1 if self.config.batches == "single" else len(self.config.factors)):
+        with self._global_noise(generator), distributed.same_noise(1 if self.config.batches == "single" else len(self.config.factors)):
             terms = self.model.objective(batch, generator)
         check_terms(self.model, terms)
         terms["loss"].backward()
         return {name: value.detach().clone() for name, value in terms.items()}
 
     @contextlib.contextmanager
-    def _global_noise(self):
-        """torch's global generators, from which dropout in networks of one's own draws, seeded for this step and process; not in a graph."""
+    def _global_noise(self, generator):
+        """torch's global generators, from which dropout in networks of one's own draws, seeded as the step's generator, for each process; not in a graph."""
         if self.captured is not None:
             yield
             return
-        seed, on_gpu = step_generator(self.config.seed, self.step).initial_seed() + self.part[0], self.device.type == "cuda"
+        seed, on_gpu = generator.initial_seed() + self.part[0], self.device.type == "cuda"
         with torch.random.fork_rng(devices=[self.device] if on_gpu else []):
             torch.default_generator.manual_seed(seed)
             if on_gpu:
@@ -214,7 +214,7 @@ class Trainer:
             "history": {name: torch.tensor(values, dtype=torch.float64, device="cpu") for name, values in self.history.items()},
             "clock": {"seconds": torch.tensor(self.seconds, dtype=torch.float64, device="cpu")},
         }
-        checkpoints.save(self.path, parts, self.config, self.step, getattr(self.model, "own_networks", None))
+        checkpoints.save(self.path, parts, self.config, self.step, checkpoints.own_networks(self.model))
 
     def _restore(self, saved):
         checkpoints.check_config(saved, self.config, self.path)

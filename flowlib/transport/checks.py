@@ -1,7 +1,7 @@
 """Checks of what the user passes in; each raises FlowlibError with the value and the remedy."""
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from flowlib.errors import FlowlibError
 
@@ -10,6 +10,12 @@ def check_tensor(value: Tensor, name: str) -> None:
     """value is a tensor, not a list or an array of numpy's."""
     if not isinstance(value, Tensor):
         raise FlowlibError(f"{name} is a {type(value).__name__}; pass a tensor, e.g. torch.as_tensor({name}).")
+
+
+def check_generator(value: Generator) -> None:
+    """value is a generator of random numbers."""
+    if not isinstance(value, Generator):
+        raise FlowlibError(f"generator is {value!r}; pass a seeded one, torch.Generator().manual_seed(0).")
 
 
 def check_alike(values: dict[str, Tensor]) -> None:

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 from flowlib.errors import FlowlibError
-from flowlib.transport.checks import check_alike, check_finite, check_points, check_shape, check_tensor, cholesky_factor
+from flowlib.transport.checks import check_alike, check_finite, check_generator, check_points, check_shape, check_tensor, cholesky_factor
 from flowlib.transport.roots import square_root
 from flowlib.transport.types import Time
 
@@ -35,6 +35,7 @@ class Gaussian:
 
     def sample(self, n: int, generator: Generator) -> Float[Tensor, "n d"]:
         """n independent draws."""
+        check_generator(generator)
         noise = torch.randn(n, len(self.mean), generator=generator, dtype=self.mean.dtype, device=generator.device)
         return self.mean + noise.to(self.mean.device) @ self.scale_tril.mT
 

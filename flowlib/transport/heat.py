@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 from flowlib.errors import FlowlibError
-from flowlib.transport.checks import check_dimension, check_points, check_positive, check_shape, check_times
+from flowlib.transport.checks import check_dimension, check_generator, check_points, check_positive, check_shape, check_times
 from flowlib.transport.continuity import gradient_of
 from flowlib.transport.gaussian import Gaussian
 from flowlib.transport.roots import square_root
@@ -99,8 +99,7 @@ def brownian_path(
     check_points(z)
     check_positive(diffusion, "diffusion")
     check_times(times)
-    if not isinstance(generator, torch.Generator):
-        raise FlowlibError(f"generator is {generator!r}; pass a seeded one, torch.Generator().manual_seed(0).")
+    check_generator(generator)
     path, drifts, noises = [z], [], []
     for t, length in zip(times[:-1], times.diff(), strict=True):
         b = torch.zeros_like(z) if drift is None else drift(path[-1], t)
