@@ -23,7 +23,9 @@ class Config:
     data_digest: str = ""
     """What the files at a path hold, in short; read from them. A run goes on, and is evaluated, with the data that it began with."""
     held_out: float = 0.2
-    """The share of the data at a path that is kept for evaluation."""
+    """The share of the data at a path, or of a full factorial data set, that is kept for evaluation."""
+    parted: Literal["starts", "lines"] = "starts"
+    """What training does not share with the held-out part of a full factorial data set: starts; or any frame on the held-out lines, along every factor."""
     factors: tuple[str, ...] = ("scale", "rotation", "hue")
     """The K transformations, one potential each; of sequences, the names of their labels. A folder's, unless named: scale, rotation and, in colour, hue."""
     horizon: int = 8

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from flowlib.data.factorial import FactorialSequences
 from flowlib.data.falcor3d import SOURCE as FALCOR3D
 from flowlib.data.falcor3d import Falcor3D
@@ -62,5 +64,11 @@ def load_factorial(config, split: str) -> FactorialSequences:
     name, _, path = config.data.partition(":")
     refuse(config, f"the images of {name}", "starts", "programs", "left_out")
     images = open_images(name, path or None, config.size)
-    members = part_of(len(images), config, split).numpy()  # parts differ in where sequences begin: a frame may be in several
-    return FactorialSequences(images, config.factors, config.horizon, members, config.corner if split == "train" else ())
+
+    def part(split, **more):
+        return FactorialSequences(images, config.factors, config.horizon, part_of(len(images), config, split).numpy(), **more)
+
+    if split != "train":
+        return part(split)
+    kept = [part(one).shown() for one in ("test", "validation")[: 2 if config.validation else 1]] if config.parted == "lines" else []
+    return part(split, corner=config.corner, unseen=np.logical_or.reduce(kept) if kept else None)

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from flowlib.data.batch import Batch, in_random_order
@@ -21,16 +21,17 @@ class FactorialSequences(Source):
     factors : names of the K factors that move; None: all with more than one value
     steps : T, the most steps of a sequence; None: of the longest factor. Factor k moves T_k = min(T, size − 1) steps (`lengths`)
     members : numbers of the images that sequences begin at, in their order (`parted`); None: all
-    corner : factors whose upper halves, all at once, no frame shows (`in_corner`): sequences that enter it are not drawn, and members
-        from which a sequence of any factor enters it are left out. (`composed` may be asked for what lies in it.)
+    corner : factors whose upper halves, all at once, no frame shows (`in_corner`)
+    unseen : which images besides no frame shows, (len(grid),) booleans, such as those of held-out `lines`; None: any may be shown
 
-    Members part the starts, not what is seen: frames belong to sequences of several factors, and where a factor's starts are folded, below,
-    sequences of other members are the same (`flowlib.book.scene_errors.overlap` counts). What no training frame shows is a corner.
+    Sequences that enter a corner or show an unseen image are not drawn, and members from which a sequence of any factor does are left out.
+    (`composed` may be asked for what lies there.) Members alone part the starts, not what is seen: frames belong to sequences of several factors,
+    and where a factor's starts are folded, below, sequences of other members are the same (`flowlib.book.scene_errors.overlap` counts).
     A factor that is not cyclic begins at a value from which T_k steps are left; sequences of a training batch have different lengths, which
     `Batch.weights` takes into account. With T_k = T for all factors, `composed` works too: every factor is moved at once.
     """
 
-    def __init__(self, images, factors=None, steps: int | None = None, members=None, corner=()):
+    def __init__(self, images, factors=None, steps: int | None = None, members=None, corner=(), unseen=None):
         grid = self.grid = images.grid
         names = tuple(grid.names) if factors is None else tuple(factors)
         self._images = images
@@ -49,17 +50,29 @@ class FactorialSequences(Source):
             grid.digits(np.array([self._members.min(), self._members.max()]))
         self._begins = [self._members] * len(self.factors)  # of the sequences of each factor that are drawn
         self.corner = tuple(corner)
-        if corner:
-            self._leave_out(self.corner)
+        if corner or unseen is not None:
+            left_out = in_corner(grid, self.corner, np.arange(len(grid)))
+            self._leave_out(left_out if unseen is None else left_out | unseen)
 
-    def _leave_out(self, corner):
-        """Keep the sequences that do not enter the corner, and the members that never do."""
-        outside = ~in_corner(self.grid, corner, self._members)
-        safe = [outside & ~self.enters(corner, slice(None), k) for k in range(len(self.factors))]
+    def _leave_out(self, images: Bool[np.ndarray, " N"]):
+        """Keep the sequences that show none of these images, and the members whose sequences never do."""
+        safe = [~images[self._members] & ~images[self.lines(k)].any(-1) for k in range(len(self.factors))]
         if not min(one.sum() for one in safe):
-            raise FlowlibError(f"corner = {corner}: for one of {self.factors} every sequence enters it; name more factors, or others")
+            raise FlowlibError(
+                f"corner = {self.corner}: for one of {self.factors} every sequence enters it or shows a held-out image; name more factors, or "
+                "others, or hold fewer out"
+            )
         self._begins = [self._members[one] for one in safe]
         self._members = self._members[np.logical_and.reduce(safe)]
+
+    def shown(self) -> Bool[np.ndarray, " N"]:
+        """Which images lie on the lines of the members: all values of one factor, all else as it is; of every factor."""
+        found = np.zeros(len(self.grid), dtype=bool)
+        for name in self.factors:
+            digits = np.repeat(self.grid.digits(self._members)[:, None], self.grid.longest(name) + 1, 1)
+            digits[..., self.grid.number(name)] = np.arange(self.grid.longest(name) + 1)
+            found[self.grid.indices(digits)] = True
+        return found
 
     def enters(self, corner, indices, factor) -> np.ndarray:
         """Which sequences of one factor, given by name or number, show a frame in a corner: (n,) booleans."""

@@ -63,9 +63,9 @@ LONG_BASE = dataclasses.replace(BASE, steps=4 * BASE.steps)
 FULL_BASE = dataclasses.replace(BASE, steps=preset("tutorial-noiseless").steps)
 # Scenes: the presets at half their size, a quarter of the pixels.
 SMALL = {"size": 32, "width": 16, "adam_beta2": 0.95, "steps": 2000, "checkpoint_every": 1000}
-ROOMS = dataclasses.replace(preset("tutorial-shapes"), **SMALL, held_out=0.0004)
-STUDIO = dataclasses.replace(preset("tutorial-studio"), **SMALL | {"steps": 1000}, held_out=0.0027)
-ROOMS_SEARCH = dataclasses.replace(ROOMS, steps=400, checkpoint_every=400, validation=100)
+ROOMS = dataclasses.replace(preset("tutorial-shapes"), **SMALL, held_out=0.0004, parted="lines")
+STUDIO = dataclasses.replace(preset("tutorial-studio"), **SMALL | {"steps": 1000}, held_out=0.0027, parted="lines")
+ROOMS_SEARCH = dataclasses.replace(ROOMS, steps=400, checkpoint_every=400, validation=100, parted="starts")
 # Chosen by `rooms-search` in the same way; the studio takes the same.
 SCENES = {label: CHOSEN[label] for label in ("flow, k given", "PoFlow")} | {
     "flow, k inferred": CHOSEN["flow, k inferred"] | {"logit_scale": 0.3},  # faster than for the digits: fewer steps, more factors
@@ -95,7 +95,7 @@ SHARP_SEARCH_BASE = dataclasses.replace(SHARP_BASE, steps=1500, validation=1000)
 MIXED = {"network": "mlp", "potential_width": 32, "starts": "mixed", "horizon": 4, "checkpoint_every": 1000}
 UNLABELLED = dataclasses.replace(BASE, batch_size=24, steps=1200, learning_rate=6e-3, **MIXED)
 # In the rooms more factors are at work: more steps, and networks that learn faster (at the rate of the digits a run diverged).
-UNLABELLED_ROOMS = dataclasses.replace(ROOMS, **MIXED | SHARP, batch_size=25, steps=4000, learning_rate=3e-3, adam_beta2=0.999, held_out=0.0011)
+UNLABELLED_ROOMS = dataclasses.replace(ROOMS, **MIXED | SHARP, batch_size=25, steps=4000, learning_rate=3e-3, adam_beta2=0.999, held_out=0.0011, parted="starts")
 
 
 def timed(label, base, milliseconds=MILLISECONDS) -> Config:
