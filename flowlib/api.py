@@ -92,6 +92,7 @@ def configuration(data, preset=presets.DEFAULT, **options) -> Config:
     return dataclasses.replace(presets.for_model(base, found.get("model", base.model)), **found)
 
 
+WHOLE = {"held_out": Config.held_out, "parted": Config.parted}  # what a preset for scenes says of its parts is not of other data
 DECIDED = ("starts", "programs")  # by a source itself, of the images that it was given
 
 
@@ -108,7 +109,7 @@ def _check_decided(source, changes):
             raise FlowlibError(
                 f"{name} = {changes[name]!r}: the source decides, and has {own!r}; make it with {name} = {changes[name]!r}, if it can"
             )
-    for name in ("held_out", "images", "validation", "left_out", "corner"):
+    for name in ("held_out", "parted", "images", "validation", "left_out", "corner"):
         if changes.get(name, default := getattr(Config, name)) != default:
             raise FlowlibError(f"{name} = {changes[name]!r}: a source is trained on as it is; give one with the part of the data that you want")
 
@@ -127,11 +128,11 @@ def options_for(base: Config, data, size=None) -> dict:
             "labels), or data.DatasetSequences(dataset) of a torch Dataset"
         )
     if data in ("digits", "mnist"):
-        return {"data": data, "held_out": Config.held_out}
+        return {"data": data, **WHOLE}
     alike = is_factorial(data) and is_factorial(base.data)
-    found = {"held_out": Config.held_out} | options_of(data, size or base.size if alike else size)
+    found = WHOLE | options_of(data, size or base.size if alike else size)
     if alike and set(base.factors) <= set(found["factors"]):
-        found = {name: value for name, value in found.items() if name not in ("factors", "horizon", "held_out")}
+        found = {name: value for name, value in found.items() if name not in ("factors", "horizon", "held_out", "parted")}
     return found
 
 

@@ -13,7 +13,7 @@ import flowlib
 from flowlib import cli
 from flowlib.config import Config, differences, from_json
 from flowlib.data import TRANSFORMATIONS, MixedSequences
-from flowlib.data.transforms import strengths_of
+from flowlib.data.effects import strengths_of
 from flowlib.errors import FlowlibError
 
 
@@ -131,13 +131,36 @@ class TestFolder:
             fade(0.8)
             assert cli.main(command) == 0
 
-    def test_what_a_random_transformation_does_is_not_compared(self, fade):
-        """torch's random numbers are those of a seed; others differ from look to look."""
+    def test_one_that_draws_random_numbers_is_refused(self, fade):
+        """Whoever draws them: no run could be repeated. Those of a generator that is seeded in every call are always the same."""
         drawn = np.random.default_rng(0)
-        for noise, known in ((lambda x: x * torch.rand(()), True), (lambda x: x * drawn.random(), False)):
+        for noise in (lambda x: x * torch.rand(()), lambda x: x * np.random.rand(), lambda x: x * drawn.random()):
             fade(0.8, then=noise)
-            looks = [strengths_of(["fade"], 3, 16) for _ in range(2)]
-            assert looks[0] == looks[1] and (len(looks[0].split()) > 2) == known
+            with pytest.raises(FlowlibError, match="'fade' changes the same images differently"):
+                strengths_of(["fade"], 3, 16)
+            with pytest.raises(FlowlibError, match="'fade' changes the same images differently"):
+                flowlib.train(flowlib.ImageSequences(torch.rand(9, 3, 16, 16), ("fade", "scale")), steps=1, batch_size=4)
+        fade(0.8, then=lambda x: x * torch.rand((), generator=torch.Generator().manual_seed(0)))
+        assert len({strengths_of(["fade"], 3, 16) for _ in range(2)}) == 1
+
+    def test_looking_leaves_random_numbers_as_they_were(self, fade):
+        fade(0.8, then=lambda x: x + 0 * (torch.rand(()) + np.random.rand()))
+        states = []
+        for looks in (0, 1):
+            torch.manual_seed(3)
+            np.random.seed(3)
+            for _ in range(looks):
+                strengths_of(["fade"], 3, 16)
+            states.append((torch.rand(1).item(), np.random.rand()))
+        assert states[0] == states[1]
+
+    def test_what_is_done_at_other_strengths(self, fade):
+        """Also what is nothing at every quarter of the way."""
+        looks = []
+        for depth in (0.1, 0.9):
+            flowlib.transformation("fade")(lambda x, s, depth=depth: x * (1 - depth * (4 * torch.pi * s).sin().square())[:, None, None, None])
+            looks.append(strengths_of(["fade"], 3, 16))
+        assert looks[0] != looks[1]
 
     def test_how_sequences_begin_and_what_moves_them(self):
         options = [{"starts": starts, "programs": programs} for starts in ("plain", "moved", "late", "anywhere")

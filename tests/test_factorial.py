@@ -146,6 +146,7 @@ class TestBatches:
     @pytest.mark.parametrize("options, message", [
         ({"factors": ("size",)}, "unknown factor 'size'"), ({"factors": ("hue", "hue")}, "one or more different"),
         ({"steps": 6}, "give 1 … 5"), ({"steps": 0}, "give 1 … 5"), ({"members": [90]}, "numbered 0 … 89"),
+        ({"members": np.arange(90) < 9}, "no truth values"), ({"members": [1.9, 3.2]}, "float64: give the numbers"), ({"members": []}, "one or more images"),
     ])  # fmt: skip
     def test_what_cannot_be_is_refused(self, options, message):
         with pytest.raises(FlowlibError, match=message):

@@ -1,5 +1,6 @@
 """Shapes3D, Falcor3D and Isaac3D: small files in their formats are read image by image, and damaged ones are refused."""
 
+import os
 import sys
 
 import numpy as np
@@ -46,10 +47,32 @@ class TestShapes3D:
         unpacked = tmp_path / "3dshapes-unpacked.npy"
         before = unpacked.stat().st_mtime_ns
         shapes3d.Shapes3D(path, SHAPES)
-        assert unpacked.stat().st_mtime_ns == before
+        assert unpacked.stat().st_mtime_ns == before == path.stat().st_mtime_ns
         np.save(unpacked, np.zeros(3))
+        os.utime(unpacked, ns=(before, before))
         with pytest.raises(FlowlibError, match="remove it"):
             shapes3d.Shapes3D(path, SHAPES)
+
+    def test_an_older_file_in_its_place_is_unpacked_too(self, tmp_path):
+        """As a copy that keeps its time may be."""
+        path = write_shapes(tmp_path / "3dshapes.h5", SHAPES, (50, 16, 32, 1))
+        shapes3d.Shapes3D(path, SHAPES)
+        write_shapes(path, SHAPES, (50, 16, 32, 1), images=np.full((144, 64, 64, 3), 7, np.uint8))
+        os.utime(path, ns=(10**18, 10**18))
+        assert (shapes3d.Shapes3D(path, SHAPES).read([0, 5]) == 7).all()
+
+    @pytest.mark.parametrize("chunks", [(1, 64, 64, 3), (50, 16, 32, 1)])
+    def test_a_damaged_block_in_the_middle(self, tmp_path, chunks):
+        import h5py
+
+        path = write_shapes(tmp_path / "3dshapes.h5", SHAPES, chunks)
+        with h5py.File(path) as file:
+            block = file["images"].id.get_chunk_info(file["images"].id.get_num_chunks() // 2)
+        with open(path, "r+b") as file:
+            file.seek(block.byte_offset)
+            file.write(np.random.default_rng(0).bytes(block.size))
+        with pytest.raises(FlowlibError, match="3dshapes.h5 is damaged"):
+            shapes3d.Shapes3D(path, SHAPES).check()
 
     @pytest.mark.parametrize("changed, message", [
         ({"images": np.zeros((143, 64, 64, 3), np.uint8)}, "`images` should be .*144, 64"),
@@ -124,6 +147,20 @@ class TestNumberedImages:
         for refused in (images.check, lambda: images.read([40])):
             with pytest.raises(FlowlibError, match="000040.png"):
                 refused()
+
+    def test_damage_in_the_middle_of_an_image(self, tmp_path, kind, grid):
+        """Its last bytes are whole; PNG's own checksums tell."""
+        path = write_numbered(tmp_path / "set", grid) / "images" / "000040.png"
+        whole = path.read_bytes()
+        path.write_bytes(whole[:60] + bytes(value ^ 1 for value in whole[60:64]) + whole[64:])
+        with pytest.raises(FlowlibError, match="000040.png cannot be read"):
+            kind(tmp_path / "set", grid=grid).check()
+
+    def test_one_size_also_where_all_are_brought_to_another(self, tmp_path, kind, grid):
+        folder = write_numbered(tmp_path / "set", grid)
+        Image.new("RGB", (8, 8)).save(folder / "images" / "000040.png")
+        with pytest.raises(FlowlibError, match="000040.png has another size"):
+            kind(folder, size=8, grid=grid).check()
 
     def test_an_image_of_another_size_or_kind(self, tmp_path, kind, grid):
         folder = write_numbered(tmp_path / "set", grid)

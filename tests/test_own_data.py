@@ -13,7 +13,7 @@ import flowlib
 from flowlib import cli
 from flowlib.api import configuration
 from flowlib.config import Config, from_json
-from flowlib.data import TRANSFORMATIONS, load_sequences, options_of
+from flowlib.data import TRANSFORMATIONS, files, load_sequences, options_of
 from flowlib.data.mixed import MixedSequences
 from flowlib.errors import FlowlibError
 from flowlib.training import load_model, read_json
@@ -36,6 +36,14 @@ def file(request, tmp_path_factory):
 
 
 class TestPython:
+    def test_links_to_folders_are_followed_once(self, photos, tmp_path):
+        """Also one that leads back to a folder around it."""
+        (tmp_path / "all").mkdir()
+        (tmp_path / "all" / "linked").symlink_to(photos)
+        (photos / "back").symlink_to(tmp_path / "all")
+        assert options_of(tmp_path / "all")["channels"] == 3
+        assert len({name for name, _ in files._files(tmp_path / "all")}) == len(files._files(tmp_path / "all")) == 10
+
     def test_a_folder(self, photos):
         model = flowlib.train(photos, progress=False, device="cpu", **SMALL, factors=["shear", "brightness"], horizon=3)
         config = model.config

@@ -140,3 +140,13 @@ class TestRecorded:
         ):
             with pytest.raises(FlowlibError, match=message):
                 check_source(recorded("array"), Config(**vars(config) | change))
+
+
+def test_labels_that_items_contradict():
+    """Given labels spare the reading of every item; what an item says, once it is read, has to agree."""
+    items = [(FRAMES[0], k) for k in (0, 1, 0, 1)]
+    agreeing = DatasetSequences(items, labels=[0, 1, 0, 1])
+    assert agreeing.full_batch([0, 1], 1).frames.shape[0] == 2
+    contradicted = DatasetSequences(items, labels=[0, 0, 1, 1])
+    with pytest.raises(FlowlibError, match="item 1 of the dataset says factor 1, and `labels` 0"):
+        contradicted.full_batch([0, 1], 0)

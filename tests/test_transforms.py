@@ -1,6 +1,7 @@
 """Scale, rotation and hue against scipy's interpolation and colorsys (test_sequences.py: whole sequences)."""
 
 import colorsys
+import inspect
 
 import numpy as np
 import pytest
@@ -107,6 +108,18 @@ def test_each_image_turns_by_its_own_hue():
     assert torch.equal(turned[0], pictures[0])
     assert torch.allclose(turned[1], pictures[1].roll(1, 0), atol=1e-4)  # red's value becomes green's
     assert torch.allclose(turned[2], pictures[2].roll(2, 0), atol=1e-4)
+
+
+@pytest.mark.parametrize("strengths", [torch.tensor([1.5]), torch.tensor([1.5, 1.2, 1.1]), torch.tensor(1.5), torch.ones(4, 1)])
+def test_a_strength_for_each_image(strengths):
+    with pytest.raises(FlowlibError, match=r"scale .* for images \(4, 3, 12, 12\): give a strength for each image"):
+        transform(images(4), scale=strengths)
+
+
+def test_bytes_are_refused():
+    """Strengths would become bytes, too: 1.5 is 1, at rest."""
+    with pytest.raises(FlowlibError, match="images of torch.uint8: give floats"):
+        inspect.unwrap(transform)((255 * images(2)).to(torch.uint8), scale=torch.tensor([1.5, 1.5]))  # as it is where shapes are not checked
 
 
 def test_grey_has_no_hue_to_turn():

@@ -51,7 +51,7 @@ def load_sequences(config, split="train") -> Source:
     if split == "validation" and not config.validation:
         raise FlowlibError(f"{config.data}: no validation part; set validation to the number of images to choose hyper-parameters on")
     if config.starts == "mixed":
-        refuse(config, "mixed sequences", "programs", "corner", "frames_per_step", "batches")
+        refuse(config, "mixed sequences", "programs", "corner", "parted", "frames_per_step", "batches")
         return MixedSequences(load_sequences(replace(config, starts="plain"), split))
     if is_factorial(config.data):
         return load_factorial(config, split)
@@ -59,7 +59,7 @@ def load_sequences(config, split="train") -> Source:
         return load_path(config, split)
     load = {"digits": load_digits, "mnist": load_mnist}[config.data]
     images, labels = load("train" if split in ("train", "validation") else "test")
-    refuse(config, f"the images of {config.data}", "corner", "held_out")
+    refuse(config, f"the images of {config.data}", "corner", "held_out", "parted")
     check_sealed(config)
     chosen = images[_chosen(config, split, images, labels)]
     if not len(chosen):

@@ -44,8 +44,8 @@ def open_images(name: str, path=None, size: int | None = None):
     if name in MADE_HERE:  # at any size but 64 and its whole parts they have 64, and `check_source` says that a configuration does not
         return DATA_SETS[name](size=size if size and SIDE % size == 0 else SIDE)
     if name in BY_HAND:
-        return DATA_SETS[name](path, size)
-    return DATA_SETS[name]() if path is None else DATA_SETS[name](path)
+        return DATA_SETS[name](Path(path).expanduser(), size)
+    return DATA_SETS[name]() if path is None else DATA_SETS[name](Path(path).expanduser())
 
 
 def factorial_options(data, size: int | None = None) -> dict:
@@ -54,7 +54,7 @@ def factorial_options(data, size: int | None = None) -> dict:
     images = open_images(name, path or None, size)
     source = FactorialSequences(images)
     return {
-        "data": f"{name}:{Path(path).resolve()}" if path else name, "channels": source.channels, "size": source.size,
+        "data": f"{name}:{Path(path).expanduser().resolve()}" if path else name, "channels": source.channels, "size": source.size,
         "factors": source.factors, "horizon": source.steps, "held_out": min(0.2, TEST_IMAGES / len(images)),
     }  # fmt: skip
 
@@ -68,7 +68,9 @@ def load_factorial(config, split: str) -> FactorialSequences:
     def part(split, **more):
         return FactorialSequences(images, config.factors, config.horizon, part_of(len(images), config, split).numpy(), **more)
 
-    if split != "train":
+    if split == "test":
         return part(split)
+    if split == "validation":
+        return part(split, corner=config.corner)
     kept = [part(one).shown() for one in ("test", "validation")[: 2 if config.validation else 1]] if config.parted == "lines" else []
     return part(split, corner=config.corner, unseen=np.logical_or.reduce(kept) if kept else None)

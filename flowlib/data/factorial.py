@@ -27,7 +27,8 @@ class FactorialSequences(Source):
     Sequences that enter a corner or show an unseen image are not drawn, and members from which a sequence of any factor does are left out.
     (`composed` may be asked for what lies there.) Members alone part the starts, not what is seen: frames belong to sequences of several factors,
     and where a factor's starts are folded, below, sequences of other members are the same (`flowlib.book.scene_errors.overlap` counts).
-    A factor that is not cyclic begins at a value from which T_k steps are left; sequences of a training batch have different lengths, which
+    A factor that is not cyclic begins at a value from which T_k steps are left: at its member's, modulo their number, so that the lower ones of
+    them may come up to twice as often as the others. Sequences of a training batch have different lengths, which
     `Batch.weights` takes into account. With T_k = T for all factors, `composed` works too: every factor is moved at once.
     """
 
@@ -45,9 +46,8 @@ class FactorialSequences(Source):
         self.lengths = tuple(min(self.steps, one) for one in longest)
         self.channels, self.size = images.channels, images.size
         self.composable = min(self.lengths) == self.steps
-        self._members = np.arange(len(grid)) if members is None else np.asarray(members, dtype=np.int64)
-        if len(self._members):  # they exist where the first and the last do
-            grid.digits(np.array([self._members.min(), self._members.max()]))
+        self._members = np.arange(len(grid)) if members is None else _whole_numbers(members)
+        grid.digits(np.array([self._members.min(), self._members.max()]))  # they exist where the first and the last do
         self._begins = [self._members] * len(self.factors)  # of the sequences of each factor that are drawn
         self.corner = tuple(corner)
         if corner or unseen is not None:
@@ -164,6 +164,13 @@ class FactorialSequences(Source):
     def _get(self, numbers):
         """Frames of images given by number (n, F), on the device."""
         return as_floats(self._images.read(numbers.reshape(-1)), self.device).unflatten(0, numbers.shape)
+
+
+def _whole_numbers(members):
+    numbers = np.asarray(members)
+    if numbers.ndim != 1 or not len(numbers) or numbers.dtype.kind not in "iu":
+        raise FlowlibError(f"members {numbers.shape} of {numbers.dtype}: give the numbers of one or more images, (n,), no truth values")
+    return numbers.astype(np.int64)
 
 
 def _array(indices):

@@ -20,10 +20,11 @@ from PIL import Image, ImageOps
 from flowlib.config import CHANGED
 from flowlib.data.catalogue import factorial_options, is_factorial
 from flowlib.data.digests import digest_of
+from flowlib.data.effects import strengths_of
 from flowlib.data.options import part_of, refuse, training_options
 from flowlib.data.recorded import RecordedSequences
 from flowlib.data.sequences import ImageSequences, checked_images
-from flowlib.data.transforms import FACTORS, is_own, strengths_of
+from flowlib.data.transforms import FACTORS, is_own
 from flowlib.errors import FlowlibError
 
 IMAGES, SEQUENCES = (".png", ".jpg", ".jpeg"), (".npz", ".h5", ".hdf5")
@@ -69,9 +70,9 @@ def load_path(config, split):
         _check_digest(config, there, *([_with_strengths(there, config)] if of_images else []))
     if of_images:
         rows = part_of(len(content), config, split).sort().values
-        refuse(config, "images of a folder", "left_out", "corner")
+        refuse(config, "images of a folder", "left_out", "corner", "parted")
         return ImageSequences(content[rows], config.factors, config.horizon, **training_options(config, split))
-    refuse(config, "recorded sequences", "starts", "programs", "left_out", "corner")
+    refuse(config, "recorded sequences", "starts", "programs", "left_out", "corner", "parted")
     frames, factor, names = content
     if names is not None and tuple(config.factors) != names:
         raise FlowlibError(f"factors = {tuple(config.factors)}: {config.data} names its labels {names}, in this order; leave factors out")
@@ -148,8 +149,13 @@ def _below(folder, kinds):
     def refuse_folder(error):
         raise _unreadable(error.filename) from error
 
-    for where, folders, names in os.walk(folder, onerror=refuse_folder):
+    seen = set()
+    for where, folders, names in os.walk(folder, onerror=refuse_folder, followlinks=True):
         where = Path(where)
+        if where.resolve() in seen:  # a link to a folder around it, or to another that was here
+            folders.clear()
+            continue
+        seen.add(where.resolve())
         if where != folder and "config.json" in names and not WEIGHTS.isdisjoint(names):
             folders.clear()
             continue
@@ -202,7 +208,7 @@ def _read_image(file, size):
         with warnings.catch_warnings(action="ignore"), Image.open(file) as opened:  # it warns of many pixels, and of damaged EXIF
             opened.load()
             image = _upright(opened)
-        image = _eight_bits(image, file) if image.mode[0] in "IF" else image.convert("L" if image.mode in GREY else "RGB")
+        image = _eight_bits(image, file, opened.format) if image.mode[0] in "IF" else image.convert("L" if image.mode in GREY else "RGB")
     except Image.DecompressionBombError as error:
         most = 2 * Image.MAX_IMAGE_PIXELS // 10**6
         raise FlowlibError(f"{file} has more than {most} million pixels: save it smaller, or take it out of the folder") from error
@@ -219,9 +225,9 @@ def _upright(image):
         return image
 
 
-def _eight_bits(image, file):
+def _eight_bits(image, file, kind):
     """Grey of 16 bits as bytes: Pillow's own conversion cuts off what is above 255."""
-    if not image.mode.startswith("I;16"):
+    if not image.mode.startswith("I;16") and kind != "PNG":  # which has no more than 16 bits, in older versions of Pillow as mode I
         raise FlowlibError(f"{file} has pixels of 32 bits (mode {image.mode}): save it with 8 or 16 bits a channel")
     return Image.fromarray((np.asarray(image, dtype=np.float64) / 257).round().astype(np.uint8))
 

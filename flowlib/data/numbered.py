@@ -1,11 +1,13 @@
 """Full factorial data as numbered PNG files in a folder, beside their labels: the format of Falcor3D and Isaac3D."""
 
 import os
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import UInt8
+from PIL import Image
 from torch import Tensor
 
 from flowlib.data.grid import Grid
@@ -13,7 +15,7 @@ from flowlib.data.labels import check_labels
 from flowlib.errors import FlowlibError
 
 LABELS = "train-rec.labels"
-END = b"IEND\xaeB`\x82"  # how every whole PNG file ends
+BOX = Image.Resampling.BOX
 
 
 class NumberedImages:
@@ -48,13 +50,15 @@ class NumberedImages:
         return torch.from_numpy(np.stack([images[index] for index in indices.tolist()]).transpose(0, 3, 1, 2).copy())
 
     def check(self):
-        """Raise FlowlibError unless the labels stand in the order of the numbering, and every file is whole."""
+        """Raise FlowlibError unless the labels stand in the order of the numbering, and every file is whole, by PNG's own checksums, and of one size."""
         check_labels(read_labels(self.folder, self._source), self.grid, self.folder)
+        sizes = set()
         for index in range(len(self)):
-            with open(self._path(index), "rb") as file:
-                file.seek(max(0, file.seek(0, os.SEEK_END) - len(END)))
-                if file.read() != END:
-                    raise FlowlibError(f"{self._path(index)} is truncated or no PNG: get it again")
+            with self._opened(index) as image:
+                sizes.add(image.size)
+                image.verify()
+            if len(sizes) > 1:
+                raise FlowlibError(f"{self._path(index)} has another size than the images before it: get it again")
 
     def _path(self, index):
         return self.folder / f"{index:06}.png"
@@ -71,15 +75,19 @@ class NumberedImages:
 
     def _image(self, index):
         """(H, W, 3) bytes."""
-        from PIL import Image
+        with self._opened(index) as opened:
+            image = opened.convert("RGB")
+            return np.asarray(image.resize((self._wanted,) * 2, BOX) if self._wanted else image)
 
+    @contextmanager
+    def _opened(self, index):
+        """The image, for `with`: raises FlowlibError, naming its file, for whatever is wrong with it."""
         path = self._path(index)
         try:
             with Image.open(path) as opened:
                 if opened.mode not in ("RGB", "RGBA") or opened.width != opened.height:
                     raise FlowlibError(f"{path} is {opened.width} × {opened.height} of mode {opened.mode}: it should be a square in RGB")
-                image = opened.convert("RGB")
-                return np.asarray(image.resize((self._wanted,) * 2, Image.Resampling.BOX) if self._wanted else image)
+                yield opened
         except (OSError, SyntaxError, ValueError) as error:  # Pillow's names for a broken file
             raise FlowlibError(f"{path} cannot be read ({error}): get it again") from error
 

@@ -39,6 +39,7 @@ class RecordedSequences(Source):
         if not self.labelled and factors is None:
             raise FlowlibError("sequences without labels: name the factors to look for, such as factors=('a', 'b', 'c') for K = 3")
         labels = _checked_labels(factor, count, factors) if self.labelled else torch.zeros(count, dtype=torch.int64)
+        self._labels = labels
         self.factors = names_of(factors) if factors is not None else tuple(f"factor {k}" for k in range(int(labels.max()) + 1))
         kinds = range(len(self.factors)) if self.labelled else (0,)
         self._members = [(labels == k).nonzero()[:, 0] for k in kinds]
@@ -80,7 +81,8 @@ class DatasetSequences(RecordedSequences):
     An item is to be the same whenever it is read: one that draws random numbers makes runs that cannot be repeated.
 
     dataset : a map-style `torch.utils.data.Dataset`, with a length; items as in `RecordedSequences`;  factors : the K names
-    labels : (N,) the factor of every item, where it is known beforehand; otherwise every item is read once to ask for it
+    labels : (N,) the factor of every item, where it is known beforehand; otherwise every item is read once to ask for it. An item that says
+        another, when it is read, raises FlowlibError
     workers : processes that read the items of a batch side by side (torch's DataLoader), 0 reads them here
     """
 
@@ -135,7 +137,12 @@ class DatasetSequences(RecordedSequences):
                 return f"item {index} fails with {type(error).__name__}: {error}"
 
     def _get(self, indices, times):
-        frames = self._read(indices)[0]
+        frames, said = self._read(indices)
+        if self.labelled and said is not None and not torch.equal(said, known := self._labels[indices]):
+            wrong = int((said != known).nonzero()[0])
+            raise FlowlibError(
+                f"item {int(indices[wrong])} of the dataset says factor {int(said[wrong])}, and `labels` {int(known[wrong])}: leave one of them out"
+            )
         if frames.shape[1:] != (self.steps + 1, self.channels, self.size, self.size):
             raise FlowlibError(f"the dataset yields frames {tuple(frames.shape[1:])} here, and others elsewhere: all must have one shape")
         return _at(frames, torch.arange(len(frames), device="cpu"), times, self.device)

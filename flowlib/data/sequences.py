@@ -8,10 +8,11 @@ from jaxtyping import Float, Int, Real
 from torch import Tensor
 
 from flowlib.data.digests import digest_of
+from flowlib.data.effects import strengths_of
 from flowlib.data.options import names_of
 from flowlib.data.programs import SHARES, random_activity, random_start, steps_at
 from flowlib.data.source import Source, shares
-from flowlib.data.transforms import as_floats, colour, known, strength, strengths_of, transform
+from flowlib.data.transforms import as_floats, colour, known, strength, transform
 from flowlib.errors import FlowlibError
 
 
@@ -49,6 +50,7 @@ class ImageSequences(Source):
         for name in self.factors:
             known(name)
         self.composed([0], torch.eye(len(self.factors), dtype=torch.int64, device=self.device) * steps)
+        strengths_of(self.factors, self.channels, self.size)  # refuses a user's own that differ from call to call
 
     def __len__(self):
         return len(self.images)

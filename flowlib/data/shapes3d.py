@@ -1,5 +1,7 @@
 """Shapes3D (Burgess & Kim, 2018): 480 000 rendered rooms, read from 3dshapes.h5 a few images at a time."""
 
+import os
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,7 @@ from flowlib.errors import FlowlibError
 FILE, SHA256 = "3dshapes.h5", "0a0f6ed98baff276a50f3a081a7434d788da63cb135a98189b2a5b5769be1785"
 MIRRORS = ("https://storage.googleapis.com/3d-shapes",)
 SIDE = 64
+LOOKED_AT = 64  # images at a time, of a file that is not compressed
 
 
 def download(folder=None, mirrors=MIRRORS) -> Path:
@@ -59,14 +62,28 @@ class Shapes3D:
         return torch.from_numpy(np.ascontiguousarray(found[places].transpose(0, 3, 1, 2)))
 
     def check(self):
-        """Raise FlowlibError unless labels stand in the order of the numbering, and the first and last images can be read."""
+        """Raise FlowlibError unless labels stand in the order of the numbering, and every image can be read (a minute or so)."""
         with self._open() as file:
             check_labels(file["labels"][()], self.grid, self.path)
-        self.read([0, len(self) - 1])
+            for _ in self._blocks(file["images"]):
+                pass
 
     def _rows(self, images, wanted):
-        try:
+        with self._damage_named():
             return np.stack([images[row] for row in wanted])
+
+    def _blocks(self, images):
+        """(number of the first, images (n, 64, 64, 3)) of one row of compressed blocks after the other."""
+        step = (images.chunks or (LOOKED_AT,))[0]
+        for first in range(0, len(images), step):
+            with self._damage_named():
+                found = images[first : first + step]
+            yield first, found
+
+    @contextmanager
+    def _damage_named(self):
+        try:
+            yield
         except OSError as error:
             raise FlowlibError(f"{self.path} is damaged ({error}): remove it, and download it again") from error
 
@@ -76,33 +93,35 @@ class Shapes3D:
     def _check_layout(self, file):
         wanted = {"images": ((len(self.grid), SIDE, SIDE, 3), "uint8"), "labels": ((len(self.grid), len(self.grid.names)), "float64")}
         for name, (shape, kind) in wanted.items():
-            found = (tuple(file[name].shape), str(file[name].dtype)) if name in file else "nothing"
+            one = file.get(name)
+            found = (tuple(one.shape), str(one.dtype)) if hasattr(one, "shape") else "nothing" if one is None else "a group"
             if found != (shape, kind):
                 raise FlowlibError(f"{self.path} is not {FILE}: `{name}` should be {shape} of {kind}, and is {found}; get the file again")
 
     def _unpack(self):
-        """All images, as bytes in a file that is mapped and not loaded; made anew for a file of another time."""
+        """All images, as bytes in a file that is mapped and not loaded. It has the time of the file that it was made of, and is made anew for another."""
         shape = (len(self.grid), SIDE, SIDE, 3)
         target = self.path.with_name(f"{self.path.stem}-unpacked.npy")
-        if not self._is_newer(target):
+        if not self._belongs(target):
             with alone(target):
-                if not self._is_newer(target):  # another process may have made it meanwhile
+                if not self._belongs(target):  # another process may have made it meanwhile
                     write_file(target, lambda temporary: self._copy(temporary, shape))
         unpacked = np.load(target, mmap_mode="r")
         if unpacked.shape != shape or unpacked.dtype != np.uint8:
             raise FlowlibError(f"{target} does not belong to {self.path}: remove it, it is made again")
         return unpacked
 
-    def _is_newer(self, target):
-        return target.is_file() and target.stat().st_mtime >= self.path.stat().st_mtime
+    def _belongs(self, target):
+        return target.is_file() and target.stat().st_mtime_ns == self.path.stat().st_mtime_ns
 
     def _copy(self, temporary, shape):
         unpacked = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
         with self._open() as file:
-            step = file["images"].chunks[0]
-            for first in range(0, shape[0], step):
-                unpacked[first : first + step] = file["images"][first : first + step]
+            for first, block in self._blocks(file["images"]):
+                unpacked[first : first + len(block)] = block
         unpacked.flush()
+        of = self.path.stat()
+        os.utime(temporary, ns=(of.st_atime_ns, of.st_mtime_ns))
 
 
 def open_h5(path):

@@ -75,26 +75,6 @@ def is_own(name: str) -> bool:
     return not known(name).function.__module__.startswith("flowlib.")
 
 
-def strengths_of(factors, channels: int, size: int) -> str:
-    """The strengths between which the transformations of these names move, and what a user's own do to an image, as a text."""
-    return " ".join(f"{name} {known(name).rest}:{known(name).full}{_effect(name, channels, size) if is_own(name) else ''}" for name in factors)
-
-
-def _effect(name, channels, size):
-    """What a transformation makes of a fixed image, half way and whole: how bright it is, and where, rounded; "" where that differs from look to look."""
-    ramp = torch.linspace(0, 1, size, device="cpu")
-    image = torch.rand(channels, size, size, generator=torch.Generator("cpu").manual_seed(0), device="cpu") * ramp * (1 - ramp[:, None] / 2)
-    level = strength(name, torch.arange(1, 3, device="cpu"), 2)
-    looks = set()
-    for _ in range(2):
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            made = transform(image.expand(2, -1, -1, -1), **{name: level})
-        seen = torch.stack([(made * weight).mean((2, 3)) for weight in (torch.ones_like(ramp), ramp, ramp[:, None])])
-        looks.add("".join(f" {value:.3f}" for value in seen.flatten()))
-    return looks.pop() if len(looks) == 1 else ""
-
-
 def strength(name, step, steps=8):
     """The parameter of transformation `name` after `step` of `steps` equal steps (may go beyond: M19)."""
     one = known(name)
@@ -108,10 +88,10 @@ def transform(
     """Apply transformations by name, each with its strengths (B,): one bilinear warp (zeros outside), then colours and pixels.
 
     images : (B, C, H, W) in [0, 1], as is the result; an image at rest stays exactly as it is
-    Raises FlowlibError where a transformation changes the shape, or returns NaN, bytes for images, or a matrix without an inverse.
+    Raises FlowlibError for bytes, for other than one strength for each image, and where a transformation changes the shape, or returns NaN, bytes for images, or a matrix without an inverse.
     """
     strengths = {"scale": scale, "rotation": rotation, "hue": hue} | others
-    strengths = {name: value.to(images) for name, value in strengths.items() if value is not None}
+    strengths = {name: _strengths(name, value, images) for name, value in strengths.items() if value is not None}
     moving = {name: value != known(name).rest for name, value in strengths.items()}
     rows_of = {name: one.nonzero()[:, 0] for name, one in moving.items()}
     inside = [name for name in TRANSFORMATIONS if name in strengths and len(rows_of[name])]
@@ -122,6 +102,15 @@ def transform(
             chosen = images[rows]
             images[rows] = _applied(name, (chosen, strengths[name][rows]), chosen)
     return images.clamp(0, 1)
+
+
+def _strengths(name, given, images):
+    if not images.is_floating_point():
+        raise FlowlibError(f"images of {images.dtype}: give floats in [0, 1], bytes divided by 255")
+    strengths = torch.as_tensor(given).to(images)
+    if strengths.shape != images.shape[:1]:
+        raise FlowlibError(f"{name} {tuple(strengths.shape)} for images {tuple(images.shape)}: give a strength for each image, ({len(images)},)")
+    return strengths
 
 
 def _warped(images, names, strengths, moving):

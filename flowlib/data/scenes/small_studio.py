@@ -25,10 +25,10 @@ SHA256 = "d7082386b178049795675ea269dc284d94c2079bd5c975ce9799d691e91b4fe0"
 
 
 class SmallStudio:
-    """The images by number, 36 864 of them: those of `Studio` with its values STILL, but for roundings and the brightest gleams.
+    """The images by number, 36 864 of them: at 64 pixels a side those of `Studio` with its values STILL, but for roundings and the brightest gleams.
 
     folder : where the rendered geometries are kept (None: in the cache); made on the first use, in a few seconds
-    size : the pictures' side, 64 or a whole part of it: layers are then averaged over squares
+    size : the pictures' side, 64 or a whole part of it: layers are then averaged over squares, which is smoother than `Studio(size)`
     """
 
     grid, channels = GRID, 3
