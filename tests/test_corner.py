@@ -12,6 +12,7 @@ from flowlib.config import preset
 from flowlib.data import Rooms, load_sequences
 from flowlib.data.corner import in_corner
 from flowlib.data.factorial import FactorialSequences
+from flowlib.data.grid import Grid
 from flowlib.errors import FlowlibError
 
 CORNER = ("shape", "turn")
@@ -78,3 +79,8 @@ def test_what_cannot_be_is_refused(corner, message):
 def test_options_that_cannot_be():
     with pytest.raises(FlowlibError, match="different factors"):
         dataclasses.replace(preset("tutorial-shapes"), corner=("scale", "scale"))
+
+
+def test_a_factor_of_one_value_has_no_upper_half():
+    with pytest.raises(FlowlibError, match="a has one value alone"):
+        in_corner(Grid(("a", "b"), (1, 4)), ("a",), np.arange(4))

@@ -77,3 +77,16 @@ def test_clear_needs_images_and_seeds():
 def test_one_seed_is_no_test():
     with pytest.raises(FlowlibError, match="at least two"):
         difference(rows([1.0, 2.0]), rows([2.0, 3.0]), taken)
+
+
+@pytest.mark.parametrize("mean, p, clear", [(3.5, 0.01, True), (2.5, 0.01, False), (-3.5, 0.01, True), (3.5, 0.06, False)])
+def test_clear_is_more_than_three_standard_errors_and_p_below_a_twentieth(mean, p, clear):
+    assert Difference(mean, 1.0, p, p).clear == clear
+
+
+@pytest.mark.parametrize("ours, theirs, message", [
+    ([[1.0]], [[2.0]], "one image"), ([[1.0, 2.0, 3.0]], [[2.0, 4.0]], "3 and 2 images"),
+])  # fmt: skip
+def test_images_that_cannot_be_paired(ours, theirs, message):
+    with pytest.raises(FlowlibError, match=message):
+        difference(rows(*ours * 2), rows(*theirs * 2), taken)

@@ -67,5 +67,7 @@ def test_what_does_not_exist_is_refused():
         SMALL.number("tilt")
     with pytest.raises(FlowlibError, match="each name once"):
         Grid(("a", "a"), (2, 2))
+    with pytest.raises(FlowlibError, match="size ≥ 1"):
+        Grid(("a",), (0,))
     with pytest.raises(FlowlibError, match="not among"):
         Grid(("a", "b"), (2, 2), cyclic=("c",))

@@ -107,3 +107,8 @@ class TestWhatMovesWhat:
         run.train_step()
         rates = {group["lr"] for optimizer in run.optimizers.values() for group in optimizer.param_groups}
         assert len(rates) == 1
+
+
+def test_adams_memory_is_that_of_the_configuration():
+    config = dataclasses.replace(CONFIG, adam_beta2=0.9)
+    assert build_optimizers(new_model(config), config)["optimizer"].param_groups[0]["betas"] == (0.9, 0.9)

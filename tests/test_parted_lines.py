@@ -21,7 +21,10 @@ HELD = [7, 52]
 
 def on_a_line(values, factors=range(3)):
     """Does an image differ from a held-out one in one of these factors at most?"""
-    return any(sum(a != b for a, b in zip(values, ALL[held])) <= 1 and all(values[k] == ALL[held][k] or k in factors for k in range(3)) for held in HELD)
+    return any(
+        sum(a != b for a, b in zip(values, ALL[held])) <= 1 and all(values[k] == ALL[held][k] or k in factors for k in range(3))
+        for held in HELD
+    )
 
 
 @pytest.mark.parametrize("names", [("hue", "shape", "turn"), ("turn", "hue")])

@@ -43,3 +43,10 @@ def test_one_table_in_three_forms():
     assert tables.layout(lines, "markdown") == "| | error |\n|---|---|\n| a flow | 1 |\n| b | |"
     html = tables.layout(lines, "html")
     assert html.count("<tr>") == 3 and html.count("<td") == 6 and ">a flow</td>" in html and html.endswith("</tr></table>")
+
+
+def test_rows_of_a_table_keep_the_order_of_the_experiment():
+    metrics = {"equivariance": {"scale": [1.0, 2.0]}}
+    rows = [{"method": method, "seed": 0, "metrics": metrics} for method in ("b", "c", "a")]
+    lines = tables.format_table("some", {"about": "", "rows": rows}).splitlines()
+    assert [line.split()[0] for line in lines[3:]] == ["b", "c", "a"]

@@ -97,7 +97,7 @@ def test_fields_get_the_time_as_a_tensor(z):
     torch.testing.assert_close(time_derivative(growing, z, 0.7), z.square().sum(-1) * math.exp(-1.4) - 2)
 
 
-@pytest.mark.parametrize("number", [float, torch.Tensor.item, lambda t: math.exp(math.log(t))])
+@pytest.mark.parametrize("number", [float, int, torch.Tensor.item, torch.Tensor.tolist, lambda t: math.exp(math.log(t))])
 def test_a_time_that_becomes_a_number_is_refused(number, z):
     """It would drop ∂_t without a word: this exact pair would have a residual."""
     dropped = lambda z, t: growing(z, torch.as_tensor(number(t)))  # noqa: E731

@@ -213,3 +213,14 @@ def test_large_epsilon_costs_what_the_independent_plan_costs(dtype, epsilon, gen
 def test_prices_are_one_for_each_point(call, g):
     with jaxtyping_off(), pytest.raises(FlowlibError, match=r"g has shape .*; it has to be \(4,\)"):
         call(torch.zeros(4, 2), torch.zeros(4, 2), g)
+
+
+def test_marginals_are_met_to_the_tolerance_or_it_is_an_error():
+    """What twenty iterations reach is refused where a tenth of it is asked for."""
+    generator = torch.Generator().manual_seed(0)
+    x, y = torch.randn(12, 2, generator=generator, dtype=torch.float64), torch.randn(9, 2, generator=generator, dtype=torch.float64)
+    plan = sinkhorn_coupling(x, y, 1.0, max_iterations=20, tolerance=1e-3).plan
+    off = float((plan.sum(0) - 1 / 9).norm())
+    assert 1e-5 < off < 1e-3
+    with pytest.raises(FlowlibError, match="Sinkhorn is off by"):
+        sinkhorn_coupling(x, y, 1.0, max_iterations=20, tolerance=off / 10)

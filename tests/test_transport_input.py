@@ -12,6 +12,7 @@ from transport_cases import jaxtyping_off
 
 from flowlib import transport as tr
 from flowlib.errors import FlowlibError
+from flowlib.transport import checks
 
 Z, LINE, EYE = torch.zeros(4, 2), torch.zeros(4), torch.eye(2)
 TIMES = torch.tensor([0.0, 1.0])
@@ -128,6 +129,13 @@ CALLS = {
     "no generator": (lambda: tr.brownian_path(Z, 1, TIMES, None), "generator is None; pass a seeded one"),
     "drift's shape": (lambda: tr.brownian_path(Z, 1, TIMES, torch.Generator(), drift=flat), "drift's result"),
     "drift and times": (lambda: tr.path_kl(torch.zeros(1, 4, 2), TIMES, 1), r"drift has shape \(1, 4, 2\): 4 steps between 2 times"),
+    "drift of one step": (lambda: tr.path_kl(torch.ones(3, 1, 2), torch.linspace(0, 1, 5), 1), "1 steps between 5 times"),
+    "half a bridge": (
+        lambda: tr.GaussianBridge(NORMAL, NORMAL, 1.0).sample(3, torch.linspace(0, 0.5, 5), torch.Generator()),
+        "the bridge needs them from 0 to 1",
+    ),
+    "a thousandth too heavy": (lambda: checks.check_density(1.001 * BELL, 1.0, "p"), "p has mass 1.001"),
+    "weights a twentieth too heavy": (lambda: checks.check_weights(1.05 * BELL, RAMP[:2], "a"), "a has sum 1.05"),
     "weights and times": (lambda: tr.path_log_weight(*torch.zeros(2, 1, 4, 2), TIMES, 1), r"4 steps between 2 times.*\(B, S − 1, d\)"),
 }
 

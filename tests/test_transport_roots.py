@@ -44,6 +44,10 @@ def test_root_and_lyapunov_are_those_of_scipy(generator):
 def test_singular_matrices_have_a_root_and_indefinite_ones_none():
     flat = torch.diag(torch.tensor([4.0, 0.0]))
     torch.testing.assert_close(square_root(flat), torch.diag(torch.tensor([2.0, 0.0])))
+    for seed in range(20):  # rounding puts some eigenvalues of these a little below zero
+        v = torch.randn(5, generator=torch.Generator().manual_seed(seed))
+        root = square_root(torch.outer(v, v))
+        torch.testing.assert_close(root @ root, torch.outer(v, v), atol=1e-10, rtol=0)
     with pytest.raises(FlowlibError, match="eigenvalue -1"):
         square_root(torch.diag(torch.tensor([4.0, -1.0])))
 

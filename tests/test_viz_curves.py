@@ -64,6 +64,7 @@ def test_methods_stand_beside_each_other_factor_by_factor():
     assert [[bar.get_width() for bar in axes.patches] for axes in figure.axes] == [[5, 1], [6, 2], [7, 3]]
     assert to_hex(figure.axes[2].patches[1].get_facecolor()) == viz.FACTOR_COLORS["hue"]
     assert to_hex(figure.axes[2].patches[0].get_facecolor()) not in viz.COLORS.values()
+    assert [axes.lines[-1].get_xdata()[0] for axes in figure.axes] == [8, 9, 10], "every factor has its own reference"
     spans = [[(4.9, 5.1), (0.6, 1.4)], [(5.8, 6.2), (1.5, 2.5)], [(6.7, 7.3), (2.4, 3.6)]]
     assert np.allclose([ends(axes, 0) for axes in figure.axes], spans)
     top, bottom = (bar.get_y() for bar in figure.axes[0].patches)
@@ -92,6 +93,9 @@ def test_curves_over_time_take_the_factors_colours_and_references():
 def test_matrix_chart_writes_every_number():
     axes = viz.matrix_chart([[1, 0.5, 0], [0, 0.25, 0.75]], "ab", FACTORS).axes[0]
     assert [text.get_text() for text in axes.texts] == ["1.00", "0.50", "0.00", "0.00", "0.25", "0.75"]
+    assert {text.get_position(): text.get_text() for text in axes.texts} == {  # (column, row)
+        (0, 0): "1.00", (1, 0): "0.50", (2, 0): "0.00", (0, 1): "0.00", (1, 1): "0.25", (2, 1): "0.75",
+    }  # fmt: skip
     assert viz.matrix_chart(np.ones((2, 2)), "ab", "cd").axes, "a constant matrix is drawn too"
     shade = viz.matrix_chart([[0, 250], [500, 1000]], "ab", "cd").axes[0].images[0]
     assert shade.get_array().tolist() == [[0, 0.25], [0.5, 1]] and shade.get_clim() == (0, 1)

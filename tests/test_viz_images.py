@@ -62,6 +62,18 @@ def test_flow_grid_pairs_rows_and_colours_factors():
     assert CARD == "#fcfcfa"
 
 
+def test_true_frames_stand_above_decoded_ones():
+    """White above black, for each factor."""
+    figure = viz.flow_grid(torch.ones(2, 3, 1, 8, 8), torch.zeros(2, 3, 1, 8, 8), ["scale", "hue"])
+    axes = figure.axes[0]
+    pixels = axes.images[0].get_array()
+    levels = {}
+    for text in axes.texts[:4]:
+        height = int(text.xy[1] / axes.images[0].get_extent()[2] * len(pixels))  # of the row that the word stands beside
+        levels.setdefault(text.get_text(), set()).add(float(np.asarray(pixels[height, 0]).max()))
+    assert levels == {"true": {1.0}, "decoded": {0.0}}
+
+
 @pytest.mark.parametrize(
     "spoil, message",
     [

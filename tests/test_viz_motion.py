@@ -1,5 +1,6 @@
 """Moving pictures as HTML: the same every time, whole frames, and mistakes named. What they do is tested in a browser."""
 
+import base64
 import io
 import re
 
@@ -94,3 +95,12 @@ def test_a_gif_has_every_frame_and_leaves_no_other_file(tmp_path):
         viz.save_gif(digits(1), path)
     with pytest.raises(FlowlibError, match="one size"):
         viz.save_gif([*digits(2), np.zeros((1, 8, 9))], path)
+
+
+def test_the_picture_of_a_page_without_script_is_that_of_the_start():
+    """Of two axes: the last column is the second one's, numbered row by row."""
+    frames = [[np.full((1, 8, 8), (3 * row + column) / 10) for column in range(3)] for row in range(2)]
+    data = viz.frame_grid_slider(frames, start=(1, 1), alt="levels").data
+    picture = re.search(r'src="data:image/png;base64,([^"]+)"', data).group(1)
+    shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(picture))).convert("L"))
+    assert (shown == round(255 * 0.4)).all()

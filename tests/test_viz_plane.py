@@ -140,7 +140,10 @@ def test_latent_paths_are_projected_to_the_plane_of_all_points():
     figure = viz.latent_paths(paths, [0, 1], FACTORS, background=background)
     mean, plane, _ = viz.principal_plane(torch.cat([paths.reshape(-1, 5), background]))
     lines = [c for c in figure.axes[0].collections if c.get_label() == "rotation"]
-    assert np.allclose(lines[0].get_segments()[0], (paths[1].numpy() - mean) @ plane, atol=1e-5)
+    flat = (paths[1].numpy() - mean) @ plane
+    assert np.allclose(lines[0].get_segments()[0], flat, atol=1e-5)
+    ring, dot = figure.axes[0].collections[-2:]  # of the last factor: where its path begins, and where it ends
+    assert np.allclose(ring.get_offsets()[0], flat[0], atol=1e-5) and np.allclose(dot.get_offsets()[0], flat[-1], atol=1e-5)
 
 
 def test_latent_paths_refuse_an_unknown_factor():

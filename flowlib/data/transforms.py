@@ -109,7 +109,9 @@ def _strengths(name, given, images):
         raise FlowlibError(f"images of {images.dtype}: give floats in [0, 1], bytes divided by 255")
     strengths = torch.as_tensor(given).to(images)
     if strengths.shape != images.shape[:1]:
-        raise FlowlibError(f"{name} {tuple(strengths.shape)} for images {tuple(images.shape)}: give a strength for each image, ({len(images)},)")
+        raise FlowlibError(
+            f"{name} {tuple(strengths.shape)} for images {tuple(images.shape)}: give a strength for each image, ({len(images)},)"
+        )
     return strengths
 
 

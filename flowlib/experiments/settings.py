@@ -95,7 +95,9 @@ SHARP_SEARCH_BASE = dataclasses.replace(SHARP_BASE, steps=1500, validation=1000)
 MIXED = {"network": "mlp", "potential_width": 32, "starts": "mixed", "horizon": 4, "checkpoint_every": 1000}
 UNLABELLED = dataclasses.replace(BASE, batch_size=24, steps=1200, learning_rate=6e-3, **MIXED)
 # In the rooms more factors are at work: more steps, and networks that learn faster (at the rate of the digits a run diverged).
-UNLABELLED_ROOMS = dataclasses.replace(ROOMS, **MIXED | SHARP, batch_size=25, steps=4000, learning_rate=3e-3, adam_beta2=0.999, held_out=0.0011, parted="starts")
+UNLABELLED_ROOMS = dataclasses.replace(
+    ROOMS, **MIXED | SHARP, batch_size=25, steps=4000, learning_rate=3e-3, adam_beta2=0.999, held_out=0.0011, parted="starts"
+)
 
 
 def timed(label, base, milliseconds=MILLISECONDS) -> Config:

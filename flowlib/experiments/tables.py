@@ -39,12 +39,16 @@ def average(rows, value: Callable[[dict], float]) -> float:
 def paired(rows, reference, values: Callable[[dict], list[float]]) -> tuple[float, float]:
     """(mean, standard error) of the difference to a reference method, image by image, after averaging over the seeds.
 
-    Both have been measured on the same images; the seeds that both have are used.
+    Both have been measured on the same images; the seeds that both have are used. Raises FlowlibError where there is none, or images differ.
     """
     seeds = {row["seed"] for row in rows} & {row["seed"] for row in reference}
     if not seeds:
         raise FlowlibError("these methods have no seed in common")
     ours, theirs = ([values(row["metrics"]) for row in one if row["seed"] in seeds] for one in (rows, reference))
+    counts = {len(one) for one in (*ours, *theirs)}
+    if len(counts) > 1 or counts == {1}:
+        found = "one image alone" if len(counts) == 1 else f"{len(ours[0])} and {len(theirs[0])} images"
+        raise FlowlibError(f"these methods were measured on {found}: pairs need the same images, two or more")
     differences = [
         statistics.fmean(mine) - statistics.fmean(other) for mine, other in zip(zip(*ours, strict=True), zip(*theirs, strict=True), strict=True)
     ]
