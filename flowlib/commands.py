@@ -59,6 +59,8 @@ def _run_name(options):
 
 def evaluate(options: "cli.Evaluate"):
     """Recompute what `train` wrote at its end."""
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        raise FlowlibError(f"evaluation takes one process, not torchrun's several: python -m flowlib evaluate {options.run}")
     load_plugin(options.plugin)
     if not (options.run / CONFIG).is_file():
         raise FlowlibError(f"{options.run} is no run: it has no {CONFIG}. Name a folder that `train` wrote")

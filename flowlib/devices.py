@@ -23,6 +23,10 @@ def choose_device(name: str | torch.device = "auto") -> torch.device:
         raise FlowlibError(f"device = {name!r}: torch finds no such device here; choose cpu, or auto for the best that is there")
     if name == "cuda":  # torchrun numbers the processes of a machine: each takes a GPU of its own
         name = f"cuda:{int(os.environ.get('LOCAL_RANK', 0)) % torch.cuda.device_count()}"
+    number = name.partition(":")[2]
+    count = torch.cuda.device_count() if kind == "cuda" else 1
+    if ":" in name and not (number.isdecimal() and int(number) < count):
+        raise FlowlibError(f"device = {name!r}: the number of a device is 0 … {count - 1} here")
     return torch.device(name)
 
 

@@ -26,8 +26,9 @@ pytest.importorskip("ipywidgets")
 
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch):
-    """A run takes as many seconds as it is given; here they are a few hundredths, and every picture is drawn."""
+    """A run takes as many seconds as it is given; here they are a few hundredths, every picture is drawn, and every press counts."""
     monkeypatch.setattr(laboratory_bench, "REDRAW", 0.01)
+    monkeypatch.setattr(laboratory_bench, "AGAIN", 0.0)
 
 
 def sequences():
@@ -71,6 +72,30 @@ class TestBench:
 
     def test_a_user_s_error_is_a_line_of_text(self, bench):
         assert press(bench, steps=9) == "nine is too many"
+
+    @pytest.mark.parametrize("raised, said", [(ValueError("a < b"), "ValueError: a &lt; b"), (KeyboardInterrupt(), "Stopped.")])
+    def test_whatever_goes_wrong_is_a_line_of_text(self, bench, raised, said):
+        """Below which the pictures of the run before are gone."""
+        press(bench, steps=4)
+
+        def action(bench, steps):
+            raise raised
+
+        bench.action = action
+        assert press(bench, steps=4) == said and not bench.button.disabled
+        assert all(picture.layout.display == "none" for picture in bench.pictures)
+
+    def test_a_press_that_waited_for_the_end_of_a_run_is_passed_over(self, bench, monkeypatch):
+        runs = []
+        bench.action = lambda bench, steps: runs.append(steps)
+        monkeypatch.setattr(laboratory_bench, "AGAIN", 1000.0)
+        bench._ended = -2000.0
+        bench.run()
+        bench.run()
+        assert runs == [3]
+        bench._ended -= 2000.0
+        bench.run()
+        assert runs == [3, 3]
 
     def test_the_page_gets_a_sentence_and_a_kernel_the_widgets(self, bench):
         bundle = bench._repr_mimebundle_()

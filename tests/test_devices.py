@@ -172,6 +172,9 @@ class TestChoice:
             choose_device("cuda")
         with pytest.raises(FlowlibError, match="device = 'tpu': choose auto, cpu, cuda or mps"):
             choose_device("tpu")
+        for name in ("cpu:x", "cpu:-1", "cpu:7", "cpu:"):
+            with pytest.raises(FlowlibError, match=f"device = '{name}': the number of a device is 0 … 0 here"):
+                choose_device(name)
         with pytest.raises(FlowlibError, match="'bf16' needs a CUDA GPU"):
             set_precision(new_model(CONFIG), "bf16", "cpu")
         with pytest.raises(FlowlibError, match="precision = 'int8': choose float32 or bf16"):

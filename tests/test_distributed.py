@@ -16,8 +16,10 @@ from tiny import CONFIG, few_samples
 
 from flowlib import cli
 from flowlib.data import load_sequences
+from flowlib.errors import FlowlibError
 from flowlib.training import Trainer, distributed, load, new_model
 from flowlib.training.distributed import SameNoise
+from flowlib.training.trainer import step_generator
 
 SMALL = {"batch_size": 8, "latent_dim": 2, "width": 2, "potential_width": 4, "potential_depth": 1, "device": "cpu"}
 
@@ -111,6 +113,7 @@ def test_losses_of_the_shares_average_to_that_of_the_batch(starts, batches, monk
         monkeypatch.setattr(distributed, "part", lambda: part)
         monkeypatch.setattr(distributed, "average", lambda tensors: None)
         monkeypatch.setattr(distributed, "from_first", lambda make: make())
+        monkeypatch.setattr(distributed, "same_start", lambda model: None)
         return Trainer(new_model(config), load_sequences(config), config).train_step()["loss"]
 
     assert torch.allclose((loss((0, 2)) + loss((1, 2))) / 2, loss((0, 1)), rtol=1e-6)
@@ -126,5 +129,78 @@ def test_a_share_has_the_noise_of_its_rows(rank):
     whole = torch.randn(12, 3, 5, generator=torch.Generator().manual_seed(0))
     with mode:
         share = torch.randn((18, 5), generator=torch.Generator().manual_seed(0))
+        named = torch.randn(size=(18, 5), generator=torch.Generator().manual_seed(0))
+        apart = torch.randn(18, 5, generator=torch.Generator().manual_seed(0))
         plain = torch.randn(6, 5)
+        single = [torch.rand(*one, generator=torch.Generator().manual_seed(1)) for one in ((1,), ((),), ((2, 4),))]
+        of_size = torch.rand(size=(2, 4), generator=torch.Generator().manual_seed(1))
     assert torch.equal(share, whole[rows].flatten(0, 1)) and plain.shape == (6, 5)
+    assert torch.equal(named, share) and torch.equal(apart, share)
+    seeded = [torch.rand(one, generator=torch.Generator().manual_seed(1)) for one in ((1,), (), (2, 4))]
+    assert all(map(torch.equal, single, seeded)) and torch.equal(of_size, seeded[2])  # what no rows can be is the same in every process
+
+
+OWN = """
+import sys
+import numpy, torch, flowlib
+from flowlib.training import distributed
+from flowlib.training.checkpoint import digest
+
+class Encoder(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(256, 4))
+    def forward(self, images):
+        return self.layer(images).chunk(2, 1)
+
+with distributed.processes("cpu"):
+    torch.manual_seed(distributed.part()[0])  # as scripts without a seed have it: every process draws weights of its own
+    frames = numpy.random.default_rng(0).integers(0, 256, (24, 3, 1, 16, 16), numpy.uint8)
+    source = flowlib.RecordedSequences(frames, numpy.arange(24) % 2)
+    model = flowlib.train(source, encoder=Encoder(), progress=False, device="cpu", batch_size=8, latent_dim=2, width=2, potential_width=4, steps=3)
+    with open(sys.argv[1] + str(distributed.part()[0]), "w") as file:
+        file.write(digest(model.state_dict(), {}))
+"""
+
+
+def test_networks_of_ones_own_begin_and_end_alike(tmp_path):
+    (tmp_path / "own.py").write_text(OWN)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", free_port()]
+    found = subprocess.run([*launch, str(tmp_path / "own.py"), str(tmp_path / "digest")], capture_output=True, text=True, timeout=400)
+    assert found.returncode == 0, found.stderr
+    one, other = ((tmp_path / f"digest{rank}").read_text() for rank in "01")
+    assert one == other
+
+
+def test_a_source_that_makes_the_whole_batch_for_everybody(monkeypatch):
+    for name, value in (("part", lambda: (0, 2)), ("from_first", lambda make: make()), ("same_start", lambda model: None)):
+        monkeypatch.setattr(distributed, name, value)
+    config = dataclasses.replace(CONFIG, batch_size=12)
+    source = load_sequences(config)
+    draw = source.draw
+    monkeypatch.setattr(source, "draw", lambda batch_size, frames, generator, part, **more: draw(batch_size, frames, generator, (0, 1), **more))
+    with pytest.raises(FlowlibError, match="made 12 sequences, for one of 2 processes that share 12"):
+        Trainer(new_model(config), source, config).train_step()
+
+
+def test_evaluation_takes_one_process(tmp_path, monkeypatch, capsys):
+    (tmp_path / "config.json").write_text("{}")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert cli.main(["evaluate", str(tmp_path)]) == 2
+    assert "evaluation takes one process" in capsys.readouterr().err
+
+
+def test_every_step_and_process_has_global_noise_of_its_own(monkeypatch):
+    """Of no step's own generator either, from which batches and ε are drawn."""
+    drawn = []
+    for rank in (0, 1):
+        for name, value in (("part", lambda rank=rank: (rank, 2)), ("from_first", lambda make: make()), ("same_start", lambda model: None)):
+            monkeypatch.setattr(distributed, name, value)
+        trainer = Trainer(new_model(CONFIG), load_sequences(CONFIG), CONFIG)
+        for step in range(6):
+            generator = step_generator(CONFIG.seed, step)
+            with trainer._global_noise(generator):
+                drawn.append(torch.rand(4).tolist())
+            if not rank:
+                drawn.append(torch.rand(4, generator=generator).tolist())
+    assert len({tuple(one) for one in drawn}) == len(drawn) == 18

@@ -89,9 +89,13 @@ class TestPython:
 
     def test_what_is_hidden_and_what_a_run_has_drawn_are_left_out(self, photos, monkeypatch):
         before = options_of(photos)
-        for folder, files in ((".git", ()), ("runs/a", ("config.json", "model.safetensors")), ("b", ("config.json", "checkpoint.safetensors"))):
+        for folder, inside in (
+            (".git", ()),
+            ("runs/a", ("config.json", "model.safetensors")),
+            ("b", ("config.json", "checkpoint.safetensors")),
+        ):
             (photos / folder / "more").mkdir(parents=True)
-            for name in (*files, "flows.png", "more/flows.png"):
+            for name in (*inside, "flows.png", "more/flows.png"):
                 (photos / folder / name).write_bytes(b"")
         (photos / "._0.png").write_bytes(b"")
         monkeypatch.chdir(photos)

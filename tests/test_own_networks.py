@@ -13,6 +13,8 @@ from flowlib.errors import FlowlibError
 from flowlib.models import MODELS, VAE, FlowVAE, build_model
 from flowlib.training import Trainer, new_model
 from flowlib.training.checkpoint import save
+from flowlib.training.optimizers import restore, state_of
+from flowlib.training.run import train_run
 
 
 class Encoder(nn.Module):
@@ -144,3 +146,90 @@ class TestRuns:
         before = torch.get_rng_state()
         made.run(2, progress=False)
         assert torch.equal(torch.get_rng_state(), before)
+
+
+class Deep(nn.Module):
+    """Two layers of one shape and a last one; some of them frozen."""
+
+    def __init__(self, frozen=()):
+        super().__init__()
+        torch.manual_seed(0)
+        self.first, self.second, self.last = nn.Linear(3 * 28 * 28, 8), nn.Linear(8, 8), nn.Linear(8, 4)
+        self.third = nn.Linear(8, 8)
+        for name in frozen:
+            getattr(self, name).requires_grad_(False)
+
+    def forward(self, images):
+        return self.last(self.third(self.second(self.first(images.flatten(1)).tanh()).tanh()).tanh()).chunk(2, 1)
+
+
+class TestFrozenLayers:
+    """What Adam remembers belongs to a parameter, not to a place in a list."""
+
+    @pytest.mark.parametrize("optimizer", ["adam", "muon"])
+    def test_a_run_goes_on_as_if_it_had_never_stopped(self, tmp_path, optimizer):
+        config = dataclasses.replace(CONFIG, steps=4, checkpoint_every=2, optimizer=optimizer)
+
+        def run(folder=None, steps=4):
+            made = Trainer(new_model(config, encoder=Deep(["second"])), sequences(config), config, folder)
+            made.run(steps, progress=False)
+            return made.model.state_dict()
+
+        whole = run()
+        run(tmp_path, 2)
+        resumed = run(tmp_path)
+        assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+    @pytest.mark.parametrize("then, named", [(["third"], "third.bias.*second.bias"), ([], "second.bias"), (["second", "last"], "last.bias")])
+    def test_others_are_refused(self, tmp_path, then, named):
+        """Also one of the same shape, whose memory would fit, and be the wrong one."""
+        config = dataclasses.replace(CONFIG, steps=4, checkpoint_every=2)
+        Trainer(new_model(config, encoder=Deep(["second"])), sequences(config), config, tmp_path).run(2, progress=False)
+        with pytest.raises(FlowlibError, match=f"other parameters free to learn .*{named}"):
+            Trainer(new_model(config, encoder=Deep(then)), sequences(config), config, tmp_path)
+
+    @pytest.mark.parametrize("then", [["second"], []])
+    def test_files_that_number_their_parameters(self, then):
+        """As older ones do, in the order of the parameters that learn."""
+        config = dataclasses.replace(CONFIG, steps=4)
+        trainer = Trainer(new_model(config, encoder=Deep(["second"])), sequences(config), config)
+        trainer.run(2, progress=False)
+        adam = trainer.optimizers["optimizer"]
+        numbered = {f"{index}.{key}": value for index, named in adam.state_dict()["state"].items() for key, value in named.items()}
+        other = Trainer(new_model(config, encoder=Deep(then)), sequences(config), config)
+        if then:
+            restore(other.optimizers["optimizer"], other.model, numbered)
+            kept = state_of(other.optimizers["optimizer"], other.model)
+            assert all(torch.equal(kept[name], value) for name, value in state_of(adam, trainer.model).items())
+        else:
+            with pytest.raises(FlowlibError, match="other parameters free to learn"):
+                restore(other.optimizers["optimizer"], other.model, numbered)
+
+
+class Tied(nn.Module):
+    """A decoder two of whose layers share a weight."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second, self.last = nn.Linear(2, 2), nn.Linear(2, 2), nn.Linear(2, 3 * 28 * 28)
+        self.second.weight = self.first.weight
+
+    def forward(self, codes):
+        return self.last(self.second(self.first(codes).tanh())).unflatten(1, (3, 28, 28))
+
+
+def test_weights_that_layers_share(tmp_path):
+    config = dataclasses.replace(CONFIG, steps=4, checkpoint_every=2)
+    torch.manual_seed(0)
+    trainer = train_run(tmp_path, config, sequences(config), progress=False, decoder=Tied())
+    loaded = flowlib.load(tmp_path, decoder=Tied())
+    assert loaded.decoder.first.weight is loaded.decoder.second.weight
+    assert torch.equal(loaded.decoder.first.weight, trainer.model.decoder.first.weight)
+
+
+def test_a_finished_run_without_its_checkpoint_is_not_begun_again(tmp_path):
+    config = dataclasses.replace(CONFIG, steps=2, checkpoint_every=2)
+    train_run(tmp_path / "new" / "run", config, sequences(config), progress=False)  # whose folders are made
+    (tmp_path / "new" / "run" / "checkpoint.safetensors").unlink()
+    with pytest.raises(FlowlibError, match="holds a finished run, whose checkpoint.safetensors is gone"):
+        train_run(tmp_path / "new" / "run", config, sequences(config), progress=False)

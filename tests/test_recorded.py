@@ -1,5 +1,7 @@
 """Recorded sequences and torch datasets as sources; what they refuse."""
 
+import os
+
 import pytest
 import torch
 from source_frames import FRAMES, LABELS, pictures
@@ -150,3 +152,17 @@ def test_labels_that_items_contradict():
     contradicted = DatasetSequences(items, labels=[0, 0, 1, 1])
     with pytest.raises(FlowlibError, match="item 1 of the dataset says factor 1, and `labels` 0"):
         contradicted.full_batch([0, 1], 0)
+
+
+class DyingWorkers(list):
+    """Items that are there, and workers that die when they read one."""
+
+    def __getitem__(self, index):
+        if torch.utils.data.get_worker_info() is not None:
+            os._exit(1)
+        return super().__getitem__(index)
+
+
+def test_workers_that_fail_are_told_apart_from_items():
+    with pytest.raises(FlowlibError, match="workers that read the dataset failed .*can be read here.*__main__.*workers = 0"):
+        DatasetSequences(DyingWorkers([(FRAMES[0], 0), (FRAMES[1], 1)]), workers=1)

@@ -11,7 +11,7 @@ from PIL import Image
 from flowlib import viz
 from flowlib.errors import FlowlibError
 from flowlib.viz.picture import make_frame
-from flowlib.viz.widget import SCRIPTS, WEB, asset
+from flowlib.viz.widget import SCRIPTS, WEB, asset, make_axis, renewed, widget
 
 
 def digits(count, seed=0):
@@ -104,3 +104,20 @@ def test_the_picture_of_a_page_without_script_is_that_of_the_start():
     picture = re.search(r'src="data:image/png;base64,([^"]+)"', data).group(1)
     shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(picture))).convert("L"))
     assert (shown == round(255 * 0.4)).all()
+
+
+def test_a_widget_can_be_renewed_without_its_cell(monkeypatch):
+    """Of any kind: with the scripts of today it is what it was, and with others what its cell would then make."""
+    first = digits(2)[:, None].repeat(3, 2)[0]
+    kinds = {
+        kind: lambda kind=kind: widget(
+            kind, [make_axis("t", None, 2)], {"a": "x{}"}, {"": make_frame(first), "b": make_frame(first)}, 'an "a"', "a < b"
+        )
+        for kind in SCRIPTS
+    }
+    before = {kind: make().data for kind, make in kinds.items()}
+    assert all(renewed(page) == page for page in before.values())
+    monkeypatch.setattr(viz.widget, "asset", lambda name: f"other {name}")
+    assert all(renewed(before[kind]) == make().data != before[kind] for kind, make in kinds.items())
+    with pytest.raises(FlowlibError, match="no widget: '<p>'"):
+        renewed("<p>")

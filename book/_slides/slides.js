@@ -5,6 +5,7 @@ window.MathJax = {
   startup: {
     pageReady: () => MathJax.startup.defaultPageReady().then(() => Reveal.initialize({
       width: 1280, height: 720, margin: 0.02, center: false, hash: true, slideNumber: "c/t", transition: "none", navigationMode: "linear",
+      keyboardCondition: event => !event.target.closest("button, input, select, textarea, summary"), // whose keys are their own
       plugins: [RevealNotes],
     })),
   },

@@ -3,6 +3,7 @@
 Only what ipywidgets 7.7 (Colab) and 8 both have is used. Where ipywidgets is missing, or no kernel runs, a sentence stands in its place.
 """
 
+import html
 import time
 
 import torch
@@ -13,6 +14,7 @@ from flowlib.viz.picture import png_bytes
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 REDRAW = 1.5  # seconds between two pictures of the loss
+AGAIN = 0.3  # seconds after a run in which presses are those that waited for its end
 
 
 class Bench:
@@ -33,17 +35,30 @@ class Bench:
             picture.layout.display, picture.layout.max_width = "none", "100%"  # until there is something to see
         rows = [_labelled(name, control) for name, control in controls.items()]
         self.view = ipywidgets.VBox([*rows, self.button, self.text, *self.pictures])
+        self._ended = -AGAIN
         self.button.on_click(lambda _: self.run())
 
     def run(self):
-        """What a press of the button does; a user's error is a line of text."""
+        """What a press of the button does. Whatever goes wrong is a line of text: a kernel shows a widget's errors nowhere else.
+
+        A press during a run waits in the kernel and arrives at its end: it is passed over.
+        """
+        if time.monotonic() - self._ended < AGAIN:
+            return
         self.button.disabled = True
+        for picture in self.pictures:
+            picture.layout.display = "none"  # of the run before
         try:
             self.action(self, **{name: control.value for name, control in self.controls.items()})
         except FlowlibError as error:
-            self.say(str(error))
+            self.say(html.escape(str(error)))
+        except KeyboardInterrupt:
+            self.say("Stopped.")
+        except Exception as error:
+            self.say(html.escape(f"{type(error).__name__}: {error}"))
         finally:
             self.button.disabled = False
+            self._ended = time.monotonic()
 
     def say(self, text):
         """Show a line of text, or HTML."""

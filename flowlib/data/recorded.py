@@ -125,7 +125,13 @@ class DatasetSequences(RecordedSequences):
         except FlowlibError:
             raise
         except Exception as error:  # whatever a dataset of a user's own does
-            reason = self._failing(indices) or f"{type(error).__name__}: {error}"
+            reason = self._failing(indices)
+            if reason is None and self._loader.num_workers:
+                raise FlowlibError(
+                    f"the workers that read the dataset failed ({type(error).__name__}: {error}), though its items can be read here: in a script put "
+                    'what trains under `if __name__ == "__main__":`, let the dataset be of a class that can be imported, or take workers = 0'
+                ) from error
+            reason = reason or f"{type(error).__name__}: {error}"
             raise FlowlibError(f"the dataset must yield (frames (T+1, C, H, W), factor), or frames, all of one shape; {reason}") from error
 
     def _failing(self, indices):

@@ -55,9 +55,9 @@ def matched_fields(correlation: Float[Tensor, "K F"]) -> Int[Tensor, " K"]:
 
 def explained(true: Float[Tensor, "n K"], read: Float[Tensor, "n F"]) -> Float[Tensor, " K"]:
     """R² of each true column regressed on all read ones and a constant: is it there at all, in whatever mixture?"""
-    inputs = torch.cat([read, torch.ones_like(read[:, :1])], 1).double()
-    target = true.double()
-    residual = target - inputs @ torch.linalg.lstsq(inputs.cpu(), target.cpu(), driver="gelsd").solution.to(inputs)
+    inputs = torch.cat([read, torch.ones_like(read[:, :1])], 1).cpu().double()  # not every device has double precision
+    target = true.cpu().double()
+    residual = target - inputs @ torch.linalg.lstsq(inputs, target, driver="gelsd").solution
     return 1 - residual.square().sum(0) / (target - target.mean(0)).square().sum(0)
 
 
@@ -92,7 +92,7 @@ def _explained_in_place(true, place, read):
         raise FlowlibError(f"{len(true)} steps, {len(place.unique())} places, {read.shape[1]} strengths: give more steps than coefficients")
     left = total = 0.0
     for here in known:
-        squares = (true[here] - true[here].mean()).double().square().sum()
+        squares = (true[here] - true[here].mean()).cpu().double().square().sum()
         left = left + ((1 - explained(true[here], read[here])[0]) * squares if squares else 0.0)
         total = total + squares
     steps = sum(int(here.sum()) for here in known)

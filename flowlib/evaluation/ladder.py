@@ -63,7 +63,7 @@ def ridge_fit(features: Float[Tensor, "n f"], targets: Float[Tensor, "n t"], rid
         charge[0] = 0
         return torch.linalg.solve(X.mT @ X + charge.diag(), X.mT @ Y)
 
-    features, wanted = features.double(), targets.double()
+    features, wanted = features.cpu().double(), targets.cpu().double()  # not every device has double precision
     left = [(features[kept:] @ fit(features[:kept], wanted[:kept], ridge) - wanted[kept:]).square().sum().item() for ridge in ridges]
     return fit(features, wanted, ridges[left.index(min(left))]).to(targets)
 

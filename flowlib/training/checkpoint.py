@@ -47,6 +47,11 @@ def save(path, parts: dict[str, dict[str, torch.Tensor]], config: Config, step: 
     networks : of the model whose weights they are (`own_networks`)
     """
     tensors = {f"{part}.{name}": value.detach().contiguous() for part, named in parts.items() for name, value in named.items()}
+    seen = set()
+    for name, value in tensors.items():  # weights that two layers share are written twice: the format has no sharing
+        if value.data_ptr() in seen:
+            tensors[name] = value.clone()
+        seen.add(value.data_ptr())
     header = {"config": to_json(config), "step": str(step), "flowlib": flowlib.__version__, "networks": json.dumps(networks or {})}
     header["sha256"] = digest(tensors, header)
     write_file(path, lambda temporary: _save(tensors, temporary, header))

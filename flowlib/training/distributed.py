@@ -65,6 +65,19 @@ def from_first(make):
     return box[0]
 
 
+def same_start(model):
+    """Give the model of every process the weights and buffers of the first one's: networks of one's own bring random ones of their own.
+
+    (Buffers that training changes, such as the running means of a batch norm, stay each process's own; the first one's are saved.)
+    """
+    if part()[1] == 1:
+        return
+    with torch.no_grad(), _together("sharing weights"):
+        for tensor in (*model.parameters(), *model.buffers()):
+            distributed.broadcast(shared := tensor.detach().contiguous(), 0)
+            tensor.copy_(shared)
+
+
 def average(tensors):
     """Replace tensors by their means over the processes, in one message; nothing with one process."""
     if part()[1] == 1:
@@ -79,6 +92,8 @@ def average(tensors):
 class SameNoise(TorchFunctionMode):
     """Normal and uniform noise of a share's rows: the whole batch's is drawn from the generator, and the share's rows are kept.
 
+    Noise whose first axis cannot be rows (its length is no multiple of `factors`), such as a single number, is the same in all processes.
+
     factors : how many groups of rows a batch has, one for each factor in it; each group's rows are dealt out to the processes in order
         (`flowlib.data.source.shares`)
     """
@@ -91,8 +106,11 @@ class SameNoise(TorchFunctionMode):
         kwargs = kwargs or {}
         if function not in (torch.randn, torch.rand) or kwargs.get("generator") is None:
             return function(*args, **kwargs)
-        first, *rest = args if isinstance(args[0], int) else args[0]
-        whole = function(self.count * first, *rest, **kwargs)
+        given = kwargs.pop("size") if "size" in kwargs else args
+        shape = tuple(given[0] if given and not isinstance(given[0], int) else given)
+        if not shape or shape[0] % self.factors:
+            return function(shape, **kwargs)
+        whole = function((self.count * shape[0], *shape[1:]), **kwargs)
         return whole.unflatten(0, (self.factors, self.count, -1))[:, self.rank].flatten(0, 1)
 
 

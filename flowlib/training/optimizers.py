@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from flowlib.config import Config
+from flowlib.errors import FlowlibError
 
 A, B, C = 3.4445, -4.7750, 2.0315  # of the odd polynomial aσ + bσ³ + cσ⁵, which brings singular values near 1 fast and keeps them there
 ITERATIONS = 4
@@ -38,19 +39,41 @@ def set_learning_rate(optimizers, rate: float):
             group["lr"] = rate
 
 
-def state_of(optimizer) -> dict[str, Tensor]:
-    """What an optimiser remembers, as named tensors."""
-    state = optimizer.state_dict()["state"]
-    return {f"{index}.{name}": value for index, named in state.items() for name, value in named.items()}
+def state_of(optimizer, model) -> dict[str, Tensor]:
+    """What an optimiser remembers of a model's parameters, as tensors named PARAMETER.WHAT."""
+    return {f"{name}.{key}": value for name, one in _moved(optimizer, model).items() for key, value in optimizer.state.get(one, {}).items()}
 
 
-def restore(optimizer, named: dict[str, Tensor]):
-    """Let an optimiser remember what `state_of` read from it."""
-    state = {}
+def restore(optimizer, model, named: dict[str, Tensor]):
+    """Let an optimiser remember what `state_of` read from it.
+
+    Raises FlowlibError where other parameters learn than did then, or of other shapes: what is remembered of one is of no use to another.
+    """
+    moved, state = _moved(optimizer, model), {}
     for place, value in named.items():
-        index, _, key = place.partition(".")
-        state.setdefault(int(index), {})[key] = value
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+        name, _, key = place.rpartition(".")
+        state.setdefault(name, {})[key] = value
+    if state and all(map(str.isdigit, state)):  # older files number them
+        state = {name: state[number] for name, number in zip(moved, map(str, range(len(moved))), strict=False) if number in state} | {
+            number: found for number, found in state.items() if int(number) >= len(moved)
+        }
+    idle = model.idle_parameters() if hasattr(model, "idle_parameters") else ()
+    other = sorted(set(state) - set(moved)) + (sorted(set(moved) - set(state) - set(idle)) if state else [])
+    other += [name for name in state.keys() & moved.keys() if any(one.ndim and one.shape != moved[name].shape for one in state[name].values())]
+    if other:
+        raise FlowlibError(
+            f"the run was trained with other parameters free to learn ({', '.join(other[:5])}): freeze those that were frozen then, no others, "
+            "or begin a new run"
+        )
+    places = {name: place for place, name in enumerate(moved)}
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": {places[name]: found for name, found in state.items()}, "param_groups": groups})
+
+
+def _moved(optimizer, model):
+    """Name → parameter, of those that an optimiser moves, in its order."""
+    names = {parameter: name for name, parameter in model.named_parameters()}
+    return {names[one]: one for group in optimizer.param_groups for one in group["params"]}
 
 
 class Muon(torch.optim.Optimizer):

@@ -92,6 +92,10 @@ def train_run(folder, config: Config, sequences, progress=True, writer=None, dev
     """
     model = set_precision(new_model(config, device, **networks), precision, device)
     trainer = Trainer(model, sequences, config, folder)
+    if folder is not None and trainer.step == 0 and (Path(folder) / MODEL).exists():
+        raise FlowlibError(
+            f"{folder} holds a finished run, whose {CHECKPOINT} is gone: evaluate it as it is, or remove {MODEL} too, and train it again"
+        )
     trainer.run(progress=progress, writer=writer)
     trainer.model.calibrate(sequences)
     check_saved(trainer.model)  # what was measured is kept, too

@@ -10,6 +10,7 @@ import math
 import sys
 import time
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 
 import torch
@@ -66,6 +67,9 @@ class Trainer:
             )
         self.model, self.sequences, self.config = model, sequences.to(self.device), config
         self.path = None if folder is None else Path(folder) / CHECKPOINT
+        if self.path is not None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        distributed.same_start(model)
         self.optimizers = build_optimizers(model, config, self.device)
         self.captured = CapturedStep(model, self.device) if capturable(model, config, self.device, self.part[1]) else None
         self.step, self.seconds, self.history = 0, 0.0, {}
@@ -150,6 +154,11 @@ class Trainer:
         more = {"beginning": self.model.beginning} if getattr(self.model, "beginning", 0) else {}
         draw = self.sequences.training_batch if config.batches == "balanced" else partial(single_factor_batch, self.sequences)
         batch = draw(config.batch, config.frames_per_step, generator, self.part, **more)
+        if step == 0 and len(batch) * self.part[1] != config.batch:
+            raise FlowlibError(
+                f"{type(self.sequences).__name__} made {len(batch)} sequences, for one of {self.part[1]} processes that share {config.batch}: "
+                "let `draw` make the part (r, R) that it is asked for"
+            )
         return batch.check(len(config.factors)) if step == 0 else batch, generator
 
     def _backward(self, batch, generator):
@@ -163,15 +172,18 @@ class Trainer:
 
     @contextlib.contextmanager
     def _global_noise(self, generator):
-        """torch's global generators, from which dropout in networks of one's own draws, seeded as the step's generator, for each process; not in a graph."""
+        """torch's global generators, from which dropout in networks of one's own draws: of each step and process other numbers; not in a graph."""
         if self.captured is not None:
             yield
             return
-        seed, on_gpu = generator.initial_seed() + self.part[0], self.device.type == "cuda"
+        on_gpu, words = self.device.type == "cuda", f"global {generator.initial_seed()} {self.part[0]}"
+        seed = int.from_bytes(sha256(words.encode()).digest()[:4])  # no stream of any step's own generator
         with torch.random.fork_rng(devices=[self.device] if on_gpu else []):
             torch.default_generator.manual_seed(seed)
             if on_gpu:
                 torch.cuda.manual_seed(seed)
+            elif self.device.type == "mps":
+                torch.mps.manual_seed(seed)
             yield
 
     def _update(self):
@@ -210,7 +222,7 @@ class Trainer:
         self._check_finite("weights are", weights)
         parts = {
             "model": weights,
-            **{name: state_of(optimizer) for name, optimizer in self.optimizers.items()},
+            **{name: state_of(optimizer, self.model) for name, optimizer in self.optimizers.items()},
             "history": {name: torch.tensor(values, dtype=torch.float64, device="cpu") for name, values in self.history.items()},
             "clock": {"seconds": torch.tensor(self.seconds, dtype=torch.float64, device="cpu")},
         }
@@ -222,7 +234,7 @@ class Trainer:
             raise FlowlibError(f"{self.path} holds weights alone, no state to go on from: remove it, or train it again")
         checkpoints.load_weights(self.model, saved, self.path)
         for name, optimizer in self.optimizers.items():
-            restore(optimizer, saved.part(name))
+            restore(optimizer, self.model, saved.part(name))
         self.history = {name: value.tolist() for name, value in saved.part("history").items()}
         self.seconds = float(saved.tensors["clock.seconds"])
         self.step = saved.step

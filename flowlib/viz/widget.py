@@ -6,6 +6,7 @@ Everything is inside the page: no request, no kernel, and it opens as a file. Th
 import hashlib
 import html
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,15 +62,41 @@ def widget(kind, axes, data, still, alt, caption="", *, height=None, interval=No
     )
     description = {"alt": alt, "interval": interval, "axes": [vars(axis) for axis in axes]}
     text = json.dumps(description | data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
-    script = "\n".join(asset(f"{name}.js") for name in SCRIPTS[kind])
     note = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
-    key = hashlib.sha256("\0".join((pictures, text, script, note)).encode()).hexdigest()[:12]
-    return HTML(
-        f'<figure class="flowviz" data-flowviz="{key}" role="group" aria-label="{html.escape(alt)}">'
+    still_at = f"<noscript>Without JavaScript the picture stays at {html.escape(where)}.</noscript>"
+    return HTML(_assembled(kind, html.escape(alt), pictures, still_at, note, text[1:]))
+
+
+def _assembled(kind, alt, pictures, still_at, note, description):
+    script = "\n".join(asset(f"{name}.js") for name in SCRIPTS[kind])
+    key = hashlib.sha256("\0".join((pictures, description, script, note)).encode()).hexdigest()[:12]
+    return (
+        f'<figure class="flowviz" data-flowviz="{key}" data-kind="{kind}" role="group" aria-label="{alt}">'
         f'<style>{asset("widget.css")}</style><div class="flowviz-stage">{pictures}</div>'
-        f'<div class="flowviz-controls"><noscript>Without JavaScript the picture stays at {html.escape(where)}.</noscript></div>{note}'
-        f'<script>(d => {{"use strict";\n{script}\n}})({{"id":"{key}",{text[1:]})</script></figure>'
+        f'<div class="flowviz-controls">{still_at}</div>{note}'
+        f'<script>(d => {{"use strict";\n{script}\n}})({{"id":"{key}",{description})</script></figure>'
     )
+
+
+PARTS = re.compile(
+    r'<figure class="flowviz" data-flowviz="(?P<key>\w+)" data-kind="(?P<kind>\w+)" role="group" aria-label="(?P<alt>[^"]*)">'
+    r'<style>[^<]*</style><div class="flowviz-stage">(?P<pictures>.*?)</div><div class="flowviz-controls">(?P<still_at>.*?)</div>(?P<note>.*?)'
+    r'<script>\(d => .*\n\}\)\(\{"id":"(?P=key)",(?P<description>.*)\)</script></figure>',
+    re.DOTALL,
+)
+
+
+def renewed(text: str) -> str:
+    """The HTML of a widget with the scripts and the style of today, all else as it was: what running its cell again would make of it.
+
+    Raises FlowlibError for what is no widget.
+    """
+    found = PARTS.fullmatch(text)
+    if not found:
+        raise FlowlibError(f"no widget: {text[:60]!r} …; run its cell again")
+    parts = found.groupdict()
+    del parts["key"]
+    return _assembled(**parts)
 
 
 def asset(name):

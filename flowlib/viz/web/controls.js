@@ -5,6 +5,7 @@ const ICONS = {play: "M2 1l7 4-7 4z", pause: "M1 1h3v8H1zM6 1h3v8H6z"};
 
 function make(tag, attributes, ...children) {
   const element = document.createElement(tag);
+  if (tag === "input" || tag === "select") element.autocomplete = "off"; // or a browser that comes back to a page sets them, and nobody draws
   for (const name in attributes) element.setAttribute(name, attributes[name]);
   element.append(...children);
   return element;
@@ -35,6 +36,17 @@ function list(axis, choose) {
   const select = make("select", {"aria-label": axis.name || "choice"}, ...options);
   select.addEventListener("change", () => choose(+select.value));
   return {elements: [select], show(at) { select.value = at; }};
+}
+
+// A sentence that changes with every step: seen at once, and read aloud when it has rested for a moment.
+function sentence() {
+  const seen = make("p", {class: "flowviz-said", "aria-hidden": "true"}), heard = make("p", {class: "flowviz-heard", "aria-live": "polite"});
+  let later = null;
+  return {elements: [seen, heard], say(text) {
+    seen.textContent = text;
+    clearTimeout(later);
+    later = setTimeout(() => { heard.textContent = text; }, 700);
+  }};
 }
 
 // A button that plays: it calls `advance()` every few milliseconds until that returns false.

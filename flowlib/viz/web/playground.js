@@ -20,8 +20,8 @@ const counted = program => d.potentials.map((u, k) => total(program.map(part => 
 start(root => {
   const [decoded, real] = [...root.querySelectorAll("img")].map(screen);
   const [step, undo, reset] = ["one step", "undo", "from the start"].map(name => make("button", {type: "button"}, name));
-  const said = make("p", {class: "flowviz-said", "aria-live": "polite"});
-  root.querySelector(".flowviz-controls").append(said, make("div", {class: "flowviz-do"}, step, undo, reset));
+  const said = sentence();
+  root.querySelector(".flowviz-controls").append(...said.elements, make("div", {class: "flowviz-do"}, step, undo, reset));
   let program = [], now;
   function draw() {
     const [n, set, labels] = now, steps = counted(program);
@@ -29,8 +29,8 @@ start(root => {
     const names = program.map(part => `${d.axes[1].labels[part.set]} × ${part.steps}`).join(", then ") || NOTHING;
     decoded(x, `decoded: ${names}`);
     real(y, `true: ${names}`);
-    said.textContent = `${names === NOTHING ? "Nothing has moved yet" : names}. Off by ${apart(x, y)} pixels; `
-      + `the first picture would be off by ${apart(y, still)}.`;
+    said.say(`${names === NOTHING ? "Nothing has moved yet" : names}. Off by ${apart(x, y)} pixels; `
+      + `the first picture would be off by ${apart(y, still)}.`);
     step.disabled = d.sets[set].some(k => steps[k] >= d.most);
     undo.disabled = reset.disabled = !program.length;
   }

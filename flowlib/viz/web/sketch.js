@@ -4,8 +4,8 @@ start(root => {
   let n = -1, levels = null, now = null, stored = false, code, still, first; // the digit's code, the digit itself, and what is decoded from that code
   const pad = square(drawn => { levels = placed(drawn); read(); }, () => { if (stored) pad.wipe(); stored = false; });
   const [other, clear] = ["another digit", "clear"].map(name => make("button", {type: "button"}, name));
-  const said = make("p", {class: "flowviz-said", "aria-live": "polite"});
-  const side = make("div", {}, said, make("div", {class: "flowviz-do"}, clear, other));
+  const said = sentence();
+  const side = make("div", {}, ...said.elements, make("div", {class: "flowviz-do"}, clear, other));
   root.querySelector(".flowviz-stage").before(make("div", {class: "flowviz-pad"}, pad.canvas, side));
 
   function read() { // once for each digit: what does not depend on flow and steps
@@ -20,7 +20,7 @@ start(root => {
     const dark = new Float32Array(d.shape.reduce((a, b) => a * b));
     if (!levels) {
       for (const paint of [seen, again, moved, real]) paint(dark, "nothing is drawn yet");
-      said.textContent = "Draw a digit into the black square.";
+      said.say("Draw a digit into the black square.");
       return;
     }
     const [k, steps] = now, name = `${d.axes[0].labels[k]} × ${steps}`, times = nothing.map((_, i) => i === k ? steps : 0);
@@ -30,9 +30,9 @@ start(root => {
     moved(last, `decoded: ${name}`);
     real(truth, `true: ${name}`);
     const share = Math.round(100 * apart(first, still) / Math.max(1, total(still)));
-    said.textContent = `Decoded without any motion, it differs by ${share} % of its ink (digits that the model never saw: half of them by up `
+    said.say(`Decoded without any motion, it differs by ${share} % of its ink (digits that the model never saw: half of them by up `
       + `to ${d.usual[0]} %, nineteen of twenty by up to ${d.usual[1]} %).`
-      + (steps ? ` After ${name}, decoded and true differ by ${apart(last, truth)}; no motion and true by ${apart(still, truth)}.` : "");
+      + (steps ? ` After ${name}, decoded and true differ by ${apart(last, truth)}; no motion and true by ${apart(still, truth)}.` : ""));
   }
   other.addEventListener("click", () => {
     n = (n + 1) % (photos.length / SIZE ** 2);

@@ -1,0 +1,41 @@
+"""Put today's scripts and style into the widgets of the notebooks, as executing them afresh would: after a change of flowlib/viz/web.
+
+python book/_tools/renew_widgets.py [NOTEBOOK …]      (without names: all)
+"""
+
+import sys
+from pathlib import Path
+
+from notebooks import read, write
+
+from flowlib.viz.widget import renewed
+
+BOOK = Path(__file__).resolve().parent.parent
+MARK = '<figure class="flowviz"'
+
+
+def renew(notebook) -> int:
+    """Renew the widgets in a notebook's outputs; returns how many changed."""
+    changed = 0
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", ()):
+            page = output.get("data", {}).get("text/html")
+            text = "".join(page) if isinstance(page, list) else page
+            if text and text.startswith(MARK):
+                new = renewed(text)
+                changed += new != text
+                output["data"]["text/html"] = new.splitlines(keepends=True) if isinstance(page, list) else new
+    return changed
+
+
+def main(names) -> None:
+    """Renew the named notebooks, or all of the book's."""
+    for path in [Path(name) for name in names] or sorted(BOOK.glob("*.ipynb")):
+        notebook = read(path)
+        if count := renew(notebook):
+            write(notebook, path)
+            print(f"{path.name}: {count} widgets renewed")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
