@@ -43,6 +43,7 @@ WRONG = {
         FEWEST.format(spacing=SPACING, expected="spacing.square().mean() * x.square().mean() / 12"),  # of one input, not of all
         FEWEST.format(spacing=SPACING, expected="spacing.square().mean() * x.square().sum(1).max() / 12"),  # of the longest input
         FEWEST.format(spacing="W.abs().amax(1) / 2 ** bits", expected=EXPECTED),  # the sign needs a bit
+        FEWEST.format(spacing="W.abs().amax(1) / 2 ** (bits - 1)", expected=EXPECTED),  # a level too many
         FEWEST.format(spacing=SPACING, expected="spacing.mean() * x.square().sum(1).mean().sqrt() / 12"),
         FEWEST.format(spacing=SPACING, expected="(spacing.mean() * x.square().sum(1).sqrt().mean())**2 / 12"),
         "def fewest(W, x, within):\n    return 8",

@@ -136,6 +136,43 @@ def test_other_data_is_never_mixed_in(tmp_path, monkeypatch):
     assert len(aside) == 1 and json.loads(aside[0].read_text()) == before
 
 
+def test_restarted_with_other_images_every_run_is_trained_anew(tmp_path, monkeypatch):
+    """The configuration is the same: the folder of a run is told apart by its data, too."""
+    run(tmp_path)
+    trained = sorted(path.parent for path in (tmp_path / "runs").rglob("model.safetensors"))
+    monkeypatch.setattr(runner, "SHA256", {"images": "another"})
+    run(tmp_path, restart=True)
+    assert len(trained) == 4 and len(list((tmp_path / "runs").rglob("model.safetensors"))) == 8
+
+
+@pytest.mark.parametrize("content, message", [("[]", "holds no results"), ('{"rows": [{}]}', "holds no results")])
+def test_a_file_of_another_kind(tmp_path, content, message):
+    (tmp_path / "small.json").write_text(content)
+    with pytest.raises(FlowlibError, match=message):
+        run(tmp_path)
+
+
+def test_a_row_that_is_there_twice(tmp_path):
+    found = run(tmp_path)
+    results.write_results(found | {"rows": found["rows"] + found["rows"][:1]}, tmp_path / "small.json")
+    with pytest.raises(FlowlibError, match="have flow, seed 0 twice"):
+        run(tmp_path)
+
+
+def test_a_full_disk_ends_the_experiment(tmp_path, monkeypatch):
+    """The first run that meets it, not every run one after the other."""
+    tried = []
+
+    def full(label, *rest):
+        tried.append(label)
+        raise FlowlibError("could not be written") from OSError(28, "No space left on device")
+
+    monkeypatch.setattr(runner, "run_job", full)
+    with pytest.raises(FlowlibError, match="could not be written"):
+        run(tmp_path)
+    assert tried == ["flow"]
+
+
 def test_a_new_measure_is_added_to_the_rows_that_are_there(tmp_path):
     before = run(tmp_path)
     after = run(tmp_path, dataclasses.replace(EXPERIMENT, measures=("recognition", "equivariance")))

@@ -1,17 +1,21 @@
 """What methods and measures do, in a few numbers: results are valid as long as these numbers stay what they were.
 
 A method's behaviour is four real training steps on a few digits, and how its calibrated model then moves codes; a measure's is what
-it finds on two tiny trained models, data/checkpoints/tiny-*.safetensors. The numbers stand in data/results/behaviour.json. Code may
+it finds on two tiny trained models, data/checkpoints/tiny-*.safetensors, and the constants of its module, such as how many images it takes.
+The numbers stand in data/results/behaviour.json. Code may
 be rewritten freely while they hold. What four steps cannot show (a schedule's end, say) is said by raising a `version`: a model's class
 attribute, or that of a measure.
 """
 
 import json
+import sys
 from dataclasses import fields, replace
 from hashlib import sha256
 from pathlib import Path
+from statistics import fmean
 
 import torch
+from filelock import FileLock
 
 from flowlib.atomic_io import read_json, write_text
 from flowlib.config import Config
@@ -20,6 +24,7 @@ FILE = "behaviour.json"
 STEPS, CODES = 4, 2
 # How far numbers may differ, (in proportion, absolutely): another processor rounds otherwise, and measures are rounded to two decimals.
 TOLERANCE = {"methods": (1e-4, 2e-4), "measures": (1e-3, 0.011)}
+ROUGHLY = (0.02, 20)  # means of numbers that rounding moves far, such as annealed likelihoods: they differ by some units between seeds
 # The sizes of the tiny runs; everything else is the method's own.
 TINY = {
     "images": 12, "validation": 0, "horizon": 2, "batch_size": 6, "latent_dim": 9, "width": 2, "potential_width": 4, "potential_depth": 1,
@@ -68,13 +73,25 @@ def measure_behaviour(name: str) -> dict:
     from flowlib.experiments.measures import MEASURES, measure
     from flowlib.training import load_model
 
-    found = {}
+    found, roughly = {}, {}
     for checkpoint in MEASURED:
         model, config = load_model(data_folder() / "checkpoints" / f"{checkpoint}.safetensors")
-        found[checkpoint] = measure(name, model, replace(config, **MEASURED_ON))
-        for unsteady in MEASURES[name].unsteady:
-            del found[checkpoint][unsteady]
-    return {"version": f"{MEASURES[name].version}", "found": json.loads(json.dumps(found, allow_nan=False))}
+        taken = found[checkpoint] = measure(name, model, replace(config, **MEASURED_ON))
+        roughly[checkpoint] = {one: round(fmean(_numbers(taken.pop(one)))) for one in MEASURES[name].unsteady if one in taken}
+    return {
+        "version": f"{MEASURES[name].version}", "settings": constants_of(MEASURES[name].take),
+        "found": json.loads(json.dumps(found, allow_nan=False)), "roughly": roughly,
+    }  # fmt: skip
+
+
+def constants_of(function) -> dict[str, str]:
+    """The constants of a function's module, its own and those that it imports, as texts."""
+    module = vars(sys.modules[function.__module__])
+    return {name: f"{value}" for name, value in sorted(module.items()) if name.isupper() and isinstance(value, int | float | str | tuple)}
+
+
+def _numbers(value):
+    return [value] if isinstance(value, int | float) else [number for one in value for number in _numbers(one)]
 
 
 @torch.no_grad()
@@ -103,6 +120,13 @@ def unlike(stored, now, tolerance, place="") -> str | None:
     return next(filter(None, (unlike(one, other, tolerance, where) for one, other, where in pairs)), None)
 
 
+def changed(kind: str, stored: dict, now: dict) -> str | None:
+    """Where the behaviour of a kind, "methods" or "measures", is another than the stored one, in words."""
+    stored, now = dict(stored), dict(now)
+    rough = stored.pop("roughly", {}), now.pop("roughly", {})
+    return unlike(stored, now, TOLERANCE[kind]) or unlike(*rough, ROUGHLY, "roughly")
+
+
 def _same(stored, now, relative, absolute):
     if type(stored) is not type(now) or not isinstance(stored, (int, float)):
         return type(stored) is type(now) and stored == now
@@ -127,14 +151,14 @@ class Behaviours:
         for kind, name, now in self._current(configs, measures):
             if name not in self.stored[kind]:
                 self.store(kind, name, now)
-            elif difference := unlike(self.stored[kind][name], now, TOLERANCE[kind]):
+            elif difference := changed(kind, self.stored[kind][name], now):
                 found[kind, name] = difference
         return found
 
     def update(self, configs, measures):
         """Store what the code does today."""
         for kind, name, now in self._current(configs, measures):
-            if name not in self.stored[kind] or unlike(self.stored[kind][name], now, TOLERANCE[kind]):
+            if name not in self.stored[kind] or changed(kind, self.stored[kind][name], now):
                 self.store(kind, name, now)
 
     def _current(self, configs, measures):
@@ -146,11 +170,15 @@ class Behaviours:
             yield kind, name, self._found[kind, name]
 
     def store(self, kind, name, behaviour):
-        """Write one behaviour."""
+        """Write one behaviour; those that other processes have written meanwhile stay."""
         from flowlib.experiments.results import compact_json
 
-        self.stored[kind][name] = behaviour
-        write_text(self.path, compact_json({kind: dict(sorted(named.items())) for kind, named in self.stored.items()}))
+        with FileLock(self.path.with_name(f".{self.path.stem}.lock")):
+            there = read_json(self.path) if self.path.exists() else {}
+            for one, named in self.stored.items():
+                named |= {other: found for other, found in there.get(one, {}).items() if other not in named}
+            self.stored[kind][name] = behaviour
+            write_text(self.path, compact_json({kind: dict(sorted(named.items())) for kind, named in self.stored.items()}))
 
     def digest(self, config: Config) -> str:
         """Eight hexadecimal digits of a method's stored behaviour: runs of one name under different behaviours are kept apart."""

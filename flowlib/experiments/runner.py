@@ -7,6 +7,7 @@ import json
 import os
 import threading
 import time
+from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
 from hashlib import sha256
@@ -28,6 +29,7 @@ from flowlib.experiments.results import make_row, results_path, write_results
 
 RUNS = Path("runs") / "experiments"
 PROVENANCE = "provenance.json"
+ROW = {"method", "seed", "config", "metrics"}
 
 
 def run_experiment(name, experiment: Experiment, jobs=2, restart=False, folder=None, runs=RUNS, say=print, behaviours=None) -> dict:
@@ -141,22 +143,34 @@ def _set_aside(path):
 
 
 def data_digest(experiment) -> str:
-    """Twelve hexadecimal digits of the checksums of its data: of the embedded digits, the rooms, or the small studio, or of data at a path."""
-    checksums = {"digits": sorted(SHA256.values()), "rooms": [ROOMS], "small-studio": [STUDIO]}
+    """Twelve hexadecimal digits of the checksums of its data."""
     found = []
     for config in sorted(experiment.methods.values(), key=lambda config: config.data):
-        one = checksums.get(config.data, [config.data_digest])
-        if one == [""]:
-            raise FlowlibError(
-                f"an experiment on {config.data!r}: give its configurations their data_digest, as `flowlib.data.options_of(path)` has it"
-            )
-        found += [digest for digest in one if digest not in found]
+        found += [digest for digest in checksums_of(config) if digest not in found]
     return sha256("".join(found).encode()).hexdigest()[:12]
 
 
+def checksums_of(config: Config) -> list[str]:
+    """Of the embedded digits, the rooms, or the small studio, or of data at a path. Raises FlowlibError where a configuration lacks the last."""
+    known = {"digits": sorted(SHA256.values()), "rooms": [ROOMS], "small-studio": [STUDIO]}
+    if config.data not in known and not config.data_digest:
+        raise FlowlibError(
+            f"an experiment on {config.data!r}: give its configurations their data_digest, as `flowlib.data.options_of(path)` has it"
+        )
+    return known.get(config.data, [config.data_digest])
+
+
 def differences(stored, experiment) -> list[str]:
-    """What a file of results says that data and settings of today do not: nothing, or up to four short texts."""
+    """What a file of results says that data and settings of today do not: nothing, or up to four short texts.
+
+    Raises FlowlibError for a file that holds no results, or a run twice.
+    """
     digest = data_digest(experiment)
+    if not isinstance(stored, dict) or not all(isinstance(row, dict) and ROW <= row.keys() for row in stored.get("rows", [])):
+        raise FlowlibError("this file holds no results: put it back from a copy, or remove it and run the experiment again")
+    counts = Counter((row["method"], row["seed"]) for row in stored.get("rows", []))
+    if twice := [f"{label}, seed {seed}" for (label, seed), count in counts.items() if count > 1]:
+        raise FlowlibError(f"these results have {', '.join(twice[:3])} twice: take one of the rows out")
     found = [] if stored.get("data") == digest else [f"data: {stored.get('data')} there, {digest} now"]
     wanted = {(label, config.seed): config for label, config in experiment.jobs()}
     for row in stored.get("rows", []):
@@ -238,6 +252,8 @@ def run_or_error(label, config: Config, measures, folder) -> dict:
     except OSError:  # a full disk is everybody's
         raise
     except Exception as error:  # a singular matrix, a NaN, a mistake in a model of one's own
+        if isinstance(error.__cause__, OSError):
+            raise
         named = f"{error}" if isinstance(error, FlowlibError) else f"{type(error).__name__}: {error}"
         return {"method": label, "seed": config.seed, "error": named}
 
@@ -260,6 +276,6 @@ def run_job(label, config: Config, measures, folder) -> dict:
 
 
 def run_path(config: Config, behaviour: str, runs=RUNS) -> Path:
-    """The folder of a run: one for each behaviour of the method and each configuration, shared by the experiments."""
-    settings = sha256(json.dumps(asdict(config), sort_keys=True).encode()).hexdigest()[:8]
+    """The folder of a run: one for each behaviour of the method, each configuration and its data, shared by the experiments."""
+    settings = sha256(json.dumps([asdict(config), checksums_of(config)], sort_keys=True).encode()).hexdigest()[:8]
     return Path(runs) / behaviour / f"{config.model}-{settings}-seed{config.seed}"

@@ -17,7 +17,7 @@ class Measure:
     """`take(model, config)` → plain numbers for the results' JSON; what tables show of them.
 
     version : raised when it changes in a way that `flowlib.experiments.behaviour` does not see
-    unsteady : names of numbers that another processor's rounding moves far, so that `flowlib.experiments.behaviour` leaves them out
+    unsteady : names of numbers that another processor's rounding moves far, so that `flowlib.experiments.behaviour` looks at their means alone, and roughly
     """
 
     take: Callable
