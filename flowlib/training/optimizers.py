@@ -53,10 +53,9 @@ def restore(optimizer, model, named: dict[str, Tensor]):
     for place, value in named.items():
         name, _, key = place.rpartition(".")
         state.setdefault(name, {})[key] = value
-    if state and all(map(str.isdigit, state)):  # older files number them
-        state = {name: state[number] for name, number in zip(moved, map(str, range(len(moved))), strict=False) if number in state} | {
-            number: found for number, found in state.items() if int(number) >= len(moved)
-        }
+    if all(map(str.isdigit, state)):  # older files number them, in the optimiser's order
+        names = dict(zip(map(str, range(len(moved))), moved, strict=True))
+        state = {names.get(number, number): found for number, found in state.items()}
     idle = model.idle_parameters() if hasattr(model, "idle_parameters") else ()
     other = sorted(set(state) - set(moved)) + (sorted(set(moved) - set(state) - set(idle)) if state else [])
     other += [name for name in state.keys() & moved.keys() if any(one.ndim and one.shape != moved[name].shape for one in state[name].values())]
