@@ -211,6 +211,7 @@ class TestCommandLine:
             dark = np.asarray(Image.open(path)) // 8
             path.unlink()
             Image.fromarray(dark).save(path.with_suffix(".png"))
+        (photos / "copy.png").write_bytes((photos / "0.png").read_bytes())
         Image.new("L", (20, 20)).save(photos / "more" / "scan.tif")
         (photos / "notes.txt").write_text("no picture")
         (photos / ".thumbnails.gif").write_bytes(b"hidden")
@@ -220,6 +221,7 @@ class TestCommandLine:
         assert cli.main(["train", "--data", str(photos), "--out", "run", *ARGUMENTS, "--no-evaluate"]) == 0
         said = capsys.readouterr().out
         assert "left out: 1 .tif; save them as PNG or JPEG" in said and "the brightest of all pixels is 0.12 of the range" in said
+        assert "1 of 11 images are copies of others: what is held out may be in training" in said
         assert "equivariance" not in said and not (here / "run" / "metrics.json").exists() and (here / "run" / "model.safetensors").exists()
         assert cli.main(["evaluate", "run"]) == 0 and visible(here / "run") == WRITTEN
 

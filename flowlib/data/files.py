@@ -82,7 +82,7 @@ def load_path(config, split):
 
 
 def remarks(config, source) -> list[str]:
-    """What is worth a word before training on images at a path: files that are left out, and pixels that are nearly all dark."""
+    """What is worth a word before training on images at a path: files that are left out, copies, and pixels that are nearly all dark."""
     folder = Path(config.data)
     if not isinstance(source, ImageSequences) or not config.data_digest or not folder.is_dir():
         return []
@@ -90,6 +90,9 @@ def remarks(config, source) -> list[str]:
     if others := Counter(path.suffix.lower() for path in _below(folder, kinds)):
         listed = ", ".join(f"{count} {kind}" for kind, count in sorted(others.items()))
         found.append(f"left out: {listed}; save them as PNG or JPEG to use them")
+    images = _content(folder, config.size)
+    if copies := len(images) - len({image.numpy().tobytes() for image in images}):
+        found.append(f"{copies} of {len(images)} images are copies of others: what is held out may be in training, too; take them out")
     if (brightest := source.images.max() / 255) < DARK:
         found.append(
             f"the brightest of all pixels is {brightest:.2f} of the range (16 bits are divided by 65 535): stretch the images' contrast"
