@@ -157,7 +157,12 @@ class TestStore:
         one.store("methods", "vae", {"version": 1})
         other.store("methods", "flow", {"version": 1})
         one.store("measures", "some", {"version": 2})
-        assert Behaviours(tmp_path).stored == {"methods": {"vae": {"version": 1}, "flow": {"version": 1}}, "measures": {"some": {"version": 2}}}
+        one.store("methods", "vae", {"version": 3})
+        other.store("measures", "more", {"version": 4})
+        assert Behaviours(tmp_path).stored == {
+            "methods": {"vae": {"version": 3}, "flow": {"version": 1}},
+            "measures": {"some": {"version": 2}, "more": {"version": 4}},
+        }
 
     def test_digests_tell_behaviours_apart(self, tmp_path):
         known = Behaviours(tmp_path)

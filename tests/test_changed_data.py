@@ -1,6 +1,7 @@
 """Data that change after a run has begun: the run is neither gone on with nor evaluated, for others would be held out."""
 
 import os
+import random
 from pathlib import Path
 
 import numpy as np
@@ -144,14 +145,15 @@ class TestFolder:
         assert len({strengths_of(["fade"], 3, 16) for _ in range(2)}) == 1
 
     def test_looking_leaves_random_numbers_as_they_were(self, fade):
-        fade(0.8, then=lambda x: x + 0 * (torch.rand(()) + np.random.rand()))
+        fade(0.8, then=lambda x: x + 0 * (torch.rand(()) + np.random.rand() + random.random()))
         states = []
         for looks in (0, 1):
             torch.manual_seed(3)
             np.random.seed(3)
+            random.seed(3)
             for _ in range(looks):
                 strengths_of(["fade"], 3, 16)
-            states.append((torch.rand(1).item(), np.random.rand()))
+            states.append((torch.rand(1).item(), np.random.rand(), random.random()))
         assert states[0] == states[1]
 
     def test_what_is_done_at_other_strengths(self, fade):

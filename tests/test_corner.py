@@ -70,7 +70,7 @@ def test_rooms_over_all_indices():
     assert len(load_sequences(dataclasses.replace(config, corner=()))) + 480 == len(grid)
 
 
-@pytest.mark.parametrize("corner, message", [(("size",), "unknown factor 'size'"), (("turn",), "every sequence enters")])
+@pytest.mark.parametrize("corner, message", [(("size",), "unknown factor 'size'"), (("turn",), "none is left whose sequences")])
 def test_what_cannot_be_is_refused(corner, message):
     with pytest.raises(FlowlibError, match=message):
         FactorialSequences(Digits(), ("turn",), corner=corner)

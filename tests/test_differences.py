@@ -85,7 +85,7 @@ def test_clear_is_more_than_three_standard_errors_and_p_below_a_twentieth(mean, 
 
 
 @pytest.mark.parametrize("ours, theirs, message", [
-    ([[1.0]], [[2.0]], "one image"), ([[1.0, 2.0, 3.0]], [[2.0, 4.0]], "3 and 2 images"),
+    ([[1.0]], [[2.0]], "on 1 images"), ([[1.0, 2.0, 3.0]], [[2.0, 4.0]], "2 and 3 images"), ([[]], [[]], "on 0 images"),
 ])  # fmt: skip
 def test_images_that_cannot_be_paired(ours, theirs, message):
     with pytest.raises(FlowlibError, match=message):

@@ -145,7 +145,10 @@ def test_restarted_with_other_images_every_run_is_trained_anew(tmp_path, monkeyp
     assert len(trained) == 4 and len(list((tmp_path / "runs").rglob("model.safetensors"))) == 8
 
 
-@pytest.mark.parametrize("content, message", [("[]", "holds no results"), ('{"rows": [{}]}', "holds no results")])
+@pytest.mark.parametrize(
+    "content, message",
+    [("[]", "holds no results"), ('{"rows": null}', "holds no results"), ("{}", "holds no results"), ('{"rows": [{}]}', "holds no results")],
+)
 def test_a_file_of_another_kind(tmp_path, content, message):
     (tmp_path / "small.json").write_text(content)
     with pytest.raises(FlowlibError, match=message):

@@ -41,6 +41,8 @@ class TestPython:
         (tmp_path / "all").mkdir()
         (tmp_path / "all" / "linked").symlink_to(photos)
         (photos / "back").symlink_to(tmp_path / "all")
+        Image.new("RGB", (20, 20)).save(tmp_path / "outside.png")
+        (photos / "above").symlink_to(tmp_path)  # which holds more than the folder that is asked for
         assert options_of(tmp_path / "all")["channels"] == 3
         assert len({name for name, _ in files._files(tmp_path / "all")}) == len(files._files(tmp_path / "all")) == 10
 

@@ -82,8 +82,15 @@ def test_starts_alone_leave_all_else_as_it_was():
 
 
 def test_too_much_held_out_is_refused():
-    with pytest.raises(FlowlibError, match="hold fewer out"):
-        load_sequences(dataclasses.replace(STUDIO, held_out=0.9))
+    for share in (0.9, 0.06):
+        with pytest.raises(FlowlibError, match="Hold fewer out"):
+            load_sequences(dataclasses.replace(STUDIO, held_out=share))
+
+
+@pytest.mark.parametrize("unseen", [np.zeros(90, dtype=int), np.zeros(89, dtype=bool)])
+def test_unseen_is_a_truth_value_for_each_image(unseen):
+    with pytest.raises(FlowlibError, match=r"unseen .*: give a truth value for each image, \(90,\)"):
+        FactorialSequences(Digits(), unseen=unseen)
 
 
 @pytest.mark.parametrize("data", ["digits", "mixed"])

@@ -23,6 +23,14 @@ BY_HAND = {"falcor3d": FALCOR3D, "isaac3d": ISAAC3D}
 TEST_IMAGES = 2000  # begin the sequences of the held-out part, where nothing else is asked for
 
 
+def at_home(path) -> Path:
+    """A path whose ~ is the user's folder; raises FlowlibError for a user who is not there."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise FlowlibError(f"{path}: {error}; write the path out") from error
+
+
 def is_factorial(data) -> bool:
     """Does `config.data` name one of these: NAME, or NAME:PATH? A `Path` is a path, whatever its name."""
     return isinstance(data, str) and data.partition(":")[0] in DATA_SETS
@@ -44,8 +52,8 @@ def open_images(name: str, path=None, size: int | None = None):
     if name in MADE_HERE:  # at any size but 64 and its whole parts they have 64, and `check_source` says that a configuration does not
         return DATA_SETS[name](size=size if size and SIDE % size == 0 else SIDE)
     if name in BY_HAND:
-        return DATA_SETS[name](Path(path).expanduser(), size)
-    return DATA_SETS[name]() if path is None else DATA_SETS[name](Path(path).expanduser())
+        return DATA_SETS[name](at_home(path), size)
+    return DATA_SETS[name]() if path is None else DATA_SETS[name](at_home(path))
 
 
 def factorial_options(data, size: int | None = None) -> dict:
@@ -54,7 +62,7 @@ def factorial_options(data, size: int | None = None) -> dict:
     images = open_images(name, path or None, size)
     source = FactorialSequences(images)
     return {
-        "data": f"{name}:{Path(path).expanduser().resolve()}" if path else name, "channels": source.channels, "size": source.size,
+        "data": f"{name}:{at_home(path).resolve()}" if path else name, "channels": source.channels, "size": source.size,
         "factors": source.factors, "horizon": source.steps, "held_out": min(0.2, TEST_IMAGES / len(images)),
     }  # fmt: skip
 

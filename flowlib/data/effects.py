@@ -1,5 +1,6 @@
 """What transformations do, in a short text: a run goes on, and is evaluated, with those that it began with."""
 
+import random
 from hashlib import sha256
 
 import numpy as np
@@ -36,9 +37,10 @@ def _effect(name, channels, size):
 
 def _looked_at_twice(name, images, level):
     """Two results for the same images; everybody's random numbers go on as if nobody had looked."""
-    state = np.random.get_state()
+    states = np.random.get_state(), random.getstate()
     try:
         with torch.random.fork_rng(devices=[]):
             return [transform(images, **{name: level}) for _ in range(2)]
     finally:
-        np.random.set_state(state)
+        np.random.set_state(states[0])
+        random.setstate(states[1])

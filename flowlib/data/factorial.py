@@ -51,19 +51,22 @@ class FactorialSequences(Source):
         self._begins = [self._members] * len(self.factors)  # of the sequences of each factor that are drawn
         self.corner = tuple(corner)
         if corner or unseen is not None:
-            left_out = in_corner(grid, self.corner, np.arange(len(grid)))
-            self._leave_out(left_out if unseen is None else left_out | unseen)
+            unseen = np.zeros(len(grid), dtype=bool) if unseen is None else np.asarray(unseen)
+            if unseen.shape != (len(grid),) or unseen.dtype != bool:
+                raise FlowlibError(f"unseen {unseen.shape} of {unseen.dtype}: give a truth value for each image, ({len(grid)},)")
+            self._leave_out(unseen | in_corner(grid, self.corner, np.arange(len(grid))))
 
     def _leave_out(self, images: Bool[np.ndarray, " N"]):
         """Keep the sequences that show none of these images, and the members whose sequences never do."""
         safe = [~images[self._members] & ~images[self.lines(k)].any(-1) for k in range(len(self.factors))]
-        if not min(one.sum() for one in safe):
+        always = np.logical_and.reduce(safe)
+        if not always.any():
             raise FlowlibError(
-                f"corner = {self.corner}: for one of {self.factors} every sequence enters it or shows a held-out image; name more factors, or "
-                "others, or hold fewer out"
+                f"corner = {self.corner}: of {len(self._members)} images none is left whose sequences of all factors show none of the {images.sum()} "
+                "that are left out. Hold fewer out (held_out), give validation more, or name another corner: of more factors, or of others"
             )
         self._begins = [self._members[one] for one in safe]
-        self._members = self._members[np.logical_and.reduce(safe)]
+        self._members = self._members[always]
 
     def shown(self) -> Bool[np.ndarray, " N"]:
         """Which images lie on the lines of the members: all values of one factor, all else as it is; of every factor."""

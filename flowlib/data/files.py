@@ -91,7 +91,7 @@ def remarks(config, source) -> list[str]:
         listed = ", ".join(f"{count} {kind}" for kind, count in sorted(others.items()))
         found.append(f"left out: {listed}; save them as PNG or JPEG to use them")
     images = _content(folder, config.size)
-    if copies := len(images) - len({image.numpy().tobytes() for image in images}):
+    if copies := len(images) - len({hashlib.sha256(image.numpy()).digest() for image in images}):
         found.append(f"{copies} of {len(images)} images are copies of others: what is held out may be in training, too; take them out")
     if (brightest := source.images.max() / 255) < DARK:
         found.append(
@@ -152,10 +152,10 @@ def _below(folder, kinds):
     def refuse_folder(error):
         raise _unreadable(error.filename) from error
 
-    seen = set()
+    seen, above = set(), set(folder.resolve().parents)
     for where, folders, names in os.walk(folder, onerror=refuse_folder, followlinks=True):
         where = Path(where)
-        if where.resolve() in seen:  # a link to a folder around it, or to another that was here
+        if where.resolve() in seen | above:  # a link to a folder around it, or to another that was here
             folders.clear()
             continue
         seen.add(where.resolve())

@@ -88,7 +88,8 @@ def transform(
     """Apply transformations by name, each with its strengths (B,): one bilinear warp (zeros outside), then colours and pixels.
 
     images : (B, C, H, W) in [0, 1], as is the result; an image at rest stays exactly as it is
-    Raises FlowlibError for bytes, for other than one strength for each image, and where a transformation changes the shape, or returns NaN, bytes for images, or a matrix without an inverse.
+    Raises FlowlibError for bytes, for other than one strength for each image, and where a transformation changes the shape, or returns NaN,
+        bytes for images, or a matrix without an inverse.
     """
     strengths = {"scale": scale, "rotation": rotation, "hue": hue} | others
     strengths = {name: _strengths(name, value, images) for name, value in strengths.items() if value is not None}

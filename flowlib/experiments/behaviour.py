@@ -174,9 +174,8 @@ class Behaviours:
         from flowlib.experiments.results import compact_json
 
         with FileLock(self.path.with_name(f".{self.path.stem}.lock")):
-            there = read_json(self.path) if self.path.exists() else {}
-            for one, named in self.stored.items():
-                named |= {other: found for other, found in there.get(one, {}).items() if other not in named}
+            if self.path.exists():
+                self.stored = read_json(self.path)
             self.stored[kind][name] = behaviour
             write_text(self.path, compact_json({kind: dict(sorted(named.items())) for kind, named in self.stored.items()}))
 

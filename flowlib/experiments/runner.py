@@ -166,14 +166,15 @@ def differences(stored, experiment) -> list[str]:
     Raises FlowlibError for a file that holds no results, or a run twice.
     """
     digest = data_digest(experiment)
-    if not isinstance(stored, dict) or not all(isinstance(row, dict) and ROW <= row.keys() for row in stored.get("rows", [])):
+    rows = stored.get("rows") if isinstance(stored, dict) else None
+    if not isinstance(rows, list) or not all(isinstance(row, dict) and ROW <= row.keys() for row in rows):
         raise FlowlibError("this file holds no results: put it back from a copy, or remove it and run the experiment again")
-    counts = Counter((row["method"], row["seed"]) for row in stored.get("rows", []))
+    counts = Counter((row["method"], row["seed"]) for row in rows)
     if twice := [f"{label}, seed {seed}" for (label, seed), count in counts.items() if count > 1]:
         raise FlowlibError(f"these results have {', '.join(twice[:3])} twice: take one of the rows out")
     found = [] if stored.get("data") == digest else [f"data: {stored.get('data')} there, {digest} now"]
     wanted = {(label, config.seed): config for label, config in experiment.jobs()}
-    for row in stored.get("rows", []):
+    for row in rows:
         if wanted.get((row["method"], row["seed"])) != _config(row):
             found.append(f"{row['method']}, seed {row['seed']} has other settings")
         elif odd := sorted(set(row["metrics"]) - set(experiment.measures)):

@@ -45,10 +45,9 @@ def paired(rows, reference, values: Callable[[dict], list[float]]) -> tuple[floa
     if not seeds:
         raise FlowlibError("these methods have no seed in common")
     ours, theirs = ([values(row["metrics"]) for row in one if row["seed"] in seeds] for one in (rows, reference))
-    counts = {len(one) for one in (*ours, *theirs)}
-    if len(counts) > 1 or counts == {1}:
-        found = "one image alone" if len(counts) == 1 else f"{len(ours[0])} and {len(theirs[0])} images"
-        raise FlowlibError(f"these methods were measured on {found}: pairs need the same images, two or more")
+    counts = sorted({len(one) for one in (*ours, *theirs)})
+    if len(counts) > 1 or counts[0] < 2:
+        raise FlowlibError(f"these methods were measured on {' and '.join(map(str, counts))} images: pairs need the same ones, two or more")
     differences = [
         statistics.fmean(mine) - statistics.fmean(other) for mine, other in zip(zip(*ours, strict=True), zip(*theirs, strict=True), strict=True)
     ]
