@@ -15,7 +15,7 @@ from flowlib.errors import FlowlibError
 from flowlib.evaluation import evaluate_model, format_report
 from flowlib.experiments.provenance import provenance
 from flowlib.training import run_folder
-from flowlib.training.distributed import part
+from flowlib.training.distributed import launched, part
 from flowlib.training.run import CONFIG, METRICS, open_run
 
 
@@ -59,7 +59,7 @@ def _run_name(options):
 
 def evaluate(options: "cli.Evaluate"):
     """Recompute what `train` wrote at its end."""
-    if int(os.environ.get("WORLD_SIZE", 1)) > 1:
+    if launched() > 1:
         raise FlowlibError(f"evaluation takes one process, not torchrun's several: python -m flowlib evaluate {options.run}")
     load_plugin(options.plugin)
     if not (options.run / CONFIG).is_file():

@@ -104,16 +104,25 @@ def test_a_killed_process_ends_the_run_and_the_same_command_goes_on(own):
         assert later_checkpoint(path, saved, both) > saved >= 5
 
 
+def as_if_one_of_them(monkeypatch, rank, count):
+    """This process takes itself for the `rank`-th of `count`, and waits for none of the others."""
+    alone = {
+        "part": lambda: (rank, count),
+        "average": lambda tensors: None,
+        "from_first": lambda make: make(),
+        "same_start": lambda model: None,
+    }
+    for name, value in alone.items():
+        monkeypatch.setattr(distributed, name, value)
+
+
 @pytest.mark.parametrize("starts, batches", [("plain", "balanced"), ("mixed", "balanced"), ("plain", "single")])
 def test_losses_of_the_shares_average_to_that_of_the_batch(starts, batches, monkeypatch):
     """However a batch is dealt out, each row keeps its own noise."""
     config = dataclasses.replace(CONFIG, model="vae", starts=starts, batches=batches, batch_size=12)
 
     def loss(part):
-        monkeypatch.setattr(distributed, "part", lambda: part)
-        monkeypatch.setattr(distributed, "average", lambda tensors: None)
-        monkeypatch.setattr(distributed, "from_first", lambda make: make())
-        monkeypatch.setattr(distributed, "same_start", lambda model: None)
+        as_if_one_of_them(monkeypatch, *part)
         return Trainer(new_model(config), load_sequences(config), config).train_step()["loss"]
 
     assert torch.allclose((loss((0, 2)) + loss((1, 2))) / 2, loss((0, 1)), rtol=1e-6)
@@ -173,8 +182,7 @@ def test_networks_of_ones_own_begin_and_end_alike(tmp_path):
 
 
 def test_a_source_that_makes_the_whole_batch_for_everybody(monkeypatch):
-    for name, value in (("part", lambda: (0, 2)), ("from_first", lambda make: make()), ("same_start", lambda model: None)):
-        monkeypatch.setattr(distributed, name, value)
+    as_if_one_of_them(monkeypatch, 0, 2)
     config = dataclasses.replace(CONFIG, batch_size=12)
     source = load_sequences(config)
     draw = source.draw
@@ -194,8 +202,7 @@ def test_every_step_and_process_has_global_noise_of_its_own(monkeypatch):
     """Of no step's own generator either, from which batches and ε are drawn."""
     drawn = []
     for rank in (0, 1):
-        for name, value in (("part", lambda rank=rank: (rank, 2)), ("from_first", lambda make: make()), ("same_start", lambda model: None)):
-            monkeypatch.setattr(distributed, name, value)
+        as_if_one_of_them(monkeypatch, rank, 2)
         trainer = Trainer(new_model(CONFIG), load_sequences(CONFIG), CONFIG)
         for step in range(6):
             generator = step_generator(CONFIG.seed, step)

@@ -5,7 +5,6 @@ import itertools
 
 import numpy as np
 import pytest
-import torch
 from test_factorial import GRID, Digits, shown
 
 import flowlib
@@ -106,7 +105,6 @@ def test_a_source_in_python_is_trained_on_as_it_is():
 
 
 def test_a_folder_knows_no_lines(tmp_path):
-    torch.manual_seed(0)
     np.savez(tmp_path / "some.npz", frames=np.random.RandomState(0).rand(12, 3, 1, 16, 16).astype(np.float32), factor=np.arange(12) % 2)
     with pytest.raises(FlowlibError, match="parted = 'lines'"):
         load_sequences(Config(data=str(tmp_path / "some.npz"), channels=1, size=16, factors=("a", "b"), horizon=2, parted="lines"))

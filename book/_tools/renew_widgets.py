@@ -6,11 +6,10 @@ python book/_tools/renew_widgets.py [NOTEBOOK …]      (without names: all)
 import sys
 from pathlib import Path
 
-from notebooks import read, write
+from notebooks import chapters, read, write
 
 from flowlib.viz.widget import renewed
 
-BOOK = Path(__file__).resolve().parent.parent
 MARK = '<figure class="flowviz"'
 
 
@@ -19,18 +18,16 @@ def renew(notebook) -> int:
     changed = 0
     for cell in notebook["cells"]:
         for output in cell.get("outputs", ()):
-            page = output.get("data", {}).get("text/html")
-            text = "".join(page) if isinstance(page, list) else page
-            if text and text.startswith(MARK):
-                new = renewed(text)
-                changed += new != text
-                output["data"]["text/html"] = new.splitlines(keepends=True) if isinstance(page, list) else new
+            page = output.get("data", {}).get("text/html", "")
+            if page.startswith(MARK):
+                output["data"]["text/html"] = renewed(page)
+                changed += output["data"]["text/html"] != page
     return changed
 
 
 def main(names) -> None:
     """Renew the named notebooks, or all of the book's."""
-    for path in [Path(name) for name in names] or sorted(BOOK.glob("*.ipynb")):
+    for path in [Path(name) for name in names] or chapters():
         notebook = read(path)
         if count := renew(notebook):
             write(notebook, path)

@@ -76,9 +76,8 @@ def load_factorial(config, split: str) -> FactorialSequences:
     def part(split, **more):
         return FactorialSequences(images, config.factors, config.horizon, part_of(len(images), config, split).numpy(), **more)
 
-    if split == "test":
-        return part(split)
-    if split == "validation":
-        return part(split, corner=config.corner)
-    kept = [part(one).shown() for one in ("test", "validation")[: 2 if config.validation else 1]] if config.parted == "lines" else []
-    return part(split, corner=config.corner, unseen=np.logical_or.reduce(kept) if kept else None)
+    more = {} if split == "test" else {"corner": config.corner}
+    if split == "train" and config.parted == "lines":
+        kept = ("test", "validation") if config.validation else ("test",)
+        more["unseen"] = np.logical_or.reduce([part(one).shown() for one in kept])
+    return part(split, **more)

@@ -18,7 +18,7 @@ import torch
 from PIL import Image, ImageOps
 
 from flowlib.config import CHANGED
-from flowlib.data.catalogue import factorial_options, is_factorial
+from flowlib.data.catalogue import at_home, factorial_options, is_factorial
 from flowlib.data.digests import digest_of
 from flowlib.data.effects import strengths_of
 from flowlib.data.options import part_of, refuse, training_options
@@ -45,7 +45,7 @@ def options_of(path, size=None) -> dict:
         return factorial_options(path, size)
     if not str(path):
         raise FlowlibError("the data's path is an empty text: name a folder or a file ('.' is the folder you are in)")
-    path = Path(path).expanduser().resolve()
+    path = at_home(path).resolve()
     content = _content(path, size)
     data = {"data": str(path), "data_digest": digest(path)}
     if isinstance(content, torch.Tensor):
@@ -152,13 +152,13 @@ def _below(folder, kinds):
     def refuse_folder(error):
         raise _unreadable(error.filename) from error
 
-    seen, above = set(), set(folder.resolve().parents)
+    seen = set(folder.resolve().parents)  # no link leads out of the folder upwards, and none is followed twice
     for where, folders, names in os.walk(folder, onerror=refuse_folder, followlinks=True):
-        where = Path(where)
-        if where.resolve() in seen | above:  # a link to a folder around it, or to another that was here
+        where, place = Path(where), Path(where).resolve()
+        if place in seen:
             folders.clear()
             continue
-        seen.add(where.resolve())
+        seen.add(place)
         if where != folder and "config.json" in names and not WEIGHTS.isdisjoint(names):
             folders.clear()
             continue

@@ -2,9 +2,8 @@
 
 A method's behaviour is four real training steps on a few digits, and how its calibrated model then moves codes; a measure's is what
 it finds on two tiny trained models, data/checkpoints/tiny-*.safetensors, and the constants of its module, such as how many images it takes.
-The numbers stand in data/results/behaviour.json. Code may
-be rewritten freely while they hold. What four steps cannot show (a schedule's end, say) is said by raising a `version`: a model's class
-attribute, or that of a measure.
+The numbers stand in data/results/behaviour.json. Code may be rewritten freely while they hold. What four steps cannot show (a schedule's end,
+say) is said by raising a `version`: a model's class attribute, or that of a measure.
 """
 
 import json

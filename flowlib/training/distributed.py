@@ -20,10 +20,15 @@ def part() -> tuple[int, int]:
     return (distributed.get_rank(), distributed.get_world_size()) if distributed.is_initialized() else (0, 1)
 
 
+def launched() -> int:
+    """How many processes torchrun has started, joined or not: 1 without it."""
+    return int(os.environ.get("WORLD_SIZE", 1))
+
+
 @contextlib.contextmanager
 def processes(device):
     """Join the processes that torchrun started, for the length of a with-block; nothing without torchrun."""
-    if int(os.environ.get("WORLD_SIZE", 1)) < 2 or distributed.is_initialized():
+    if launched() < 2 or distributed.is_initialized():
         yield
         return
     on_gpu = torch.device(device).type == "cuda"
