@@ -63,8 +63,8 @@ LONG_BASE = dataclasses.replace(BASE, steps=4 * BASE.steps)
 FULL_BASE = dataclasses.replace(BASE, steps=preset("tutorial-noiseless").steps)
 # Scenes: the presets at half their size, a quarter of the pixels.
 SMALL = {"size": 32, "width": 16, "adam_beta2": 0.95, "steps": 2000, "checkpoint_every": 1000}
-ROOMS = dataclasses.replace(preset("tutorial-shapes"), **SMALL, held_out=0.0004, parted="lines")
-STUDIO = dataclasses.replace(preset("tutorial-studio"), **SMALL | {"steps": 1000}, held_out=0.0027, parted="lines")
+ROOMS = dataclasses.replace(preset("tutorial-shapes"), **SMALL)
+STUDIO = dataclasses.replace(preset("tutorial-studio"), **SMALL | {"steps": 1000})
 ROOMS_SEARCH = dataclasses.replace(ROOMS, steps=400, checkpoint_every=400, validation=100, parted="starts")
 # Chosen by `rooms-search` in the same way; the studio takes the same.
 SCENES = {label: CHOSEN[label] for label in ("flow, k given", "PoFlow")} | {
