@@ -33,6 +33,8 @@ def test_determinant_is_neither_trace_nor_row_sums(double):
     assert log_abs_det(h).item() == pytest.approx(math.log(0.75), abs=1e-12)
     assert (1 + h.sum(1)).log().sum().item() == pytest.approx(0.811, abs=1e-3)
     assert smallest_eigenvalue(h).item() == pytest.approx(0.5)
+    shear = torch.tensor([[0.0, 10.0], [0.0, 0.0]])  # of no potential: zᵀ(I + H)z = ‖z‖² + 10 z₁z₂ ≥ −4‖z‖²
+    assert smallest_eigenvalue(torch.stack([shear, shear.mT])).tolist() == pytest.approx([-4, -4])
 
 
 @pytest.mark.parametrize("offset", [0.0, -3.0])  # the determinants are positive, or of either sign

@@ -106,6 +106,25 @@ def test_a_time_that_becomes_a_number_is_refused(number, z):
             call()
 
 
+@pytest.mark.parametrize("filled", [
+    lambda z, t: torch.full_like(z[:, 0], t), lambda z, t: torch.full((len(z),), fill_value=t), lambda z, t: z.new_full((len(z),), t),
+    lambda z, t: torch.tensor(t), lambda z, t: z.new_tensor(t), lambda z, t: t.detach(), lambda z, t: t.data,
+    lambda z, t: torch.zeros(len(z)).fill_(t), lambda z, t: torch.add(z[:, 0], z[:, 0], alpha=t),
+    lambda z, t: torch.addcmul(z[:, 0], z[:, 0], z[:, 0], value=t),
+])  # fmt: skip
+@pytest.mark.filterwarnings("ignore:To copy construct from a tensor")
+def test_a_tensor_that_is_filled_with_the_time_is_refused(filled, z):
+    with pytest.raises(FlowlibError, match=r"plain number.*t.expand\(n\)"):
+        time_derivative(lambda z, t: z[:, 0] * filled(z, t), z, 0.7)
+
+
+@pytest.mark.parametrize("kept", [
+    lambda z, t: t.expand(len(z)), lambda z, t: torch.stack([t] * len(z)), lambda z, t: torch.zeros(len(z)).to(t) + t,
+])  # fmt: skip
+def test_ways_to_repeat_the_time_that_keep_its_derivative(kept, z):
+    torch.testing.assert_close(time_derivative(lambda z, t: z[:, 0] * kept(z, t) ** 2, z, 0.7), 1.4 * z[:, 0])
+
+
 def test_decisions_about_the_time_are_allowed(z):
     late = lambda z, t: z[:, 0] * (t**2 if t > 0.5 else t)  # noqa: E731
     torch.testing.assert_close(time_derivative(late, z, 0.7), 1.4 * z[:, 0])

@@ -124,6 +124,25 @@ def test_momentum_where_nothing_is_costs_infinitely_much():
     assert momentum_action_1d(density, momentum, H) == math.inf
 
 
+def test_momentum_that_is_rounding_costs_nothing():
+    """A box that moves leaves cells empty, next to which the flux is 1e-17 of the largest and not 0."""
+    source, target = torch.zeros(2, 64, dtype=torch.float64)
+    source[:7], target[20:30] = 1 / (7 * H), 1 / (10 * H)
+    film = torch.stack([displacement_density_1d(source, target, H, s) for s in torch.linspace(0, 1, 33)])
+    momentum = momentum_1d(film, H)
+    action = momentum_action_1d(film, momentum, H)
+    assert action.item() == pytest.approx(w2_density_1d(source, target, H).item(), rel=0.05)
+    assert momentum_action_1d(film, momentum + 1e-17 * momentum.max(), H).item() == pytest.approx(action.item(), rel=1e-9)
+
+
+def test_few_frames_cost_too_little():
+    """1/p is convex: the action of a cross-fade grows with its frames."""
+    source, target = bell(-1.5, 0.5), bell(1.5, 0.5)
+    fades = [torch.lerp(source, target, torch.linspace(0, 1, n)[:, None]) for n in (9, 33, 129)]
+    costs = [momentum_action_1d(film, momentum_1d(film, H), H).item() for film in fades]
+    assert costs == sorted(costs) and costs[0] < 0.9 * costs[2]
+
+
 def test_wrong_input_is_refused():
     good = box(0, 2)
     with pytest.raises(FlowlibError, match="mass"):

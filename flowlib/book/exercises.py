@@ -52,7 +52,9 @@ def verdict(conditions: Callable[..., Iterable], answers: dict) -> str:
 
 def close(answer, expected, within=1e-3) -> bool:
     """Whether every number of an answer lies within an absolute distance of what is expected, in the same shape; NaN does not."""
-    answer, expected = (value.detach() if isinstance(value, Tensor) else torch.as_tensor(value) for value in (answer, expected))
+    answer, expected = (
+        value.detach() if isinstance(value, Tensor) else torch.as_tensor(value, dtype=torch.float64) for value in (answer, expected)
+    )
     if answer.numel() == expected.numel() == 1:
         answer, expected = answer.reshape(()), expected.reshape(())
     return answer.shape == expected.shape and bool(((answer.double() - expected.double()).abs() <= within).all())

@@ -60,8 +60,11 @@ def _one_thread():
 
 
 def smallest_eigenvalue(hessian: Float[Tensor, "*batch d d"]) -> Float[Tensor, "*batch"]:
-    """λ_min(I + H). Positive everywhere: the step is injective and optimal (M6); samples can only refute that."""
-    return torch.linalg.eigvalsh(_plus_identity(hessian))[..., 0]
+    """λ_min of the symmetric part of I + H. Positive everywhere: the step is injective and, where H is symmetric, optimal (M6).
+
+    Samples can only refute that. The derivative of a field that has no potential is not symmetric.
+    """
+    return torch.linalg.eigvalsh(_plus_identity((hessian + hessian.mT) / 2))[..., 0]
 
 
 def determinant(hessian: Float[Tensor, "*batch d d"]) -> Float[Tensor, "*batch"]:

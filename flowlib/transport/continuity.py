@@ -32,8 +32,8 @@ def gradient_of(potential: Potential) -> Velocity:
 def time_derivative(potential: Potential, z: Float[Tensor, "B d"], t: Time) -> Float[Tensor, " B"]:
     """∂_t u(z, t) at fixed z, one value per sample.
 
-    The potential gets t as a 0-d tensor and has to use it as one: float(t), t.item() or math.exp(t) would lose the
-    derivative in silence, and raise FlowlibError.
+    The potential gets t as a 0-d tensor and has to use it as one: float(t), t.item(), math.exp(t), t.detach() or torch.full_like(z, t)
+    would lose the derivative in silence, and raise FlowlibError.
     """
     check_points(z)
     t = as_time(t, z)
@@ -89,15 +89,24 @@ class _TimeStaysATensor(TorchFunctionMode):
     """Raises where a tensor that depends on the time becomes a plain number."""
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
-        if function in _TO_NUMBER and forward_ad.unpack_dual(args[0]).tangent is not None:
+        kwargs = kwargs or {}
+        given = (*args, *kwargs.values()) if function in _TO_NUMBER else [kwargs[name] for name in ("alpha", "value") if name in kwargs]
+        if any(_depends_on_time(one) for one in given):
             raise FlowlibError(
                 "the potential turns its time into a plain number, which has no derivative; "
-                "write torch.exp(t) for math.exp(t), and t for float(t)."
+                "write torch.exp(t) for math.exp(t), t for float(t), and t.expand(n) for torch.full((n,), t)."
             )
-        return function(*args, **(kwargs or {}))
+        return function(*args, **kwargs)
 
 
-_TO_NUMBER = {Tensor.__float__, Tensor.__int__, Tensor.item, Tensor.tolist}
+_TO_NUMBER = {
+    Tensor.__float__, Tensor.__int__, Tensor.item, Tensor.tolist, Tensor.detach, Tensor.data.__get__, Tensor.new_tensor, Tensor.new_full,
+    Tensor.fill_, torch.tensor, torch.full, torch.full_like, torch.arange,
+}  # fmt: skip
+
+
+def _depends_on_time(value) -> bool:
+    return isinstance(value, Tensor) and forward_ad.unpack_dual(value).tangent is not None
 
 
 def _values(potential: Potential, z: Tensor, t: Time) -> Tensor:
