@@ -17,7 +17,7 @@ torch.set_default_dtype(torch.float64)
 normal_cdf = torch.special.ndtr    # Φ, the distribution function of N(0, 1)
 
 # %%
-STUDENT = "your id"    # the id under which you hand in: it draws the data of task 8, which are yours alone
+STUDENT = "your id"    # the id under which you hand in, in quotation marks: it draws data that are yours alone
 
 # %% [markdown]
 # ## 1 · The velocity behind a density (3 points)
@@ -305,7 +305,7 @@ def _(gap):
 # ## 8 · Your own two clouds (2 points)
 #
 # These two Gaussians are yours alone. The map $z \mapsto m_q + L_q L_p^{-1}(z - m_p)$, with the Cholesky factors $L$ of the two covariances, moves $p$
-# to $q$ as well. By how much is its mean squared distance larger than $W_2^2(p, q)$? Give `detour`, a number.
+# to $q$ as well. By how much is its mean squared distance larger than $W_2^2(p, q)$? Give `detour`, a number that is right to three decimals.
 
 # %% locked="clouds"
 def own_clouds(student):

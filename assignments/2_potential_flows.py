@@ -17,7 +17,7 @@ from flowlib import teaching, transport
 torch.set_default_dtype(torch.float64)
 
 # %%
-STUDENT = "your id"    # the id under which you hand in: it draws the data of task 6, which are yours alone
+STUDENT = "your id"    # the id under which you hand in, in quotation marks: it draws the data of task 6, which are yours alone
 
 # %% [markdown]
 # ## 1 · A potential from its characteristics (4 points)

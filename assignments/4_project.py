@@ -10,6 +10,7 @@
 
 # %% locked="imports"
 import dataclasses
+import math
 import tempfile
 import time
 import torch
@@ -23,13 +24,13 @@ from flowlib.models import LatentModel, build_model, register
 from flowlib.models.importance import single_frame_log_weights
 
 # %%
-STUDENT = "your id"    # the id under which you hand in: it draws the data of task 4, which are yours alone
+STUDENT = "your id"    # the id under which you hand in, in quotation marks: it draws the data of task 4, which are yours alone
 
 # %% [markdown]
 # ## 1 · A transformation of your own (3 points)
 #
 # Write `change(images, strength)`: `images` (B, C, H, W) in [0, 1] and one strength between 0 and 1 for each of them, `strength` (B,); it returns the changed images, in [0, 1] and of the same shape.
-# Strength 0 changes nothing, and more strength changes more, without jumps and without randomness. Which change is up to you: a shadow, a blur, a wave, a frame … What was passed in stays as it is.
+# Strength 0 changes nothing (to $10^{-5}$ a pixel), and more strength changes more, without jumps and without randomness. Which change is up to you: a shadow, a blur, a wave, a frame … What was passed in stays as it is.
 
 # %% answer="transformation"
 def change(images, strength):
@@ -43,7 +44,10 @@ def change(images, strength):
 from flowlib.teaching import close, generator, graded
 
 def some_images(count, channels, size):
-    return 0.1 + 0.8 * torch.rand(count, channels, size, size, generator=generator("graded", "images"))
+    y, x = torch.linspace(-1.0, 1.0, size)[:, None], torch.linspace(-1.0, 1.0, size)
+    angle, shade, ink = torch.rand(3, count, channels, 1, 1, generator=generator("graded", "images"))
+    across, along = x * torch.cos(3 * angle) + y * torch.sin(3 * angle), y * torch.cos(3 * angle) - x * torch.sin(3 * angle)
+    return 0.1 + 0.2 * shade + (0.4 + 0.2 * ink) * torch.exp(-8 * across**2 - 1.5 * along**2)    # a bar, its edges soft
 
 @graded("transformation", change=change)
 def _(change):
@@ -53,7 +57,7 @@ def _(change):
     yield close(images, before, 0), "The images that were passed in have changed: work on a copy."
     yield all(one.shape == images.shape for one in shown), "The result needs the shape of the images."
     yield all(0 <= one.min() and one.max() <= 1 for one in shown), "The result has to stay in [0, 1]."
-    yield close(shown[0], images, 1e-6), "Strength 0 has to leave the images as they are."
+    yield close(shown[0], images, 1e-5), "Strength 0 has to leave the images as they are."
     yield close(change(images, torch.ones(1)), shown[-1], 0), "The same images and strength have to give the same result: no randomness."
     far = torch.stack([(one - images).abs().mean() for one in shown])
     yield far[-1] > 0.01, "At full strength the images have to look different: more than 0.01 per pixel on average."
@@ -67,14 +71,14 @@ def _(change):
     alone = torch.cat([change(one[None], s[None]) for one, s in zip(images, strengths)])
     yield alone.shape == images.shape, "It fails for images of one channel or another size."
     yield close(change(images, strengths), alone, 1e-5), "Each image has a strength of its own."
-    yield (alone[1] - images[1]).abs().mean() > 0.01 and close(alone[2], images[2], 1e-6), "It fails for images of one channel or another size."
+    yield (alone[1] - images[1]).abs().mean() > 0.01 and close(alone[2], images[2], 1e-5), "It fails for images of one channel or another size."
 ### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 2 · A motion of your own model (3 points)
 #
 # The model *turning* turns codes: with a matrix $W_k$ for each factor, $z_t = e^{t (W_k - W_k^\top)} z_0$. Write `turn(z, W, factor, times)`: codes `z` (B, d), matrices `W` (K, d, d), the
-# factor of each code `factor` (B,), and `times`, a list of numbers that may be negative or broken; it returns (B, len(times), d). (`torch.linalg.matrix_exp` takes its time: one for each factor and time is enough.)
+# factor of each code `factor` (B,), and `times`, a list of numbers that may be negative or broken; it returns (B, len(times), d), in the precision of `z`. (`torch.linalg.matrix_exp` takes its time: one for each factor and time is enough.)
 
 # %% answer="motion"
 def turn(z, W, factor, times):
@@ -89,13 +93,15 @@ from flowlib.teaching import close, generator, graded
 
 @graded("motion", turn=turn)
 def _(turn):
-    W = (torch.pi / 8) * torch.tensor([[[0.0, -1.0], [1.0, 0.0]]])
-    z = torch.tensor([[1.0, 0.0]])
+    W = (torch.pi / 8) * torch.tensor([[[0.0, -1.0], [1.0, 0.0]]], dtype=torch.float64)
+    z = torch.tensor([[1.0, 0.0]]).double()
     path = turn(z, W, torch.tensor([0]), [0, 1, 2])
     yield path.shape == (1, 3, 2), "For B codes of d numbers and n times the result is (B, n, d)."
     yield close(path[:, 0], z, 1e-6), "At time 0 nothing has moved."
     yield close(path.norm(dim=-1), torch.ones(1, 3), 1e-5), "A rotation changes no length: is the matrix in the exponent antisymmetric?"
     yield close(path[:, 2], [[0.0, 1.0]], 1e-5), "W − Wᵀ turns by a quarter of π in each step here: (1, 0) is at (0, 1) after two. Look at the sign and the factor."
+    little = turn(z, W, torch.tensor([0]), [0.1])[0, 0]
+    yield little.dtype == z.dtype and close(little[1], math.sin(0.1 * math.pi / 4), 1e-10), "Codes and times are double here: make tensors with dtype=z.dtype, or 0.1 is right to seven digits only."
 ### BEGIN HIDDEN TESTS
 @graded("motion", turn=turn)
 def _(turn):

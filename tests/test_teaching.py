@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import time
 
 import nbformat
@@ -99,7 +100,13 @@ def test_a_test_says_what_is_missing_wrong_or_right(capsys):
     assert "Everything is answered" in said and "words             4 points   a text" in said
 
 
+def test_what_is_not_defined_is_named(capsys):
+    with pytest.raises(NotYet, match="'STUDENT' is not defined.*was deleted or changed, or has not run"):
+        graded("own", answer=1)(lambda answer: [(STUDENT, "no")])  # noqa: F821
+
+
 def test_everyone_has_own_numbers():
+    assert generator(1234, "a").initial_seed() == generator("1234", "a").initial_seed()
     import torch
 
     first, again, other, task = (torch.rand(4, generator=generator(*who)) for who in [("ann", "a"), (" Ann", "a"), ("bob", "a"), ("ann", "b")])
@@ -167,6 +174,7 @@ def test_whatever_is_handed_in_is_graded_or_reported(tmp_path, capsys):
         "hard-coded": ({"double": "return 4", "minutes": "Minutes: long"}, (0, 2)),
         "tampered": ({"minutes": "Minutes: 40", "double": "return 5", "test": "double(2) == 5", "without": ("half", "submission")}, (0, 2)),
         "greedy": ({"half": "half = bytearray(10**12)", "first": "import not_there"}, (3, 0)),
+        "leaving": ({"half": "half = 3\nquit()"}, (3, 2)),
         "fatal": ({"double": "import os; return 4 if x == 2 else os._exit(1)"}, (0, 2)),
     }
     for student, (answers, _) in cases.items():
@@ -176,22 +184,24 @@ def test_whatever_is_handed_in_is_graded_or_reported(tmp_path, capsys):
     for student, content in (("untouched", text), ("broken", '{"cells": ['), ("late [2]", text)):
         (handed_in / student).mkdir()
         (handed_in / student / "1_small.ipynb").write_text(content)
+    (handed_in / "nothing").mkdir()
     hand_in(released, endless, "for-ever", double="while True: pass")
     before = {path: path.read_bytes() for path in tmp_path.glob("*/*/1_small.ipynb")}
 
     started = time.perf_counter()
     rows = grade(handed_in, out, folder)
-    each = (time.perf_counter() - started) / 7  # kernels
+    each = (time.perf_counter() - started) / 8  # kernels
     said = capsys.readouterr().out
     assert all(f"{name}: not graded, for its name" in said for name in ("Copy of 1_small.ipynb", "1_small (1).ipynb"))
+    assert "nothing: not graded, for it holds no notebook" in said
     with open(out / "points.csv") as file:
-        assert len(list(csv.DictReader(file))) == len(rows) == 3 * 8
+        assert len(list(csv.DictReader(file))) == len(rows) == 3 * 9
     with open(out / "minutes.csv") as file:
         noted = {row["student"]: row["minutes"] for row in csv.DictReader(file) if row["assignment"] == "1_small"}
     assert noted == {"solution": "95.5", "tampered": "40.0"} | dict.fromkeys(
-        ("hard-coded", "greedy", "fatal", "untouched", "broken", "late [2]"), ""
+        ("hard-coded", "greedy", "leaving", "fatal", "untouched", "broken", "late [2]"), ""
     )
-    assert "1_small: median 67.75 minutes, 40 to 95.5 (2 of 8 wrote them down)" in said
+    assert "1_small: median 67.75 minutes, 40 to 95.5 (2 of 9 wrote them down)" in said
     rows += grade(endless, out, folder, seconds=max(5, round(each)))  # also where the machine is busy, longer than an import takes
     wanted = {student: points for student, (_, points) in cases.items()} | {
         "untouched": (0, 0),
@@ -204,13 +214,35 @@ def test_whatever_is_handed_in_is_graded_or_reported(tmp_path, capsys):
     assert all(row.note.startswith("not graded") for row in found["broken"].values())
     assert "rename 'late [2]'" in found["late [2]"]["half"].note
     assert found["tampered"]["half"].note == "its cell was missing and was put back"
+    assert re.fullmatch(r"its cell took more than \d+ seconds \(--seconds\)", found["for-ever"]["double"].note)
     assert found["fatal"]["double"].note == "the notebook's process died in its test"
     with open(out / "points.csv") as file:
-        assert len(list(csv.DictReader(file))) == 3 * 9, "those of the first call stay"
+        assert len(list(csv.DictReader(file))) == 3 * 10, "those of the first call stay"
     assert found["solution"]["words"].note == "to be graded by hand" and found["untouched"]["words"].points == 0
     assert {path: path.read_bytes() for path in before} == before
     feedback = (out / "feedback" / "hard-coded" / "1_small" / "1_small.html").read_text()
     assert "It fails for another number." in feedback
+
+
+def test_a_course_goes_on(tmp_path):
+    """A text that is handed in again keeps its points, and is marked; tasks cannot change below a gradebook that has graded them."""
+    nbgrader_api = pytest.importorskip("nbgrader.api")
+    folder, out = tmp_path / "sources", tmp_path / "out"
+    folder.mkdir()
+    (folder / "1_small.py").write_text(SOURCE)
+    (released,) = build(out, folder)
+    for text, note in (("My own.", "to be graded by hand"), ("My own.", ""), ("Another.", "its text is another than the one that was graded")):
+        again = tmp_path / f"handed in {note}"
+        hand_in(released, again, "ann", words=text)
+        (words,) = [row for row in grade(again, out, folder) if row.task == "words"]
+        assert words.note.startswith(note) and bool(note) == bool(words.note)
+        with nbgrader_api.Gradebook(f"sqlite:///{out / 'gradebook.db'}") as book:
+            book.find_grade("words", "1_small", "1_small", "ann").manual_score = 3
+            book.db.commit()
+    assert words.points == 3
+    (folder / "1_small.py").write_text(SOURCE.replace('"half"', '"halved"'))
+    with pytest.raises(FlowlibError, match="1_small: tasks were added, removed or renamed .* another --out"):
+        build(out, folder)
 
 
 WRONG = {

@@ -13,9 +13,9 @@ from flowlib.book.exercises import NotYet, close
 _said: dict[str, str] = {}  # task → what its test said last
 
 
-def generator(student: str, task: str) -> torch.Generator:
+def generator(student: str | int, task: str) -> torch.Generator:
     """Random numbers of one student and one task: the same on every machine, others for everyone else."""
-    digest = hashlib.sha256(f"{student.strip().lower()}/{task}".encode()).digest()
+    digest = hashlib.sha256(f"{str(student).strip().lower()}/{task}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:4], "big"))
 
 
@@ -35,6 +35,8 @@ def graded(task: str, /, **answers):
         except NotImplementedError:
             _said[task] = "not answered"
             raise NotYet(f"{task} is not answered.") from None
+        except NameError as error:
+            raise NotYet(f"{task} cannot be tested ({error}): the cell that defines it was deleted or changed, or has not run.") from None
         except Exception as error:  # an answer of another type or shape, a function that raises
             raise NotYet(f"{task} cannot be tested ({type(error).__name__}: {error}); look at the types and shapes.") from None
         if failed is not None:

@@ -14,12 +14,15 @@ import nbformat
 
 from flowlib.atomic_io import write_text
 from flowlib.errors import FlowlibError
-from flowlib.teaching import ids, minutes
+from flowlib.teaching import ids, minutes, repair
 from flowlib.teaching.repair import repaired, without_answer
 from flowlib.teaching.sources import FOLDER, grade_id, notebook, sources
 from flowlib.teaching.table import update_table
 
 BUILT = Path("_build/assignments")
+KERNEL = [  # for its process: exit() in an answer would end it, some cells later; and its remarks are not ours
+    "--InteractiveShellApp.exec_lines=get_ipython().ask_exit = lambda: print('exit() and quit() do nothing here')", "--log-level=ERROR",
+]  # fmt: skip
 PAGES = 'c = get_config()\nc.CourseDirectory.source_directory = "instructor"\n'  # for nbgrader's own pages
 
 
@@ -66,9 +69,8 @@ def grade(submissions, out=BUILT, folder=FOLDER, seconds=60, gigabytes=8) -> lis
     if not found:
         raise FlowlibError(f"{submissions} holds no submission: one is STUDENT/NAME.ipynb, NAME one of {', '.join(sources(folder))}")
     for path in others:
-        print(
-            f"{path}: not graded, for its name is not STUDENT/NAME.ipynb with NAME one of {', '.join(sources(folder))}: rename it", flush=True
-        )
+        wrong = "it holds no notebook" if path.is_dir() else "its name is not STUDENT/NAME.ipynb"
+        print(f"{path}: not graded, for {wrong}, with NAME one of {', '.join(sources(folder))}: rename it, or ask for it", flush=True)
     out = Path(out).resolve()
     build(out, folder, seconds)
     rows = []
@@ -84,10 +86,11 @@ def grade(submissions, out=BUILT, folder=FOLDER, seconds=60, gigabytes=8) -> lis
 
 
 def _submissions(folder, names):
-    """The notebooks STUDENT/NAME.ipynb of a folder, and all others that are in it."""
+    """The notebooks STUDENT/NAME.ipynb of a folder; and all others that are in it, with the students' folders that hold none."""
     notebooks = sorted(path for path in folder.rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
     found = [path for path in notebooks if path.stem in names and path.parent.parent == folder]
-    return found, [path for path in notebooks if path not in found]
+    empty = [path for path in sorted(folder.glob("[!.]*/")) if not any(path in notebook.parents for notebook in notebooks)]
+    return found, [path for path in notebooks if path not in found] + empty
 
 
 def _graded(path, out, seconds, gigabytes):
@@ -95,6 +98,7 @@ def _graded(path, out, seconds, gigabytes):
     student, name = path.parent.name, path.stem
     released = nbformat.read(out / "instructor" / name / f"{name}.ipynb", 4)
     copy = out / "submitted" / student / name / path.name
+    before = repair.texts(copy)
     for old in (copy.parent, out / "autograded" / student / name, out / "feedback" / student / name):
         shutil.rmtree(old, ignore_errors=True)
     copy.parent.mkdir(parents=True)
@@ -107,13 +111,20 @@ def _graded(path, out, seconds, gigabytes):
         _done(api.generate_feedback(name, student), name)
     except Exception as error:  # a broken file, a process that died: reported, and the others go on
         return [Row(student, name, task, None, float(most), f"not graded: {error}") for task, most in _tasks(released).items()]
+    slow, slow_between = repair.timed_out(nbformat.read(out / "autograded" / student / name / path.name, 4))
+    beyond = f"took more than {seconds} seconds (--seconds)"
+    rewritten = [task for task, text in repair.texts(copy).items() if before.get(task, text) != text]
     notes = {
+        f"its cell {beyond}": slow,
+        f"a cell without points {beyond}": _tasks(released) if slow_between else (),
         "the notebook's process died in its test": died,
         "its cell was missing and was put back": missing,
         "its cell was there more than once": doubled,
     }
     with api.gradebook as book:
         grades = {grade.name: grade for grade in book.find_submission_notebook(name, name, student).grades}
+        graded = {task for task, grade in grades.items() if grade.manual_score is not None}
+        notes["its text is another than the one that was graded by hand: look again"] = graded & set(rewritten)
         return [_row(student, name, grade, notes) for grade in map(grades.get, _tasks(released))]
 
 
@@ -167,12 +178,18 @@ def _course(out, seconds, **execute):
     config.CourseDirectory.root, config.CourseDirectory.source_directory = str(out), "instructor"
     config.Execute.timeout, config.Execute.iopub_timeout = seconds, 30
     config.Execute.raise_on_iopub_timeout = False  # a cell that was stopped late costs itself, not the notebook
+    config.Execute.extra_arguments = KERNEL
     config.Execute.update(execute)
     return NbGraderAPI(config=config)
 
 
 def _done(result, name):
     if not result["success"]:
+        if "submissions associated with it" in (result.get("log") or ""):
+            raise FlowlibError(
+                f"{name}: tasks were added, removed or renamed after a submission had been graded, and nbgrader's gradebook knows the old ones. "
+                "Build and grade with another --out, or move gradebook.db away (points that were given by hand are in it)"
+            )
         lines = [line for line in (result.get("log") or result.get("error") or "").splitlines() if line.strip()]
         raise FlowlibError(f"nbgrader could not finish {name}: {next(iter(reversed(lines)), 'it does not say why')}")
 

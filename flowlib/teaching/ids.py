@@ -9,9 +9,9 @@ DEFAULT = "your id"
 
 
 def id_of(path) -> str | None:
-    """What stands in `STUDENT = "…"`; None where no cell has that line."""
-    found = re.findall(r"""^STUDENT\s*=\s*(["'])(.*?)\1""", text_of(path, "code"), re.M)
-    return found[-1][1].strip() if found else None
+    """What stands in `STUDENT = "…"`, or in `STUDENT = 1234`; None where no cell has that line."""
+    found = re.findall(r"""^STUDENT\s*=\s*(?:(["'])(.*?)\1|(\d+))""", text_of(path, "code"), re.M)
+    return (found[-1][1] or found[-1][2]).strip() if found else None
 
 
 def doubts(paths) -> list[str]:

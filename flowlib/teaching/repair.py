@@ -2,6 +2,8 @@
 
 from collections import Counter
 
+import nbformat
+
 from flowlib.errors import FlowlibError
 from flowlib.teaching.sources import grade_id
 
@@ -60,3 +62,18 @@ def without_answer(handed_in, task):
         if grade_id(cell) == f"answer-{task}":
             cell.source = f"# Taken out for grading: the notebook's process died in the test of {task}."
     return handed_in
+
+
+def texts(path) -> dict[str, str]:
+    """Task → text of those that a person grades, in a notebook's file; none where it is not there or cannot be read."""
+    try:
+        cells = nbformat.read(path, 4).cells
+    except Exception:
+        return {}
+    return {grade_id(cell): cell.source for cell in cells if cell.cell_type == "markdown" and grade_id(cell)}
+
+
+def timed_out(executed) -> tuple[list[str], bool]:
+    """The names of cells of an executed notebook that were stopped for want of time, and whether one without a name was."""
+    stopped = [grade_id(cell) for cell in executed.cells if any(one.get("ename") == "CellTimeoutError" for one in cell.get("outputs", ()))]
+    return [name for name in stopped if name], None in stopped
