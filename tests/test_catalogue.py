@@ -11,7 +11,7 @@ from flowlib.errors import FlowlibError
 from flowlib.experiments.catalogue import EXPERIMENTS, experiment
 from flowlib.experiments.measures.equivariance import mean_error
 from flowlib.experiments.runner import differences, unfinished
-from flowlib.experiments.settings import BASE, CHOSEN, FULL_BASE, IN_BITS, MILLISECONDS, SHARP_BASE, SHARP_STEPS, candidates
+from flowlib.experiments.settings import BASE, CHOSEN, FULL_BASE, IN_BITS, MILLISECONDS, SCENE_STEPS, SHARP_BASE, SHARP_STEPS, candidates
 from flowlib.experiments.tables import best_candidates, read_results
 from flowlib.models import build_model
 
@@ -64,7 +64,11 @@ def test_at_equal_time_only_the_number_of_steps_differs(name):
 
 
 def test_sharper_networks_get_no_more_time():
-    """The flow's steps take as long as those of `equal-time-full`, within a per cent."""
+    """The flow's steps take as long as those of `equal-time-full`, within a per cent; those of the presets for scenes within a tenth."""
+    for scene, steps in SCENE_STEPS.items():
+        assert steps == json.loads((BENCHMARKS / f"steps-{scene}.json").read_text())
+        plain, sharper = (preset(name) for name in steps)
+        assert plain.steps == sharper.steps and 0.9 < steps[f"tutorial-sharp-{scene}"] / steps[f"tutorial-{scene}"] < 1.1
     times = [base.steps * step["flow without noise"] for base, step in ((SHARP_BASE, SHARP_STEPS), (FULL_BASE, MILLISECONDS))]
     assert times[0] == pytest.approx(times[1], rel=0.01)
 
