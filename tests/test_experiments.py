@@ -254,3 +254,25 @@ def test_kill_9_and_again_with_two_workers(tmp_path):
     script.write_text(CODE.format(tests=str(Path(__file__).parent), steps=4))
     subprocess.run([sys.executable, script], cwd=tmp_path, check=True, timeout=200, stdout=subprocess.DEVNULL)
     assert [row["seed"] for row in tables.read_results("killed", tmp_path)["rows"]] == [0, 1, 2]
+
+
+def test_a_row_is_replaced_by_what_was_measured_last_and_rows_keep_the_catalogues_order():
+    old = {"about": "", "data": {}, "rows": [row("vae", 0, found=1, kept=5)]}
+    experiment = dataclasses.replace(EXPERIMENT, measures=("found", "kept"))
+    runner._add(old, row("vae", 0, found=2) | {"measured": "later"}, experiment)
+    runner._add(old, row("flow", 0, found=3, kept=6), experiment)
+    assert [(one["method"], one["seed"], one["metrics"]) for one in old["rows"]] == [
+        ("flow", 0, {"found": 3, "kept": 6}), ("vae", 0, {"found": 2, "kept": 5}),
+    ]  # fmt: skip
+    assert old["rows"][1]["measured"] == "later"
+
+
+def row(method, seed, **metrics):
+    return {"method": method, "seed": seed, "metrics": metrics}
+
+
+def test_numbers_of_threads_are_what_they_were_after_the_runs(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
+    assert list(runner._rows([], 1)) == []
+    assert os.environ["OMP_NUM_THREADS"] == "3" and "MKL_NUM_THREADS" not in os.environ

@@ -232,3 +232,15 @@ def test_parts_are_disjoint_and_everything():
     assert [len(part) for part in parts] == [750, 50, 200] and sorted(np.concatenate(parts)) == list(range(1000))
     with pytest.raises(FlowlibError, match="cannot be parted"):
         part_of(3, Config(held_out=0.5, validation=2), "train")
+
+
+def test_processes_share_a_batch():
+    """The parts of two processes together are the batch of one, each its own."""
+    source = FactorialSequences(Digits())
+
+    def draw(part):
+        batch = source.training_batch(24, 1, torch.Generator().manual_seed(3), part)
+        return [tuple(one) for one in torch.cat([shown(batch.frames).flatten(1), batch.times, batch.factor[:, None]], 1).tolist()]
+
+    parts = draw((0, 2)), draw((1, 2))
+    assert sorted(parts[0] + parts[1]) == sorted(draw((0, 1))) and sorted(parts[0]) != sorted(parts[1])

@@ -117,3 +117,14 @@ def test_what_cannot_be_composed_is_refused():
             load_sequences(dataclasses.replace(CONFIG, starts="mixed", **options))
     with pytest.raises(FlowlibError, match="activity = 0: give a probability"):
         MixedSequences(sequences(), 0)
+
+
+def test_what_is_the_sources_own_is_asked_there():
+    """Lengths of factors, and the values behind composed images; the digest says the activity, too."""
+    source = FactorialSequences(Rooms(size=32), ("scale", "orientation"), steps=7)
+    made = MixedSequences(source)
+    times = torch.tensor([[1, 3], [0, 2]])
+    assert torch.equal(made.composed_values([5, 9], times), source.composed_values([5, 9], times))
+    assert not torch.equal(made.composed_values([5, 9], times), times)
+    assert made.length(0) == source.length(0) == 7
+    assert len({MixedSequences(source, activity).digest() for activity in (0.3, 0.4)}) == 2

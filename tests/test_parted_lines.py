@@ -108,3 +108,10 @@ def test_a_folder_knows_no_lines(tmp_path):
     np.savez(tmp_path / "some.npz", frames=np.random.RandomState(0).rand(12, 3, 1, 16, 16).astype(np.float32), factor=np.arange(12) % 2)
     with pytest.raises(FlowlibError, match="parted = 'lines'"):
         load_sequences(Config(data=str(tmp_path / "some.npz"), channels=1, size=16, factors=("a", "b"), horizon=2, parted="lines"))
+
+
+def test_an_image_that_is_not_to_be_seen_is_no_first_frame():
+    """A sequence that begins at the last shape is folded to begin at the first and shows two; the image itself is held out all the same."""
+    unseen = np.array([values[1] == 2 for values in ALL])
+    source = FactorialSequences(Digits(), ("shape",), steps=1, unseen=unseen)
+    assert len(source) == 30 and set(shown(source.first_frames())[:, 1].tolist()) == {0}

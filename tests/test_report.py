@@ -39,9 +39,10 @@ class TestGeometry:
             smallest.append(np.linalg.eigvalsh(np.eye(2) + t * a)[0])
             path.append(path[-1] + gradient)
         straight = np.linalg.norm(path[-1] - path[0]) / sum(speed)
+        determinant, laplacian = zip(*((np.linalg.det(np.eye(2) + t * a), t * np.trace(a)) for t in range(1, lg.T + 1)))
         for ours, expected in (
             (found.speed, speed), (found.residual, residual), (found.smallest_eigenvalue, smallest),
-            (found.straightness[:, None], [straight]),
+            (found.straightness[:, None], [straight]), (found.determinant, determinant), (found.laplacian, laplacian),
         ):  # fmt: skip
             assert np.allclose(ours.numpy(), np.broadcast_to(expected, (2, len(expected))), atol=1e-9)
         summary = found.summary()

@@ -252,3 +252,35 @@ class TestMovedStarts:
     def test_an_unknown_start(self):
         with pytest.raises(FlowlibError, match="starts = 'behind': choose plain, moved, late or anywhere"):
             Sequences(digits(2), ("hue",), 2, "behind")
+
+
+def test_an_index_beyond_the_last_image():
+    made = Sequences(digits(3), FACTORS)
+    assert len(made.first_frames([-3, 2])) == 2
+    for index in (3, -4):
+        with pytest.raises(FlowlibError, match=f"no image {index}: there are 3"):
+            made.first_frames([index])
+
+
+def test_the_digest_says_where_sequences_begin_and_what_moves_them():
+    options = ({}, {"starts": "moved"}, {"programs": "composed"})
+    assert len({Sequences(digits(3), FACTORS, **one).digest() for one in options}) == len(options)
+
+
+@pytest.mark.parametrize("times, factor, said", [
+    ([[0, -1]], [0], "none is before it"), ([[1, 2]], [0], "the first frame of every sequence is x_0"),
+    ([[0, 1]], [3], "labels range from 3 to 3"), ([[0, 1]], [-2], "labels range from -2"),
+])  # fmt: skip
+def test_a_batch_that_cannot_be(times, factor, said):
+    batch = Batch(torch.zeros(1, 2, 1, 4, 4), torch.tensor(times), torch.tensor(factor), 4)
+    with pytest.raises(FlowlibError, match=said):
+        batch.check(factors=3)
+
+
+def test_the_first_frames_of_a_batch_have_to_be_there_for_every_sequence():
+    frames = torch.arange(6.0).reshape(2, 3, 1, 1, 1) / 6
+    batch = Batch(frames, torch.tensor([[0, 2, 1], [0, 1, 2]]), torch.tensor([0, 0]), 4)
+    assert torch.equal(batch.until(2)[:, :, 0, 0, 0], torch.tensor([[0, 2, 1], [3, 4, 5]]) / 6)
+    batch = Batch(frames, torch.tensor([[0, 2, 1], [0, 1, 3]]), torch.tensor([0, 0]), 4)
+    with pytest.raises(FlowlibError, match="lacks some of the frames x_0 … x_2"):
+        batch.until(2)

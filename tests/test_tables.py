@@ -20,13 +20,18 @@ class TestTables:
         with pytest.raises(FlowlibError, match="no seed in common"):
             tables.paired(self.rows([1, 2]), [], lambda metrics: metrics["v"])
 
+    @pytest.mark.parametrize("others", [[1, 2], [1]])
+    def test_other_numbers_of_images(self, others):
+        with pytest.raises(FlowlibError, match="pairs need the same ones, two or more"):
+            tables.paired(self.rows(others), self.rows([1, 2, 3] if len(others) > 1 else [1]), lambda metrics: metrics["v"])
+
     def test_spread(self):
         assert tables.spread([1.0, 2.0, 6.0], 1) == "3.0 (1.0 … 6.0)" and tables.spread([1234.5]) == "1 234"
         assert tables.plus_minus([1.0, 2.0, 6.0], 1) == "3.0 ± 2.5" and tables.plus_minus([1000.0, 1010.0]) == "1 005 ± 5"
 
 
 def test_the_best_candidate_has_the_smallest_error():
-    rows = [{"method": f"m {i}", "config": {"i": i}, "metrics": {"validation": {"a": [float(e)]}}} for i, e in enumerate((3, 1, 2))]
+    rows = [{"method": f"m {i}", "config": {"i": i}, "metrics": {"validation": {"a": [float(e)]}}} for i, e in enumerate((3, 1, 2, 1))]
     assert tables.best_candidates({"rows": rows}) == {"m": ({"i": 1}, 1)}
 
 

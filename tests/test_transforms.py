@@ -6,7 +6,7 @@ import inspect
 import numpy as np
 import pytest
 import torch
-from scipy.ndimage import map_coordinates
+from scipy.ndimage import gaussian_filter, map_coordinates
 
 from flowlib.data import TRANSFORMATIONS, ImageSequences, colour, rotate_hue, strength, transform, transformation
 from flowlib.errors import FlowlibError
@@ -195,3 +195,28 @@ class TestColour:
     def test_colours_are_refused(self):
         with pytest.raises(FlowlibError, match=r"shape \(2, 3, 4, 4\): give grey images \(n, 1, H, W\)"):
             colour(torch.rand(2, 3, 4, 4))
+
+
+def test_brighter_than_white_is_white():
+    found = transform(0.5 + 0.5 * images(2), brightness=torch.tensor([3.0, 1.5]))
+    assert found.max() == 1 and torch.equal(found[0], torch.ones_like(found[0]))
+
+
+def test_the_order_is_the_registrys_and_not_the_callers():
+    """Scale, a warp, before the blur, whatever is named first."""
+    pictures, (half, some) = images(1), torch.tensor([[0.5], [0.05]])
+    assert torch.equal(transform(pictures, blur=some, scale=half), transform(pictures, scale=half, blur=some))
+    darker = torch.tensor([0.6])
+    assert torch.equal(transform(pictures, blur=some, brightness=darker), transform(pictures, brightness=darker, blur=some))
+
+
+def test_blur_is_scipys_with_nothing_outside():
+    """A point and a white image: the tail at two and a half deviations, and the dark rim."""
+    point, white = torch.zeros(1, 1, 29, 29), torch.ones(1, 1, 29, 29)
+    point[0, 0, 14, 14] = 1
+    for picture in (point, white):
+        found = transform(picture, blur=torch.tensor([0.07]))[0, 0].double().numpy()
+        deviation = 29 * 0.07
+        truth = gaussian_filter(picture[0, 0].double().numpy(), deviation, mode="constant", radius=int(3 * deviation) + 1)
+        assert np.abs(found - truth).max() < 1e-6
+    assert found[0, 0] < 0.5
