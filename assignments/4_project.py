@@ -30,7 +30,7 @@ STUDENT = "your id"    # the id under which you hand in, in quotation marks: it 
 # ## 1 · A transformation of your own (3 points)
 #
 # Write `change(images, strength)`: `images` (B, C, H, W) in [0, 1] and one strength between 0 and 1 for each of them, `strength` (B,); it returns the changed images, in [0, 1] and of the same shape.
-# Strength 0 changes nothing (to $10^{-5}$ a pixel), and more strength changes more, without jumps and without randomness. Which change is up to you: a shadow, a blur, a wave, a frame … What was passed in stays as it is.
+# Strength 0 changes nothing (to $10^{-5}$ a pixel), strength 1 more than 0.002 a pixel on average, and more strength changes more, without jumps and without randomness. Which change is up to you: a shadow, a blur, a wave, a frame … What was passed in stays as it is.
 
 # %% answer="transformation"
 def change(images, strength):
@@ -60,7 +60,7 @@ def _(change):
     yield close(shown[0], images, 1e-5), "Strength 0 has to leave the images as they are."
     yield close(change(images, torch.ones(1)), shown[-1], 0), "The same images and strength have to give the same result: no randomness."
     far = torch.stack([(one - images).abs().mean() for one in shown])
-    yield far[-1] > 0.01, "At full strength the images have to look different: more than 0.01 per pixel on average."
+    yield far[-1] > 0.002, "At full strength the images have to look different: more than 0.002 per pixel on average."
     yield bool((far[5::5] > far[:-5:5]).all()), "More strength has to change more."
     steps = torch.stack([(two - one).abs().mean() for one, two in zip(shown, shown[1:])])
     yield steps.max() < 0.34 * steps.sum(), "It jumps somewhere: a twentieth of the strength does a third of all the change."
@@ -71,7 +71,7 @@ def _(change):
     alone = torch.cat([change(one[None], s[None]) for one, s in zip(images, strengths)])
     yield alone.shape == images.shape, "It fails for images of one channel or another size."
     yield close(change(images, strengths), alone, 1e-5), "Each image has a strength of its own."
-    yield (alone[1] - images[1]).abs().mean() > 0.01 and close(alone[2], images[2], 1e-5), "It fails for images of one channel or another size."
+    yield (alone[1] - images[1]).abs().mean() > 0.002 and close(alone[2], images[2], 1e-5), "It fails for images of one channel or another size."
 ### END HIDDEN TESTS
 
 # %% [markdown]

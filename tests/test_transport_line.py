@@ -135,8 +135,14 @@ def test_momentum_that_is_rounding_costs_nothing():
     assert momentum_action_1d(film, momentum + 1e-17 * momentum.max(), H).item() == pytest.approx(action.item(), rel=1e-9)
 
 
-def test_few_frames_cost_too_little():
-    """1/p is convex: the action of a cross-fade grows with its frames."""
+def test_a_small_movement_is_no_rounding():
+    """A bell that moves by 0.01 in 64 frames, in single precision."""
+    film = torch.stack([bell(0.01 * s, 0.5) for s in np.linspace(0, 1, 65)]).float()
+    assert momentum_action_1d(film, momentum_1d(film, H), H).item() == pytest.approx(1e-4, rel=0.02)
+
+
+def test_few_frames_of_a_cross_fade_cost_too_little():
+    """1/p is convex: the action of the straight line between two frames is larger than what is counted."""
     source, target = bell(-1.5, 0.5), bell(1.5, 0.5)
     fades = [torch.lerp(source, target, torch.linspace(0, 1, n)[:, None]) for n in (9, 33, 129)]
     costs = [momentum_action_1d(film, momentum_1d(film, H), H).item() for film in fades]

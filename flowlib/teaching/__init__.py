@@ -35,10 +35,11 @@ def graded(task: str, /, **answers):
         except NotImplementedError:
             _said[task] = "not answered"
             raise NotYet(f"{task} is not answered.") from None
-        except NameError as error:
-            raise NotYet(f"{task} cannot be tested ({error}): the cell that defines it was deleted or changed, or has not run.") from None
         except Exception as error:  # an answer of another type or shape, a function that raises
-            raise NotYet(f"{task} cannot be tested ({type(error).__name__}: {error}); look at the types and shapes.") from None
+            look = "look at the types and shapes"
+            if type(error) is NameError:
+                look = "look at the spelling, and whether the cell that defines it is still there and has run"
+            raise NotYet(f"{task} cannot be tested ({type(error).__name__}: {error}); {look}.") from None
         if failed is not None:
             raise NotYet(failed)
         _said[task] = "right, as far as the visible tests see"

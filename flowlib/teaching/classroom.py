@@ -12,7 +12,7 @@ from pathlib import Path
 
 import nbformat
 
-from flowlib.atomic_io import write_text
+from flowlib.atomic_io import read_json, write_json, write_text
 from flowlib.errors import FlowlibError
 from flowlib.teaching import ids, minutes, repair
 from flowlib.teaching.repair import repaired, without_answer
@@ -69,8 +69,9 @@ def grade(submissions, out=BUILT, folder=FOLDER, seconds=60, gigabytes=8) -> lis
     if not found:
         raise FlowlibError(f"{submissions} holds no submission: one is STUDENT/NAME.ipynb, NAME one of {', '.join(sources(folder))}")
     for path in others:
-        wrong = "it holds no notebook" if path.is_dir() else "its name is not STUDENT/NAME.ipynb"
-        print(f"{path}: not graded, for {wrong}, with NAME one of {', '.join(sources(folder))}: rename it, or ask for it", flush=True)
+        names = f"STUDENT/NAME.ipynb with NAME one of {', '.join(sources(folder))}"
+        wrong = f"it holds no notebook: ask for {names}" if path.is_dir() else f"its name is not {names}: rename it"
+        print(f"{path}: not graded, for {wrong}", flush=True)
     out = Path(out).resolve()
     build(out, folder, seconds)
     rows = []
@@ -113,19 +114,32 @@ def _graded(path, out, seconds, gigabytes):
         return [Row(student, name, task, None, float(most), f"not graded: {error}") for task, most in _tasks(released).items()]
     slow, slow_between = repair.timed_out(nbformat.read(out / "autograded" / student / name / path.name, 4))
     beyond = f"took more than {seconds} seconds (--seconds)"
-    rewritten = [task for task, text in repair.texts(copy).items() if before.get(task, text) != text]
+    tasks = _tasks(released)
+    slow_between = slow_between or any(one.removeprefix("answer-") not in tasks for one in slow)
     notes = {
         f"its cell {beyond}": slow,
-        f"a cell without points {beyond}": _tasks(released) if slow_between else (),
+        f"a cell without points {beyond}": tasks if slow_between else (),
         "the notebook's process died in its test": died,
         "its cell was missing and was put back": missing,
         "its cell was there more than once": doubled,
     }
     with api.gradebook as book:
         grades = {grade.name: grade for grade in book.find_submission_notebook(name, name, student).grades}
-        graded = {task for task, grade in grades.items() if grade.manual_score is not None}
-        notes["its text is another than the one that was graded by hand: look again"] = graded & set(rewritten)
-        return [_row(student, name, grade, notes) for grade in map(grades.get, _tasks(released))]
+        scores = {task: grade.manual_score for task, grade in grades.items() if grade.manual_score is not None}
+        rewritten = _rewritten(out / "by_hand.json", f"{student}/{name}", scores, before, repair.texts(copy))
+        notes["its text is another than the one that was graded by hand: look again"] = rewritten
+        return [_row(student, name, grade, notes) for grade in map(grades.get, tasks)]
+
+
+def _rewritten(path, submission, scores, before, now):
+    """The tasks whose text is no more the one that a person gave these points for; that text, known from the call before, is kept in a file."""
+    kept = read_json(path) if path.exists() else {}
+    read = kept.setdefault(submission, {})
+    for task, score in scores.items():
+        if read.get(task, [None])[0] != score:
+            read[task] = [score, before.get(task, now.get(task))]
+    write_json(path, kept)
+    return [task for task in scores if read[task][1] != now.get(task)]
 
 
 def _autograded(whole, copy, out, seconds, gigabytes):

@@ -10,8 +10,8 @@ DEFAULT = "your id"
 
 def id_of(path) -> str | None:
     """What stands in `STUDENT = "…"`, or in `STUDENT = 1234`; None where no cell has that line."""
-    found = re.findall(r"""^STUDENT\s*=\s*(?:(["'])(.*?)\1|(\d+))""", text_of(path, "code"), re.M)
-    return (found[-1][1] or found[-1][2]).strip() if found else None
+    found = re.findall(r"""^STUDENT\s*=\s*(?:(["'])(.*?)\1|([\d_.]+))""", text_of(path, "code"), re.M)
+    return (found[-1][1] or found[-1][2].replace("_", "")).strip() if found else None
 
 
 def doubts(paths) -> list[str]:

@@ -90,22 +90,24 @@ class _TimeStaysATensor(TorchFunctionMode):
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         kwargs = kwargs or {}
-        given = (*args, *kwargs.values()) if function in _TO_NUMBER else [kwargs[name] for name in ("alpha", "value") if name in kwargs]
+        given = (*args, *kwargs.values()) if function in _TO_NUMBER else [kwargs.get("alpha")]
         if any(_depends_on_time(one) for one in given):
             raise FlowlibError(
-                "the potential turns its time into a plain number, which has no derivative; "
+                "the potential turns its time into a plain number, or a tensor made from one, which has no derivative; "
                 "write torch.exp(t) for math.exp(t), t for float(t), and t.expand(n) for torch.full((n,), t)."
             )
         return function(*args, **kwargs)
 
 
 _TO_NUMBER = {
-    Tensor.__float__, Tensor.__int__, Tensor.item, Tensor.tolist, Tensor.detach, Tensor.data.__get__, Tensor.new_tensor, Tensor.new_full,
-    Tensor.fill_, torch.tensor, torch.full, torch.full_like, torch.arange,
+    Tensor.__float__, Tensor.__int__, Tensor.item, Tensor.tolist, Tensor.detach, Tensor.detach_, Tensor.data.__get__, Tensor.new_tensor, Tensor.new_full,
+    torch.tensor, torch.as_tensor, torch.full, torch.full_like, torch.arange,
 }  # fmt: skip
 
 
 def _depends_on_time(value) -> bool:
+    if isinstance(value, list | tuple):
+        return any(map(_depends_on_time, value))
     return isinstance(value, Tensor) and forward_ad.unpack_dual(value).tangent is not None
 
 

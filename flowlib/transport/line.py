@@ -53,16 +53,16 @@ def momentum_1d(density: Float[Tensor, "N1 n"], spacing: Number) -> Float[Tensor
 def momentum_action_1d(density: Float[Tensor, "N1 n"], momentum: Float[Tensor, "N n1"], spacing: Number) -> Float[Tensor, ""]:
     """∫₀¹∫ m²/p dx dt (M4), convex in (p, m) together: 0/0 counts as 0, m ≠ 0 where p = 0 and any p < 0 as infinite.
 
-    p is averaged in time and m in space, so that both stand at the centres of the cells of space and time. As 1/p is convex, a film of few
-    frames costs too little, above all where a place fills from next to nothing: a cross-fade's closed form is ∫ m² log(p₁/p₀)/(p₁ − p₀) dx.
-    Momentum that is rounding, beside all mass in a frame's time, counts as 0.
+    p is averaged in time and m in space, so that both stand at the centres of the cells of space and time. As 1/p is convex, this is
+    less than the action of the straight line from frame to frame, above all where a place fills from next to nothing: that of a cross-fade is
+    ∫ m² log(p₁/p₀)/(p₁ − p₀) dx, which no affordable number of frames comes near. Momentum that is rounding counts as 0 where there is no mass.
     """
     check_positive(spacing, "spacing")
     check_shape(momentum, (len(density) - 1, density.shape[1] + 1), "momentum")
     mass = (density[1:] + density[:-1]) / 2
     flux = (momentum[:, 1:] + momentum[:, :-1]) / 2
     rounding = 16 * torch.finfo(flux.dtype).eps * len(momentum) * density[0].sum() * spacing  # all mass crosses in a frame: N · mass
-    flux = torch.where(flux.abs() <= rounding, 0, flux)
+    flux = torch.where((flux.abs() <= rounding) & (mass <= torch.finfo(mass.dtype).eps * mass.max()), 0, flux)
     cost = torch.where((flux == 0) & (mass == 0), 0, torch.where(mass < 0, torch.inf, flux**2 / mass))
     return cost.sum() * spacing / len(momentum)
 
