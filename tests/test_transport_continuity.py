@@ -109,7 +109,7 @@ def test_a_time_that_becomes_a_number_is_refused(number, z):
 @pytest.mark.parametrize("filled", [
     lambda z, t: torch.full_like(z[:, 0], t), lambda z, t: torch.full((len(z),), fill_value=t), lambda z, t: z.new_full((len(z),), t),
     lambda z, t: torch.tensor(t), lambda z, t: z.new_tensor(t), lambda z, t: t.detach(), lambda z, t: t.data,
-    lambda z, t: torch.tensor([t] * len(z)), lambda z, t: z.new_tensor([0.0] * (len(z) - 1) + [t]), lambda z, t: t.clone().detach_(),
+    lambda z, t: torch.tensor([t] * len(z)), lambda z, t: torch.as_tensor([t] * len(z)), lambda z, t: z.new_tensor([0.0] * (len(z) - 1) + [t]), lambda z, t: t.clone().detach_(),
     lambda z, t: torch.add(z[:, 0], z[:, 0], alpha=t),
 ])  # fmt: skip
 @pytest.mark.filterwarnings("ignore:To copy construct from a tensor")
@@ -119,7 +119,7 @@ def test_a_tensor_that_is_filled_with_the_time_is_refused(filled, z):
 
 
 @pytest.mark.parametrize("kept", [
-    lambda z, t: t.expand(len(z)), lambda z, t: torch.stack([t] * len(z)), lambda z, t: torch.zeros(len(z)).to(t) + t,
+    lambda z, t: t.expand(len(z)), lambda z, t: torch.as_tensor(t, dtype=z.dtype), lambda z, t: torch.stack([t] * len(z)), lambda z, t: torch.zeros(len(z)).to(t) + t,
     lambda z, t: torch.zeros(len(z)).to(t).fill_(t), lambda z, t: torch.zeros(len(z)).to(t).masked_fill(z[:, 0] < torch.inf, value=t),
 ])  # fmt: skip
 def test_ways_to_repeat_the_time_that_keep_its_derivative(kept, z):

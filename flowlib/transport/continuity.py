@@ -91,6 +91,8 @@ class _TimeStaysATensor(TorchFunctionMode):
     def __torch_function__(self, function, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         given = (*args, *kwargs.values()) if function in _TO_NUMBER else [kwargs.get("alpha")]
+        if function is torch.as_tensor and isinstance(args[0], list | tuple):  # a tensor would stay what it is
+            given = args
         if any(_depends_on_time(one) for one in given):
             raise FlowlibError(
                 "the potential turns its time into a plain number, or a tensor made from one, which has no derivative; "
@@ -101,7 +103,7 @@ class _TimeStaysATensor(TorchFunctionMode):
 
 _TO_NUMBER = {
     Tensor.__float__, Tensor.__int__, Tensor.item, Tensor.tolist, Tensor.detach, Tensor.detach_, Tensor.data.__get__, Tensor.new_tensor, Tensor.new_full,
-    torch.tensor, torch.as_tensor, torch.full, torch.full_like, torch.arange,
+    torch.tensor, torch.full, torch.full_like, torch.arange,
 }  # fmt: skip
 
 
