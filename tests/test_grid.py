@@ -71,3 +71,11 @@ def test_what_does_not_exist_is_refused():
         Grid(("a",), (0,))
     with pytest.raises(FlowlibError, match="not among"):
         Grid(("a", "b"), (2, 2), cyclic=("c",))
+
+
+@pytest.mark.parametrize("factor", [-1, 2, "c"])
+def test_a_factor_that_is_not_there(factor):
+    grid = Grid(("a", "b"), (3, 4))
+    assert [grid.number(one) for one in ("a", "b", 0, 1)] == [0, 1, 0, 1]
+    with pytest.raises(FlowlibError, match="unknown factor .*choose one of a, b"):
+        grid.number(factor)

@@ -100,6 +100,14 @@ def test_a_test_says_what_is_missing_wrong_or_right(capsys):
     assert "Everything is answered" in said and "words             4 points   a text" in said
 
 
+def test_an_answer_that_was_right_and_is_no_more(capsys):
+    graded("broken", answer=1)(lambda answer: [(True, "")])
+    with pytest.raises(NotYet, match="not this"):
+        graded("broken", answer=2)(lambda answer: [(False, "not this")])
+    submission({"broken": 1})
+    assert "Still open: broken." in capsys.readouterr().out
+
+
 def test_what_is_not_defined_is_named(capsys):
     with pytest.raises(NotYet, match="'STUDENT' is not defined.; look at the spelling, and whether the cell that defines it"):
         graded("own", answer=1)(lambda answer: [(STUDENT, "no")])  # noqa: F821
@@ -237,6 +245,7 @@ def test_a_course_goes_on(tmp_path):
         hand_in(released, again, "ann", words=text)
         (words,) = [row for row in grade(again, out, folder) if row.task == "words"]
         assert words.note.startswith(note) and bool(note) == bool(words.note)
+        assert words.points == (3 if number else None), "ungraded is not nothing, and what a person gave stays"
         with nbgrader_api.Gradebook(f"sqlite:///{out / 'gradebook.db'}") as book:
             book.find_grade("words", "1_small", "1_small", "ann").manual_score = 3
             book.db.commit()

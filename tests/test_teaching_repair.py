@@ -11,7 +11,7 @@ pytest.importorskip("jupytext")
 from test_teaching import SOURCE
 
 from flowlib.errors import FlowlibError
-from flowlib.teaching.ids import doubts
+from flowlib.teaching.ids import doubts, id_of
 from flowlib.teaching.minutes import TEXT, summary, written_down
 from flowlib.teaching.repair import completed, repaired, undoubled, without_answer
 from flowlib.teaching.sources import grade_id, notebook, sources
@@ -126,3 +126,11 @@ def test_minutes_are_a_number_or_nothing(tmp_path, line, wanted):
 def test_minutes_of_a_class():
     assert summary([60.0, None, 100.0, 70.0]) == "median 70 minutes, 60 to 100 (3 of 4 wrote them down)"
     assert summary([None]) == "nobody wrote down minutes"
+
+
+def test_the_last_id_counts(tmp_path):
+    """As it does for the notebook that runs."""
+    for cell, found in (('STUDENT = "a"\nSTUDENT = "b"', "b"), ("STUDENT = 12", "12"), ("STUDENT = 1_234  # mine", "1234")):
+        book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell)])
+        nbformat.write(book, tmp_path / "1_small.ipynb")
+        assert id_of(tmp_path / "1_small.ipynb") == found
