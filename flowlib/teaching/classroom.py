@@ -14,8 +14,8 @@ import nbformat
 
 from flowlib.atomic_io import read_json, write_json, write_text
 from flowlib.errors import FlowlibError
-from flowlib.teaching import ids, minutes, repair
-from flowlib.teaching.repair import repaired, without_answer
+from flowlib.teaching import ids, minutes
+from flowlib.teaching.repair import repaired, texts, timed_out, without_answer
 from flowlib.teaching.sources import FOLDER, grade_id, notebook, sources
 from flowlib.teaching.table import update_table
 
@@ -97,9 +97,9 @@ def _submissions(folder, names):
 def _graded(path, out, seconds, gigabytes):
     """The rows of one submission; whatever is wrong with it becomes a note."""
     student, name = path.parent.name, path.stem
-    released = nbformat.read(out / "instructor" / name / f"{name}.ipynb", 4)
+    tasks = _tasks(nbformat.read(out / "instructor" / name / f"{name}.ipynb", 4))
     copy = out / "submitted" / student / name / path.name
-    before = repair.texts(copy)
+    before = texts(copy)
     for old in (copy.parent, out / "autograded" / student / name, out / "feedback" / student / name):
         shutil.rmtree(old, ignore_errors=True)
     copy.parent.mkdir(parents=True)
@@ -111,14 +111,13 @@ def _graded(path, out, seconds, gigabytes):
         api = _course(out, seconds)
         _done(api.generate_feedback(name, student), name)
     except Exception as error:  # a broken file, a process that died: reported, and the others go on
-        return [Row(student, name, task, None, float(most), f"not graded: {error}") for task, most in _tasks(released).items()]
-    slow, slow_between = repair.timed_out(nbformat.read(out / "autograded" / student / name / path.name, 4))
+        return [Row(student, name, task, None, float(most), f"not graded: {error}") for task, most in tasks.items()]
+    slow = timed_out(nbformat.read(out / "autograded" / student / name / path.name, 4))
+    between = any((cell or "").removeprefix("answer-") not in tasks for cell in slow)
     beyond = f"took more than {seconds} seconds (--seconds)"
-    tasks = _tasks(released)
-    slow_between = slow_between or any(one.removeprefix("answer-") not in tasks for one in slow)
     notes = {
         f"its cell {beyond}": slow,
-        f"a cell without points {beyond}": tasks if slow_between else (),
+        f"a cell without points {beyond}": tasks if between else (),
         "the notebook's process died in its test": died,
         "its cell was missing and was put back": missing,
         "its cell was there more than once": doubled,
@@ -126,7 +125,7 @@ def _graded(path, out, seconds, gigabytes):
     with api.gradebook as book:
         grades = {grade.name: grade for grade in book.find_submission_notebook(name, name, student).grades}
         scores = {task: grade.manual_score for task, grade in grades.items() if grade.manual_score is not None}
-        rewritten = _rewritten(out / "by_hand.json", f"{student}/{name}", scores, before, repair.texts(copy))
+        rewritten = _rewritten(out / "by_hand.json", f"{student}/{name}", scores, before, texts(copy))
         notes["its text is another than the one that was graded by hand: look again"] = rewritten
         return [_row(student, name, grade, notes) for grade in map(grades.get, tasks)]
 

@@ -2,9 +2,8 @@
 
 from collections import Counter
 
-import nbformat
-
 from flowlib.errors import FlowlibError
+from flowlib.teaching.reading import cells_of
 from flowlib.teaching.sources import grade_id
 
 
@@ -66,14 +65,9 @@ def without_answer(handed_in, task):
 
 def texts(path) -> dict[str, str]:
     """Task → text of those that a person grades, in a notebook's file; none where it is not there or cannot be read."""
-    try:
-        cells = nbformat.read(path, 4).cells
-    except Exception:
-        return {}
-    return {grade_id(cell): cell.source for cell in cells if cell.cell_type == "markdown" and grade_id(cell)}
+    return {grade_id(cell): cell.source for cell in cells_of(path, "markdown") if grade_id(cell)}
 
 
-def timed_out(executed) -> tuple[list[str], bool]:
-    """The names of cells of an executed notebook that were stopped for want of time, and whether one without a name was."""
-    stopped = [grade_id(cell) for cell in executed.cells if any(one.get("ename") == "CellTimeoutError" for one in cell.get("outputs", ()))]
-    return [name for name in stopped if name], None in stopped
+def timed_out(executed) -> list[str | None]:
+    """The names of cells of an executed notebook that were stopped for want of time; None for one that has none."""
+    return [grade_id(cell) for cell in executed.cells if any(one.get("ename") == "CellTimeoutError" for one in cell.get("outputs", ()))]
