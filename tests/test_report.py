@@ -51,6 +51,18 @@ class TestGeometry:
         assert summary["half_speed_squared"] == pytest.approx(0.5 * np.mean(np.square(speed)))
         assert summary["straightness"] == pytest.approx(straight) and straight < 1
 
+    def test_a_factor_of_fewer_steps_has_its_own(self):
+        """A flow runs as far as its factor's sequences: beyond them it was never trained."""
+
+        class Uneven(Sequences):
+            def length(self, factor):
+                return 1 if factor else self.steps
+
+        images, model = torch.zeros(2, 1, 28, 28), build_model(CONFIG)
+        whole, short = (kind(images, CONFIG.factors, CONFIG.horizon) for kind in (Sequences, Uneven))
+        assert flow_geometry(model, short, 0).speed.shape == (2, CONFIG.horizon)
+        assert torch.equal(flow_geometry(model, short, 1).speed, flow_geometry(model, whole, 1).speed[:, :1])
+
     def test_a_free_velocity_has_none(self):
         """Its Jacobian is not symmetric, so λ_min(I + H) would mean nothing."""
         free = build_model(dataclasses.replace(CONFIG, velocity="free", hj_penalty="none"))

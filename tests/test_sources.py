@@ -101,6 +101,11 @@ class TestTransformations:
         with pytest.raises(FlowlibError, match=message):
             ImageSequences(pictures(), ("scale", "bad"), 3)
 
+    def test_one_that_breaks_at_full_strength_only(self, own):
+        transformation("late", full=2.0)(lambda images, strength: images / (strength < 1.99)[:, None, None, None])
+        with pytest.raises(FlowlibError, match="'late' returned NaN"):
+            ImageSequences(pictures(), ("scale", "late"), 3)
+
     def test_a_matrix_without_an_inverse(self, own):
         transformation("vanish", rest=1.0, full=0.0, warp=True)(
             lambda share, size: torch.diag_embed(torch.stack([share, share, torch.ones_like(share)], -1))

@@ -142,6 +142,9 @@ def test_a_source_that_cannot_grade_is_refused(tmp_path, lost):
         notebook(tmp_path / "1_small.py")
 
 
+RESERVING = "import mmap\ntry:\n    mmap.mmap(-1, 16 * 2**30)\nexcept OSError:\n    half = 3"  # right only where 16 GB are refused
+
+
 def answered(released, path, double="return 2 * x", half="half = 3", words="", first=None, without=(), test=None, minutes=None):
     """A submission: the release with these answers."""
     book = nbformat.read(released, 4)
@@ -183,7 +186,9 @@ def test_whatever_is_handed_in_is_graded_or_reported(tmp_path, capsys):
         "tampered": ({"minutes": "Minutes: 40", "double": "return 5", "test": "double(2) == 5", "without": ("half", "submission")}, (0, 2)),
         "greedy": ({"half": "half = bytearray(10**12)", "first": "import not_there"}, (3, 0)),
         "leaving": ({"half": "half = 3\nquit()"}, (3, 2)),
+        "limited": ({"half": RESERVING}, (3, 2)),
         "fatal": ({"double": "import os; return 4 if x == 2 else os._exit(1)"}, (0, 2)),
+        "fatal twice": ({"double": "import os; os._exit(1)", "half": "import os\nos._exit(1)"}, (0, 0)),
     }
     for student, (answers, _) in cases.items():
         hand_in(released, handed_in, student, **answers)
@@ -192,24 +197,27 @@ def test_whatever_is_handed_in_is_graded_or_reported(tmp_path, capsys):
     for student, content in (("untouched", text), ("broken", '{"cells": ['), ("late [2]", text)):
         (handed_in / student).mkdir()
         (handed_in / student / "1_small.ipynb").write_text(content)
-    (handed_in / "nothing").mkdir()
+    for name in ("nothing", ".backup"):
+        (handed_in / name).mkdir()
     hand_in(released, endless, "for-ever", double="while True: pass")
     before = {path: path.read_bytes() for path in tmp_path.glob("*/*/1_small.ipynb")}
 
     started = time.perf_counter()
     rows = grade(handed_in, out, folder)
-    each = (time.perf_counter() - started) / 8  # kernels
+    each = (time.perf_counter() - started) / 11  # kernels
     said = capsys.readouterr().out
     assert all(f"{name}: not graded, for its name" in said for name in ("Copy of 1_small.ipynb", "1_small (1).ipynb"))
-    assert "nothing: not graded, for it holds no notebook" in said
+    assert "nothing: not graded, for it holds no notebook" in said and ".backup" not in said
+    assert "solution: 1_small: 5 of 9 points; to be graded by hand" in said
+    assert "fatal: 1_small: 2 of 9 points; the notebook's process died in its test" in said
     with open(out / "points.csv") as file:
-        assert len(list(csv.DictReader(file))) == len(rows) == 3 * 9
+        assert len(list(csv.DictReader(file))) == len(rows) == 3 * 11
     with open(out / "minutes.csv") as file:
         noted = {row["student"]: row["minutes"] for row in csv.DictReader(file) if row["assignment"] == "1_small"}
     assert noted == {"solution": "95.5", "tampered": "40.0"} | dict.fromkeys(
-        ("hard-coded", "greedy", "leaving", "fatal", "untouched", "broken", "late [2]"), ""
+        ("hard-coded", "greedy", "leaving", "limited", "fatal", "fatal twice", "untouched", "broken", "late [2]"), ""
     )
-    assert "1_small: median 67.75 minutes, 40 to 95.5 (2 of 9 wrote them down)" in said
+    assert "1_small: median 67.75 minutes, 40 to 95.5 (2 of 11 wrote them down)" in said
     rows += grade(endless, out, folder, seconds=max(5, round(each)))  # also where the machine is busy, longer than an import takes
     wanted = {student: points for student, (_, points) in cases.items()} | {
         "untouched": (0, 0),
@@ -223,9 +231,11 @@ def test_whatever_is_handed_in_is_graded_or_reported(tmp_path, capsys):
     assert "rename 'late [2]'" in found["late [2]"]["half"].note
     assert found["tampered"]["half"].note == "its cell was missing and was put back"
     assert re.fullmatch(r"its cell took more than \d+ seconds \(--seconds\)", found["for-ever"]["double"].note)
-    assert found["fatal"]["double"].note == "the notebook's process died in its test"
+    assert [found[student][task].note for student, task in (("fatal", "double"), ("fatal twice", "double"), ("fatal twice", "half"))] == [
+        "the notebook's process died in its test"
+    ] * 3
     with open(out / "points.csv") as file:
-        assert len(list(csv.DictReader(file))) == 3 * 10, "those of the first call stay"
+        assert len(list(csv.DictReader(file))) == 3 * 12, "those of the first call stay"
     assert found["solution"]["words"].note == "to be graded by hand" and found["untouched"]["words"].points == 0
     assert {path: path.read_bytes() for path in before} == before
     feedback = (out / "feedback" / "hard-coded" / "1_small" / "1_small.html").read_text()

@@ -53,6 +53,18 @@ def test_of_cells_that_were_copied_or_split_one_keeps_the_name(tmp_path):
     nbformat.validate(whole)
 
 
+def test_of_two_drafts_of_an_answer_the_later_one_counts(tmp_path):
+    (tmp_path / "1_small.py").write_text(SOURCE)
+    released, handed_in = notebook(tmp_path / "1_small.py"), notebook(tmp_path / "1_small.py")
+    answer = next(cell for cell in handed_in.cells if grade_id(cell) == "answer-double")
+    later = copy.deepcopy(answer)
+    answer.source, later.source = "def double(x):\n    return x + 2", "def double(x):\n    return x + x"
+    handed_in.cells.insert(handed_in.cells.index(answer) + 1, later)
+    whole, doubled = undoubled(handed_in, released)
+    assert doubled == ["answer-double"]
+    assert [cell.source for cell in whole.cells if grade_id(cell) == "answer-double"] == ["def double(x):\n    return x + x"]
+
+
 def test_a_notebook_without_any_metadata_is_not_graded_with_zero(tmp_path):
     (tmp_path / "1_small.py").write_text(SOURCE)
     released, handed_in = notebook(tmp_path / "1_small.py"), notebook(tmp_path / "1_small.py")
@@ -84,6 +96,17 @@ def test_a_table_keeps_what_it_has_of_others(tmp_path):
     update_table(table, [*names, "note"], [("ann", "2", 5, "late")])
     assert list(csv.reader(table.open())) == [[*names, "note"], ["ann", "2", "5", "late"]]
     assert [path.read_bytes() for path in tmp_path.glob("points.csv.*")] == [before], "what has other columns is kept"
+
+
+def test_a_table_in_another_encoding_is_kept_aside(tmp_path, capsys):
+    """A spreadsheet that writes Latin-1: its names would be garbled for good."""
+    table, names = tmp_path / "points.csv", ["student", "assignment", "points"]
+    before = "student,assignment,points\nzo\u00eb,1,3\n".encode("latin-1")
+    table.write_bytes(before)
+    update_table(table, names, [("bob", "1", 4)])
+    assert list(csv.reader(table.open(encoding="utf-8"))) == [names, ["bob", "1", "4"]]
+    assert [path.read_bytes() for path in tmp_path.glob("points.csv.*")] == [before]
+    assert "saved by another program: it is kept as" in capsys.readouterr().out
 
 
 def test_ids_that_are_nobodys_own_are_named(tmp_path):
