@@ -10,7 +10,7 @@ class Mirror:
     """What the server holds (`files`), how it misbehaves (`fault`), the Range header of every request.
 
     fault : None; "truncate" promises the whole file and breaks off after half; "stall" sends half and waits;
-    "garbage" does not speak HTTP; "no range" sends the whole file whatever is asked
+    "garbage" does not speak HTTP; "no range" sends the whole file whatever is asked, "no range, truncate" half of it
     """
 
     def __init__(self, files, fault=None):
@@ -29,7 +29,7 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"SSH-2.0-OpenSSH\r\n")
         elif content is None:
             self.send_error(404)
-        elif asked and mirror.fault != "no range":
+        elif asked and "no range" not in (mirror.fault or ""):
             self._send_from(content, int(asked.removeprefix("bytes=").removesuffix("-")))
         else:
             self._send(200, content)
@@ -44,8 +44,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        fault = self.server.mirror.fault
-        self.wfile.write(content[: len(content) // 2] if fault in ("truncate", "stall") else content)
+        fault = self.server.mirror.fault or ""
+        self.wfile.write(content[: len(content) // 2] if "truncate" in fault or fault == "stall" else content)
         if fault == "stall":
             time.sleep(1)
 

@@ -92,6 +92,21 @@ def test_a_server_that_cannot_resume_starts_anew(tmp_path, mirrors):
     assert mirror.ranges == ["bytes=300-"]  # one request: what came was the whole file, not its rest
 
 
+def test_a_server_that_cannot_resume_and_breaks_costs_nothing_that_was_there(tmp_path, mirrors):
+    three_quarters = 3 * len(CONTENT) // 4
+    (tmp_path / f"{NAME}.part").write_bytes(CONTENT[:three_quarters])
+    broken, good = mirrors(Mirror({NAME: CONTENT}, "no range, truncate"), Mirror({NAME: CONTENT}))
+    get(tmp_path, broken, good)
+    assert good.ranges == [f"bytes={three_quarters}-"]
+
+
+def test_a_part_that_is_too_long_is_cut_by_a_server_that_cannot_resume(tmp_path, mirrors):
+    (tmp_path / f"{NAME}.part").write_bytes(CONTENT + b"more")
+    (mirror,) = mirrors(Mirror({NAME: CONTENT}, "no range"))
+    get(tmp_path, mirror)
+    assert len(mirror.ranges) == 1
+
+
 def test_a_complete_part_is_only_verified(tmp_path, mirrors):
     (tmp_path / f"{NAME}.part").write_bytes(CONTENT)
     (mirror,) = mirrors(Mirror({}))

@@ -68,7 +68,7 @@ def _checksum(path, expected):
 
 
 def _download(url, part, timeout):
-    """Append what is missing to `part`; start anew where the server does not resume."""
+    """Append what is missing to `part`; where the server does not resume, write over it from the front: a break leaves what was there."""
     have = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
     try:
@@ -77,11 +77,12 @@ def _download(url, part, timeout):
         if error.code == 416:  # nothing beyond what is there: complete, or altered; the checksum decides
             return
         raise
-    with response, open(part, "ab" if response.status == 206 else "wb") as file:
+    with response, open(part, "ab" if response.status == 206 else "r+b" if have else "wb") as file:
         expected = response.headers.get("Content-Length")
         received = 0
         while chunk := response.read(CHUNK):
             file.write(chunk)
             received += len(chunk)
-    if expected is not None and received < int(expected):
-        raise OSError(f"the connection broke after {received} of {expected} bytes")
+        if expected is not None and received < int(expected):
+            raise OSError(f"the connection broke after {received} of {expected} bytes")
+        file.truncate(file.tell())
