@@ -188,10 +188,10 @@ class TestRefused:
         np.savez(path, **arrays())
         assert "names its labels ('drift', 'spin'), in this order" in self.train(capsys, path, "--factors", *names)
 
-    def test_labels_that_are_words(self, capsys, tmp_path_factory):
+    def test_a_word_that_is_none_of_the_names(self, capsys, tmp_path_factory):
         path = tmp_path_factory.mktemp("file") / "own.npz"
-        np.savez(path, **arrays() | {"factor": np.array(["drift", "spin"] * 6)})
-        assert "labels cannot be read as numbers" in self.train(capsys, path)
+        np.savez(path, **arrays() | {"factor": np.array(["drift", "sping"] * 6)})
+        assert "unknown factor 'sping': choose one of drift, spin" in self.train(capsys, path)
 
     @pytest.mark.parametrize(
         "content, message",

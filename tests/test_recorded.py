@@ -2,12 +2,13 @@
 
 import os
 
+import numpy as np
 import pytest
 import torch
 from source_frames import FRAMES, LABELS, pictures
 
 from flowlib.config import Config
-from flowlib.data import DatasetSequences, ImageSequences, RecordedSequences, check_source
+from flowlib.data import DatasetSequences, ImageSequences, RecordedSequences, check_source, load_sequences, options_of
 from flowlib.errors import FlowlibError
 
 
@@ -49,6 +50,29 @@ class TestRecorded:
 
     def test_whole_labels_in_floats(self):
         assert torch.equal(recorded("array", labels=LABELS.double()).full_batch([0], 1).frames, recorded("array").full_batch([0], 1).frames)
+
+    @pytest.mark.parametrize("names, wanted", [(None, ("drift", "spin")), (("spin", "drift"), ("spin", "drift"))])
+    def test_labels_that_are_names(self, names, wanted):
+        words = [("spin", "drift")[label] for label in LABELS]
+        made = RecordedSequences(FRAMES, words, names)
+        assert made.factors == wanted
+        for k, name in enumerate(("spin", "drift")):
+            assert torch.equal(made.full_batch([0, 1], name).frames, RecordedSequences(FRAMES, LABELS).full_batch([0, 1], k).frames)
+        with pytest.raises(FlowlibError, match="unknown factor 'spin': choose one of drift, glow"):
+            RecordedSequences(FRAMES, words, ("drift", "glow"))
+
+    @pytest.mark.parametrize("ending", [".npz", ".h5"])
+    def test_names_in_a_file(self, tmp_path, ending):
+        words, path = np.array(["spin", "drift"])[LABELS.numpy()], tmp_path / f"own{ending}"
+        if ending == ".npz":
+            np.savez(path, frames=FRAMES.numpy(), factor=words)
+        else:
+            with pytest.importorskip("h5py").File(path, "w") as file:
+                file["frames"], file["factor"] = FRAMES.numpy(), words.astype(object)
+        options = options_of(path)
+        assert options["factors"] == ("drift", "spin")
+        source = load_sequences(Config(**options | {"held_out": 0.2}))
+        assert all(any(torch.equal(frames, one) for one in FRAMES[LABELS == 0]) for frames in source.full_batch([0, 1], "spin").frames)
 
     def test_without_labels(self):
         made = RecordedSequences(FRAMES, None, ("a", "b", "c"))

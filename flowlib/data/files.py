@@ -22,7 +22,7 @@ from flowlib.data.catalogue import at_home, factorial_options, is_factorial
 from flowlib.data.digests import digest_of
 from flowlib.data.effects import strengths_of
 from flowlib.data.options import part_of, refuse, training_options
-from flowlib.data.recorded import RecordedSequences
+from flowlib.data.recorded import RecordedSequences, numbered
 from flowlib.data.sequences import ImageSequences, checked_images
 from flowlib.data.transforms import FACTORS, is_own
 from flowlib.errors import FlowlibError
@@ -199,7 +199,7 @@ def _images(files, size):
     by_size = {image.size: file for image, (file, _) in zip(images, files)}
     sizes = sorted(by_size)
     if len(sizes) > 1 or sizes[0][0] != sizes[0][1]:
-        shown = ", ".join(f"{by_size[one].name} {one[0]} × {one[1]}" for one in (sizes[0], sizes[-1]))
+        shown = ", ".join(f"{by_size[one].name} {one[0]} × {one[1]}" for one in dict.fromkeys((sizes[0], sizes[-1])))
         raise FlowlibError(f"images must be squares of one size ({shown}): give a size (--size 64), to which the central squares are brought")
     kind = "L" if all(image.mode in GREY for image in images) else "RGB"
     pixels = np.stack([np.asarray(image.convert(kind)) for image in images])
@@ -255,7 +255,7 @@ def _sequences(path, _):
     names = found.get("factors")
     if names is not None:  # one name may stand alone, without an axis
         names = tuple(one.decode() if isinstance(one, bytes) else str(one) for one in np.atleast_1d(names).tolist())
-    return frames, found.get("factor"), names
+    return frames, *numbered(found.get("factor"), names)
 
 
 def _arrays(path):

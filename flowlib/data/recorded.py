@@ -2,13 +2,14 @@
 
 from numbers import Integral
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from flowlib.data.digests import digest_of, digest_of_frames
-from flowlib.data.options import names_of
+from flowlib.data.options import names_of, place_of
 from flowlib.data.sequences import as_tensor, checked_images
 from flowlib.data.source import Source, shares
 from flowlib.data.transforms import as_floats
@@ -19,8 +20,9 @@ class RecordedSequences(Source):
     """Sequences in an array.
 
     frames : (N, T+1, C, H, W) with H = W, a tensor or array of bytes or of floats in [0, 1]; it stays where and as it is
-    factor : (N,) whole numbers 0 … K − 1, or None where nobody knows (then a model that needs no labels is trained: flow-inferred, msp or sparse)
-    factors : the K names; without them they are numbered
+    factor : (N,) whole numbers 0 … K − 1, or names of factors, or None where nobody knows (then a model that needs no labels is trained:
+        flow-inferred, msp or sparse)
+    factors : the K names; without them factors are numbered, or, where labels are names, these in the order of the alphabet
 
     Evaluation takes as many sequences of every factor as the rarest has; training draws from all, every factor equally often.
     Raises FlowlibError for frames or labels that cannot be used, and for a factor without a sequence.
@@ -32,6 +34,7 @@ class RecordedSequences(Source):
         self.device = self._frames.device
 
     def _set(self, shape, factor, factors):
+        factor, factors = numbered(factor, factors)
         count, self.steps, self.channels, self.size = shape[0], shape[1] - 1, shape[2], shape[-1]
         if self.steps < 1:
             raise FlowlibError(f"frames of shape {tuple(shape)}: a sequence has at least two frames, x_0 and x_1")
@@ -44,7 +47,9 @@ class RecordedSequences(Source):
         kinds = range(len(self.factors)) if self.labelled else (0,)
         self._members = [(labels == k).nonzero()[:, 0] for k in kinds]
         if empty := [self.factors[k] for k in kinds if not len(self._members[k])]:
-            raise FlowlibError(f"no sequence shows {', '.join(map(repr, empty))}: give some of every factor, or leave the name out")
+            raise FlowlibError(
+                f"no sequence shows {', '.join(map(repr, empty))}: give some of every factor, or leave the name out; labels count from 0"
+            )
 
     def __len__(self):
         return min(map(len, self._members))
@@ -169,18 +174,29 @@ def _collate(items):
 
 
 def _whole(label):
-    if int(label) != label:
+    if isinstance(label, str) or int(label) != label:
         raise ValueError(f"label {label!r} is no whole number")
     return int(label)
+
+
+def numbered(factor, factors=None):
+    """(labels, names of factors) as they were given; of labels that are names the numbers.
+
+    Raises FlowlibError for a label that is none of the names.
+    """
+    words = [] if factor is None or isinstance(factor, Tensor) else np.asarray(factor).ravel().tolist()
+    words = [word.decode() if isinstance(word, bytes) else word for word in words]
+    if not words or not all(isinstance(word, str) for word in words):
+        return factor, factors
+    names = tuple(sorted(set(words))) if factors is None else names_of(factors)
+    return np.array([place_of(word, names) for word in words]), names
 
 
 def _checked_labels(factor, count, factors):
     try:
         labels = as_tensor(factor)
     except (TypeError, ValueError) as error:
-        raise FlowlibError(
-            f"labels cannot be read as numbers ({error}): give 0 … K − 1 for the sequences, and names apart, as `factors`"
-        ) from error
+        raise FlowlibError(f"labels cannot be read as numbers ({error}): give 0 … K − 1 for the sequences, or a name for each") from error
     if labels.is_floating_point() and bool((labels == labels.round()).all()):
         labels = labels.long()  # 0.0, 1.0 … as numpy and MATLAB write them
     if labels.shape != (count,) or labels.is_floating_point() or labels.dtype == torch.bool:
