@@ -40,8 +40,8 @@ class Config:
     """Of the frames of a training batch, decode all; or of each sequence one, drawn in proportion to its weight: 1/(T+1) for x_0."""
     starts: Literal["plain", "moved", "late", "anywhere", "mixed"] = "plain"
     """Training sequences begin plain; or half of them moved, by the other factors (moved), the own (late), all (anywhere); mixed: several move at once, for models that train without labels, such as flow-inferred and sparse."""
-    programs: Literal["single", "composed", "seldom", "switched"] = "single"
-    """What moves a training sequence: one factor; in half of them two in turn (switched); two in turn or at once in two thirds (composed) or one (seldom)."""
+    programs: Literal["single", "composed", "seldom", "switched", "often"] = "single"
+    """What moves a training sequence: one factor; in half of them two in turn (switched); two in turn or at once in two thirds (composed), one (seldom), or three quarters, mostly at once (often)."""
     left_out: tuple[int, ...] = ()
     """Digits that are left out of training (M19); the held-out part always has all ten."""
     corner: tuple[str, ...] = ()

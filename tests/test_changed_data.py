@@ -166,7 +166,7 @@ class TestFolder:
 
     def test_how_sequences_begin_and_what_moves_them(self):
         options = [{"starts": starts, "programs": programs} for starts in ("plain", "moved", "late", "anywhere")
-                   for programs in ("single", "composed", "seldom", "switched")]  # fmt: skip
+                   for programs in ("single", "composed", "seldom", "switched", "often")]  # fmt: skip
         assert len({flowlib.ImageSequences(torch.full((2, 1, 8, 8), 0.5), ("scale", "rotation"), **one).digest() for one in options}) == len(
             options
         )

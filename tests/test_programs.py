@@ -65,6 +65,11 @@ class TestActivity:
         two, at_once = ((seldom.sum(1) > 0).sum(1) == 2), (seldom.sum(2) == 2).all(1)
         assert 550 < two.sum() < 650 and 250 < at_once.sum() < 350 and (two | ~at_once).all()
 
+    def test_in_half_of_them_two_factors_act_at_once_often(self):
+        often = random_activity("often", 1800, 3, 8, generator())
+        two, at_once = ((often.sum(1) > 0).sum(1) == 2), (often.sum(2) == 2).all(1)
+        assert 1300 < two.sum() < 1400 and 850 < at_once.sum() < 950 and (two | ~at_once).all()
+
     def test_single_is_the_own_factor_throughout(self):
         single = random_activity("single", 6, 3, 4, generator())
         assert torch.equal(single.argmax(2), torch.arange(3).repeat_interleave(2)[:, None].expand(-1, 4)) and single.sum() == 24
@@ -121,7 +126,7 @@ def test_shares_of_a_batch_are_the_batch():
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"starts": "x"}, "choose plain, moved, late or anywhere"), ({"programs": "x"}, "choose single, composed, seldom, switched"),
+        ({"starts": "x"}, "choose plain, moved, late or anywhere"), ({"programs": "x"}, "choose single, composed, seldom, switched, often"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_drawn(options, message):

@@ -12,7 +12,7 @@ from torch.nn.functional import one_hot
 from flowlib.data.batch import grouped_factors
 
 # In how many sequences of their sum the own factor acts alone; one after the other; both at once.
-SHARES = {"composed": (1, 1, 1), "seldom": (4, 1, 1), "switched": (1, 1, 0)}
+SHARES = {"composed": (1, 1, 1), "seldom": (4, 1, 1), "switched": (1, 1, 0), "often": (1, 1, 2)}
 
 
 def random_start(starts: str, batch_size: int, factors: int, steps: int, generator) -> Int[Tensor, "B K"]:
@@ -34,7 +34,7 @@ def random_activity(programs: str, batch_size: int, factors: int, steps: int, ge
 
     programs : "single", the sequence's own throughout. "composed", with equal chances that; or its own before a random step 1 … T − 1
         and another one after it; or its own and another one in every step. "seldom", the last two with a chance of 1/6 each. "switched",
-        with equal chances the first two of these
+        with equal chances the first two of these. "often", both at once with a chance of 1/2, the others of 1/4 each
     """
     drawn = {"generator": generator, "device": generator.device}
     own = grouped_factors(batch_size, factors, generator.device)

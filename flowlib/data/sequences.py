@@ -24,8 +24,8 @@ class ImageSequences(Source):
     starts : where training sequences begin: "plain", the image as it is; "moved", in half of them with every other factor at
         a random step 0 … T, where it stays; "late", in half of them with the own factor there, which then moves on; "anywhere", in half
         of them with every factor there
-    programs : what moves them: "single", one factor; "composed", in two thirds of them, two; "seldom", in one third; "switched",
-        in half of them, two, one after the other (`flowlib.data.programs`)
+    programs : what moves them: "single", one factor; "composed", in two thirds of them, two; "seldom", in one third; "often",
+        in three quarters; "switched", in half of them, two, one after the other (`flowlib.data.programs`)
     Raises FlowlibError for images that cannot be used, and for a transformation that fails on the first one.
     """
 

@@ -16,6 +16,7 @@ from flowlib.experiments.settings import (
     ROOMS_SEARCH,
     SCENES,
     SEARCH_BASE,
+    SHARP,
     SHARP_BASE,
     SHARP_STEPS,
     SHARPENED,
@@ -121,6 +122,11 @@ EXPERIMENTS = {
         "programs of factors five times as long, as `equal-time-full`, which has the same flow without them",
         programs(FULL_BASE),
         ("composition", "equivariance", "long"),
+    ),
+    "composed-sharp": Experiment(
+        "programs of factors with the networks and the steps of `sharp`, which has the same flow without them",
+        programs(SHARP_BASE, ("seldom", "often"), **SHARP),
+        ("composition", "equivariance", "long", "superposed_limit"),
     ),
     "composed-limit": Experiment(
         "of the flow that composes, with a short memory of Adam's: the decoder's share of its errors where two factors act at once, and beyond T",

@@ -50,10 +50,13 @@ def sharp_scenes(scene, **controls):
     }
 
 
-def programs(base):
-    """Programs of factors and nothing else that makes flows compose, with a short memory of Adam's: in two thirds of the sequences, in one."""
-    alone = COMPOSING | {"starts": "plain", "time_free": False, "adam_beta2": 0.95}
-    return {"programs alone": method(**alone, base=base), "programs, seldom": method(**alone | {"programs": "seldom"}, base=base)}
+def programs(base, also=("seldom",), **changes):
+    """Programs of factors and nothing else that makes flows compose, with a short memory of Adam's: in two thirds of the sequences, and with
+    other shares."""
+    alone = COMPOSING | {"starts": "plain", "time_free": False, "adam_beta2": 0.95} | changes
+    return {"programs alone": method(**alone, base=base)} | {
+        f"programs, {share}": method(**alone | {"programs": share}, base=base) for share in also
+    }
 
 
 def search(chosen, base):
