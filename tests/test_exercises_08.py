@@ -18,6 +18,8 @@ WRONG = {
         "def extra(r, d):\n    return d / 2 * (1 / r - 1 + math.log(r))",  # KL[p ‖ q]
         "def extra(r, d):\n    return d * (r - 1 - math.log(r))",
         "def extra(r, d):\n    return d / 2 * (r - math.log(r))",
+        "def extra(r, d):\n    return d / 2 * (r - 1 - math.log(r) / 2)",
+        "def extra(r, d):\n    return (r - 1 - r.log()) / 2 * torch.ones(d)",  # not added up
     ],
     "ex-ffvae-diffusion": [
         "def best_diffusion(b, s):\n    return b / 2",

@@ -21,6 +21,7 @@ WRONG = {
         f"{PRICE}; price = lambda K: 1 - 1 / K",
         f"{PRICE}; needed = math.log(99)",
         f"{PRICE}; needed = 198",
+        f"{PRICE}; needed = math.log(200)",
         f"{PRICE}; needed = -math.log(198)",
     ],
     "ex-infer-two": [
@@ -37,6 +38,7 @@ WRONG = {
         STORY.format("2 * (q * values).sum(-1) + to_uniform(q)", "-L"),
         STORY.format("2 * (q * values).sum(-1) - 2 * to_uniform(q)", "-L"),
         STORY.format("2 * (q * values).sum(-1)", "-L"),
+        STORY.format("2 * (q * values).sum(-1) - (q * q.log()).sum(-1)", "-L"),
     ],
     "ex-infer-temperature": [
         "best_for_63, best_for_3000 = 0.3, 0.3",
