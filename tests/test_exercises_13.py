@@ -12,6 +12,7 @@ WRONG = {
     ],
     "ex-code-nll": [
         "def nll(log_px, log_p, log_q):\n    return (-log_px + log_p - log_q).mean()",  # the sign of the KL
+        "def nll(log_px, log_p, log_q):\n    return torch.tensor(math.log(4 * math.pi) / 2 + 1.5**2 / 4)",  # right for the one x that is shown
         "def nll(log_px, log_p, log_q):\n    return (-log_px - log_p + log_q).mean()",  # logs averaged
         "def nll(log_px, log_p, log_q):\n    return -(log_px + log_p - log_q).logsumexp(0)",  # 1/M forgotten
         "def nll(log_px, log_p, log_q):\n    return math.log(len(log_q)) - (log_px + log_q - log_p).logsumexp(0)",

@@ -25,9 +25,9 @@ def equal_time_error(equal, full, sharp):
     worth = _tenth_more(equal, full, drawn[PRIOR_FREE])
     turning, still, level = (difference(runs[NOISELESS], runs[LINEAR], rotation) for runs in (equal, full, sharp))
     text = (
-        "**At equal processor time: ahead of PoFlow at once, of a linear motion with time.** Without noise, and with Adam's β₂ (its memory of squared gradients) searched for all, the flow errs "
+        "**At equal processor time: ahead of PoFlow at once, of a linear motion with time.** Without noise, and with Adam's β₂ (its memory of squared gradients) searched for all (briefly: one seed, about 800 steps of the flow), the flow errs "
         f"{short[NOISELESS]:.0f} pixels after {steps(equal)} steps; in the same time PoFlow errs {short[PRIOR_FREE]:.0f}, a linear motion {short[linear]:.0f} ({found[linear].chance}; less on rotation) and "
-        f"SlowVAE {short[SLOW]:.0f}, or {_moved_best(equal[SLOW]):.0f} where the best of four operators moves its codes. After {steps(full)} steps it errs "
+        f"SlowVAE {short[SLOW]:.0f}, or {_moved_best(equal[SLOW]):.0f} where the best of four operators moves its codes (of 150 digits). After {steps(full)} steps it errs "
         f"{long[NOISELESS]:.0f}; PoFlow {long[PRIOR_FREE]:.0f} ({later[PRIOR_FREE].chance}), a linear motion {long[LINEAR]:.0f} ({later[LINEAR].chance}; on rotation {still.chance}), "
         f"SlowVAE {long[SLOW]:.0f}, or {_moved_best(full[SLOW]):.0f}. In the same time with sharper networks (`make train`) it errs {drawn[NOISELESS]:.0f}: PoFlow "
         f"{drawn[PRIOR_FREE]:.0f} ({last[PRIOR_FREE].chance}), a linear motion {drawn[LINEAR]:.0f} ({last[LINEAR].chance}; level on rotation), SlowVAE {drawn[SLOW]:.0f}, or {_moved_best(sharp[SLOW]):.0f}. (Steps were dealt out by the time of a step, measured "
@@ -54,18 +54,23 @@ def equal_time_bits(bits, full, sharp, searched):
     found, apart = (_against(bits, values) for values in (fitted, per_image))
     pseudo, drawn, near = _against(full, tight("sequence"))[LINEAR], _against(sharp, fitted)[LINEAR], found[LINEAR]
     needed = bits_per_dimension(tables.average(bits[NOISELESS], lambda metrics: mean(fitted(metrics))), VALUES)
-    ahead = {label: f"{one.mean:.0f} ± {one.standard_error:.0f}" for label, one in found.items()}
+    leads = {label: sorted(_leads(bits[NOISELESS], bits[label])) for label in found}
+    ahead = {
+        label: f"{one.mean:.0f} ± {one.standard_error:.0f} nats ({leads[label][0]:.0f} … {leads[label][-1]:.0f})"
+        for label, one in found.items()
+    }
     turned = {label: tables.average(bits[label], lambda metrics: mean(rotation(metrics))) for label in (NOISELESS, LINEAR)}
-    closed = {label: [abs(gap) <= CLOSED for row in rows for gap in row["metrics"]["tight_likelihood"]["gap"]] for label, rows in bits.items()}
-    gaps = [gap for row in searched[NOISELESS] for gap in row["metrics"]["searched_likelihood"]["gap"]]
+    closed = {label: [abs(gap) <= CLOSED for gap in _gaps(rows, "tight_likelihood")] for label, rows in bits.items()}
+    gaps = _gaps(searched[NOISELESS], "searched_likelihood")
+    widest = {label: _thousands(_gaps(bits[label], "tight_likelihood") + (gaps if label == NOISELESS else [])) for label in (NOISELESS, SLOW)}
     longer = [abs(gap) <= CLOSED for gap in gaps]
     anew = difference(searched[NOISELESS], searched[LINEAR], each_searched)
     slow_errors = [tables.average(runs[SLOW], pixels) for runs in (bits, full)]
     slow_draws = tables.average(bits[SLOW], lambda metrics: mean(metrics["fitted_likelihood"]["effective_samples"]))
     text = (
         f"**The highest bound per sequence: where it is of a proper likelihood.** With a discretised logistic density of 8-bit values, at the longer of these times, the flow's "
-        f"sequences take {needed:.3f} bits per value: {ahead[PRIOR_FREE]} nats above PoFlow's, {ahead[LINEAR]} above a free linear motion's ({near.chance}), {ahead[SLOW]} above SlowVAE's. "
-        f"Sandwiches close for {sum(closed[NOISELESS])} of its {len(closed[NOISELESS])} ({sum(longer)} in runs made anew, their modes looked for at length), {sum(closed[LINEAR])} of that motion's, {sum(closed[SLOW])} of SlowVAE's; open ones reach thousands of nats. "
+        f"sequences take {needed:.3f} bits per value (± over digits, in brackets the range of three seeds): {ahead[PRIOR_FREE]} above PoFlow's, {ahead[LINEAR]} above a free linear motion's ({near.chance}), {ahead[SLOW]} above SlowVAE's. "
+        f"Sandwiches close for {sum(closed[NOISELESS])} of its {len(closed[NOISELESS])} ({sum(longer)} in runs made anew, their modes looked for at length), {sum(closed[LINEAR])} of that motion's, {sum(closed[PRIOR_FREE])} of PoFlow's, {sum(closed[SLOW])} of SlowVAE's; open ones reach {widest[NOISELESS]} thousand nats, SlowVAE's {widest[SLOW]} thousand. "
         f"In the runs made anew, of four digits each, the lead over that motion is {anew.mean:.0f} ± {anew.standard_error:.0f} nats, {anew.chance}: not clear. "
         f"Settings are those searched with the Bernoulli; SlowVAE errs more with them here ({slow_errors[0]:.0f} pixels, {slow_errors[1]:.0f} there), and its bound rests on {slow_draws:.0f} effective draws of a hundred. "
         f"The flow's mean error is the smallest ({tables.average(bits[NOISELESS], pixels):.0f} pixels, the linear motion's {tables.average(bits[LINEAR], pixels):.0f}), "
@@ -82,6 +87,20 @@ def _tenth_more(equal, full, error):
     """Pixels that a tenth more steps would take from PoFlow's error: it falls as a power of the steps, from `equal` to `full`."""
     errors, counts = zip(*((tables.average(runs[PRIOR_FREE], pixels), runs[PRIOR_FREE][0]["config"]["steps"]) for runs in (equal, full)))
     return error * (1 - 1.1 ** -(log(errors[0] / errors[1]) / log(counts[1] / counts[0])))
+
+
+def _gaps(rows, measure):
+    return [gap for row in rows for gap in row["metrics"][measure]["gap"]]
+
+
+def _thousands(gaps):
+    return round(max(gaps) / 1000)
+
+
+def _leads(ours, theirs):
+    """Of each seed, the mean over the sequences."""
+    own, other = ({row["seed"]: mean(fitted(row["metrics"])) for row in rows} for rows in (ours, theirs))
+    return [own[seed] - other[seed] for seed in own]
 
 
 def _against(runs, values):

@@ -140,7 +140,7 @@ def _turn(comparison, search):
     text = (
         f"**Potentials or a linear motion: the linear one, on rotation.** After {steps(comparison)} steps z_t = exp(tA_k) z_0, whose A_k is learned together with the code, errs "
         f"{errors[LINEAR]:.0f} pixels, {errors[TURN]:.0f} where A_k is skew; PoFlow {errors[PRIOR_FREE]:.0f}, level with the free one but for rotation, the flow {errors[FLOW]:.0f}. Only the flow has noise "
-        f"between frames; with noise for all, the search has no lead (flow {noisy[FLOW]:.0f}, linear motion {noisy[LINEAR]:.0f} and {noisy[TURN]:.0f}). MSP, told no factor, solves for a matrix of each sequence and errs {errors[OWN_MATRIX]:.0f}, not clearly more than the flow ({alike.chance})."
+        f"between frames; with noise for all, the search (one seed, a third of these steps or less) has no lead (flow {noisy[FLOW]:.0f}, linear motion {noisy[LINEAR]:.0f} and {noisy[TURN]:.0f}). MSP, told no factor, solves for a matrix of each sequence and errs {errors[OWN_MATRIX]:.0f}, not clearly more than the flow ({alike.chance})."
     )
     by_factor = {
         name: difference(comparison[LINEAR], comparison[PRIOR_FREE], of_factor(name))
