@@ -61,6 +61,11 @@ class TestRecorded:
         with pytest.raises(FlowlibError, match="unknown factor 'spin': choose one of drift, glow"):
             RecordedSequences(FRAMES, words, ("drift", "glow"))
 
+    @pytest.mark.parametrize("labels", [[[0], [1, 2]] * 5 + [[0]], ["spin", 1] * 5 + [None], [b"\xff"] * 10 + ["spin"]])
+    def test_labels_that_are_neither(self, labels):
+        with pytest.raises(FlowlibError, match="cannot be read as numbers|unknown factor"):
+            RecordedSequences(FRAMES, labels, ("spin", "drift"))
+
     @pytest.mark.parametrize("ending", [".npz", ".h5"])
     def test_names_in_a_file(self, tmp_path, ending):
         words, path = np.array(["spin", "drift"])[LABELS.numpy()], tmp_path / f"own{ending}"

@@ -184,12 +184,21 @@ def numbered(factor, factors=None):
 
     Raises FlowlibError for a label that is none of the names.
     """
-    words = [] if factor is None or isinstance(factor, Tensor) else np.asarray(factor).ravel().tolist()
-    words = [word.decode() if isinstance(word, bytes) else word for word in words]
+    words = [] if factor is None or isinstance(factor, Tensor) else _words(factor)
     if not words or not all(isinstance(word, str) for word in words):
         return factor, factors
     names = tuple(sorted(set(words))) if factors is None else names_of(factors)
     return np.array([place_of(word, names) for word in words]), names
+
+
+def _words(labels):
+    """What an array holds that is not of numbers, h5py's bytes as text; nothing of what is no array, which is refused elsewhere."""
+    try:
+        array = np.asarray(labels)
+    except ValueError:
+        return []
+    words = array.ravel().tolist() if array.dtype.kind in "USO" else []
+    return [word.decode(errors="replace") if isinstance(word, bytes) else word for word in words]
 
 
 def _checked_labels(factor, count, factors):
