@@ -85,7 +85,8 @@ class DatasetSequences(RecordedSequences):
 
     An item is to be the same whenever it is read: one that draws random numbers makes runs that cannot be repeated.
 
-    dataset : a map-style `torch.utils.data.Dataset`, with a length; items as in `RecordedSequences`;  factors : the K names
+    dataset : a map-style `torch.utils.data.Dataset`, with a length; items as in `RecordedSequences`, labels as numbers
+    factors : the K names
     labels : (N,) the factor of every item, where it is known beforehand; otherwise every item is read once to ask for it. An item that says
         another, when it is read, raises FlowlibError
     workers : processes that read the items of a batch side by side (torch's DataLoader), 0 reads them here
