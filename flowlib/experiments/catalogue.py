@@ -42,11 +42,13 @@ from flowlib.experiments.variants import (
     of_two_kinds,
     penalties,
     programs,
+    rotating,
     search,
     settings_apart,
     sharp_scenes,
     sharp_search,
     still,
+    turning,
     unlabelled,
     variants,
 )
@@ -101,6 +103,17 @@ EXPERIMENTS = {
     "agreement": Experiment(
         "the flow of `composing-apart` and `composing` with moved codes drawn to the encoder's, and that of `composed` with a short memory",
         agreement(), ("composition", "equivariance", "long"),
+    ),
+    "turning": Experiment(
+        "a rotation beside the gradient, and what it is good for beyond T", turning(), ("composition", "equivariance", "long", "long_limit"),
+    ),
+    "turning-full": Experiment(
+        "the flow of `equal-time-full` with a rotation beside its gradient, in as many steps", rotating(FULL_BASE),
+        ("equivariance", "long", "swap", "tight_likelihood"),
+    ),
+    "turning-sharp": Experiment(
+        "the flow of `sharp` with a rotation beside its gradient, in as many steps", rotating(SHARP_BASE, **SHARP),
+        ("equivariance", "fitted_likelihood", "long", "long_limit"),
     ),
     "control": Experiment(
         "the control of the flow that composes: PoFlow on the same sequences",

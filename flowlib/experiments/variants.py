@@ -162,6 +162,30 @@ def agreement():
     }
 
 
+LATE = {"time_free": True, "starts": "late"}
+ROTATING = {"velocity": "rotating"}
+
+
+def turning():
+    """A gradient without noise, and with a rotation beside it; from plain starts, from late ones without a time label, and with programs, too."""
+    flow = EQUAL_TIME["flow without noise"]
+    changes = {
+        "rotation": flow | ROTATING,
+        "late starts": flow | LATE,
+        "rotation, late starts": flow | LATE | ROTATING,
+        "rotation, late starts, agreement": flow | LATE | ROTATING | {"agreement": 1.0},
+        "rotation, all three": COMPOSING | ROTATING | {"adam_beta2": 0.95},
+        "linear motion, late starts": EQUAL_TIME["linear motion"] | {"starts": "late"},
+    }
+    return {label: method(**change) for label, change in changes.items()}
+
+
+def rotating(base, **changes):
+    """The flow without noise with a rotation beside its gradient, from plain starts and from late ones without a time label."""
+    flow = EQUAL_TIME["flow without noise"] | ROTATING | changes
+    return {label: method(**flow | change, base=base) for label, change in (("rotation", {}), ("rotation, late starts", LATE))}
+
+
 def collapse():
     inferred, remedies = CHOSEN["flow, k inferred"], {"marginal_kl_weight": 100.0, "logit_l2": 0.3}
     changes = {
