@@ -173,6 +173,7 @@ def turning():
         "rotation": flow | ROTATING,
         "late starts": flow | LATE,
         "rotation, late starts": flow | LATE | ROTATING,
+        "quadratic, late starts": flow | LATE | {"velocity": "quadratic"},
         "rotation, late starts, agreement": flow | LATE | ROTATING | {"agreement": 1.0},
         "rotation, all three": COMPOSING | ROTATING | {"adam_beta2": 0.95},
         "linear motion, late starts": EQUAL_TIME["linear motion"] | {"starts": "late"},
