@@ -78,10 +78,21 @@ def test_labels_restarted_or_not_differ():
 def test_undo_and_the_start_and_the_last_step(page):
     page.open(body(*flows(), most=2))
     before = page.probe(f"{SEEN} return seen()")
-    off = "return [0, 1, 2].map(n => b(n).disabled)"
+    off = "return [0, 1, 2].map(n => b(n).getAttribute('aria-disabled') === 'true')"
     seen = [page.probe(f"{SEEN} {presses} {off}") for presses in ("", "press(0);", "press(0);", "press(1); press(1);")]
     assert seen == [[False, True, True], [False, False, False], [True, False, False], [False, True, True]]
     assert page.probe(f"{SEEN} press(0); choose(1, 1); press(0); press(2); return seen()") == before
+
+
+@needs_browser
+def test_a_button_without_use_keeps_the_keyboards_place_and_does_nothing(page):
+    page.open(body(*flows(), most=2))
+    where = "return [document.activeElement.textContent, $('.flowviz-said').textContent]"
+    focus, name = page.probe(f"{SEEN} press(0); b(1).focus(); press(1); {where}")
+    assert focus == "undo" and name.startswith("Nothing has moved yet")
+    assert page.probe(f"{SEEN} press(1); {where}") == ["undo", name]
+    assert page.probe(f"{SEEN} press(0); press(0); {where}")[1].endswith(" 2 steps of a factor are the most.")
+    assert page.probe(f"{SEEN} press(0); {where}")[1].startswith("scale × 2.")
 
 
 @needs_browser
@@ -104,7 +115,7 @@ def test_other_factors_in_another_order(page):
 def test_the_keyboard_reaches_everything_on_a_phone(page):
     page.open(body(*flows()), width=360)
     name = "const e = document.activeElement; return e.textContent || e.parentElement.textContent"
-    assert [page.press("Tab").probe(name) for _ in range(4)] == ["one step", "a", "scale", "anew after a change"]
+    assert [page.press("Tab").probe(name) for _ in range(6)] == ["one step", "undo", "from the start", "a", "scale", "anew after a change"]
     assert page.press("ArrowRight").probe(name) == "go on"
     seen = page.probe("""return [document.documentElement.scrollWidth, document.querySelectorAll("canvas").length,
         Math.min(...[...document.querySelectorAll("button")].map(b => b.getBoundingClientRect().height))]""")

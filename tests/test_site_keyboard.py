@@ -63,3 +63,35 @@ def test_a_picture_that_no_key_moves_is_found(browser, tmp_path):
     browser.evaluate(f"{BEFORE}(0)")
     browser.press("Tab")
     assert browser.evaluate(FOCUS)["kind"] == "range" and not moves(browser, "range")
+
+
+def test_no_formula_is_a_stop(browser):
+    visit(browser, f"{HTML.as_uri()}/book/04_potential_flows.html")
+    assert browser.evaluate("document.querySelectorAll('mjx-container').length") > 100
+    assert browser.evaluate("document.querySelectorAll('mjx-container[tabindex=\"0\"]:not([data-scrolls])').length") == 0
+
+
+VISIBLE = "[...document.querySelectorAll('{}')].find(e => e.offsetParent)"
+
+
+@pytest.mark.parametrize("opener", [".primary-toggle", ".secondary-toggle", ".search-button"])
+def test_a_dialog_gives_the_focus_back(browser, opener):
+    visit(browser, f"{HTML.as_uri()}/book/11_composing.html", "phone")
+    browser.evaluate(f"window.pressed = {VISIBLE.format(opener)}; pressed.focus()")
+    browser.press("Enter")
+    assert browser.evaluate(f"{PAUSE.format(300)}.then(() => document.querySelectorAll('dialog[open]').length)") == 1
+    browser.press("Escape")
+    assert browser.evaluate(
+        f"{PAUSE.format(600)}.then(() => [document.querySelectorAll('dialog[open]').length, document.activeElement === pressed])"
+    ) == [0, True]
+
+
+@pytest.mark.parametrize("button", [".dropdown-launch-buttons button", ".btn-fullscreen-button", ".theme-switch-button"])
+def test_the_header_shows_where_the_keyboard_is(browser, button):
+    browser.resize(1280, 900)
+    visit(browser, f"{HTML.as_uri()}/book/11_composing.html")
+    browser.press("Tab")  # from here on the page knows that a keyboard is used
+    style = browser.evaluate(
+        f"(e => {{ e.focus(); const s = getComputedStyle(e); return [s.outlineStyle, parseFloat(s.outlineWidth)] }})({VISIBLE.format(button)})"
+    )
+    assert style[0] == "solid" and style[1] >= 2

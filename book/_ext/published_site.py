@@ -98,6 +98,6 @@ def setup(app):
     app.connect("html-page-context", describe)
     app.connect("html-page-context", list_works)
     app.connect("build-finished", publish)
-    for script in ("scrolling.js", "answers.js", "printing.js"):
+    for script in ("scrolling.js", "answers.js", "printing.js", "dialogs.js"):
         app.add_js_file(script, loading_method="defer")
     return {"parallel_read_safe": True, "parallel_write_safe": True}

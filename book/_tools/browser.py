@@ -109,6 +109,7 @@ class Browser:
             "Space": Keys.SPACE,
             "End": Keys.END,
             "Enter": Keys.ENTER,
+            "Escape": Keys.ESCAPE,
             "ArrowDown": Keys.ARROW_DOWN,
             "ArrowUp": Keys.ARROW_UP,
         }

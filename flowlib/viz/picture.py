@@ -103,10 +103,11 @@ def pixels_of(figure, dpi=None):
 
 
 def encode(image, colors=256):
-    """A PIL image as the bytes of a PNG of at most `colors` (None: exact); its palette by a median cut, then two rounds of k-means."""
+    """A PIL image as the bytes of a PNG of at most `colors` (None: exact); its palette by maximum coverage, so that colours in few pixels, as of a
+    colour bar, keep theirs, then two rounds of k-means."""
     exact = image.mode == "L" or colors is None and image.getcolors(256) is None  # more colours than a palette holds
     if not exact:
-        image = image.quantize(colors or 256, Image.Quantize.MEDIANCUT, kmeans=2, dither=Image.Dither.NONE)
+        image = image.quantize(colors or 256, Image.Quantize.MAXCOVERAGE, kmeans=2, dither=Image.Dither.NONE)
     out = io.BytesIO()
     image.save(out, "PNG", optimize=True)
     return out.getvalue()

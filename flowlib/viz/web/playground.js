@@ -15,6 +15,9 @@ function flowed(n, program, restart) {
   return z;
 }
 
+// A button that has nothing to do says so and stays where it is: one that is disabled would lose the keyboard's place.
+const allow = (button, can) => button.setAttribute("aria-disabled", !can);
+
 const counted = program => d.potentials.map((u, k) => total(program.map(part => d.sets[part.set].includes(k) ? part.steps : 0)));
 
 start(root => {
@@ -29,21 +32,23 @@ start(root => {
     const names = program.map(part => `${d.axes[1].labels[part.set]} × ${part.steps}`).join(", then ") || NOTHING;
     decoded(x, `decoded: ${names}`);
     real(y, `true: ${names}`);
+    const full = d.sets[set].some(k => steps[k] >= d.most);
     said.say(`${names === NOTHING ? "Nothing has moved yet" : names}. Off by ${apart(x, y)} pixels; `
-      + `the first picture would be off by ${apart(y, still)}.`);
-    step.disabled = d.sets[set].some(k => steps[k] >= d.most);
-    undo.disabled = reset.disabled = !program.length;
+      + `the first picture would be off by ${apart(y, still)}.${full ? ` ${d.most} steps of a factor are the most.` : ""}`);
+    allow(step, !full);
+    for (const button of [undo, reset]) allow(button, program.length > 0);
   }
-  step.addEventListener("click", () => {
+  const pressed = (button, act) => button.addEventListener("click", () => {
+    if (button.getAttribute("aria-disabled") === "true") return;
+    act();
+    draw();
+  });
+  pressed(step, () => {
     const last = program[program.length - 1];
     if (last && last.set === now[1]) last.steps++;
     else program.push({set: now[1], steps: 1});
-    draw();
   });
-  undo.addEventListener("click", () => {
-    if (!--program[program.length - 1].steps) program.pop();
-    draw();
-  });
-  reset.addEventListener("click", () => { program = []; draw(); });
+  pressed(undo, () => { if (!--program[program.length - 1].steps) program.pop(); });
+  pressed(reset, () => { program = []; });
   return at => { now = at; draw(); };
 });
