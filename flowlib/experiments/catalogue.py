@@ -42,13 +42,13 @@ from flowlib.experiments.variants import (
     of_two_kinds,
     penalties,
     programs,
-    rotating,
     search,
     settings_apart,
     sharp_scenes,
     sharp_search,
     still,
     turning,
+    turning_full,
     unlabelled,
     variants,
 )
@@ -108,12 +108,8 @@ EXPERIMENTS = {
         "a rotation beside the gradient, and what it is good for beyond T", turning(), ("composition", "equivariance", "long", "long_limit"),
     ),
     "turning-full": Experiment(
-        "the flow of `equal-time-full` with a rotation beside its gradient, in as many steps", rotating(FULL_BASE),
+        "the flow of `equal-time-full` with a rotation beside its gradient, in as many steps", turning_full(FULL_BASE),
         ("equivariance", "long", "swap", "tight_likelihood"),
-    ),
-    "turning-sharp": Experiment(
-        "the flow of `sharp` with a rotation beside its gradient, in as many steps", rotating(SHARP_BASE, **SHARP),
-        ("equivariance", "fitted_likelihood", "long", "long_limit"),
     ),
     "control": Experiment(
         "the control of the flow that composes: PoFlow on the same sequences",

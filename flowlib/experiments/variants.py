@@ -181,9 +181,9 @@ def turning():
     return {label: method(**change) for label, change in changes.items()}
 
 
-def rotating(base, **changes):
+def turning_full(base):
     """The flow without noise with a rotation beside its gradient, from plain starts and from late ones without a time label."""
-    flow = EQUAL_TIME["flow without noise"] | ROTATING | changes
+    flow = EQUAL_TIME["flow without noise"] | ROTATING
     return {label: method(**flow | change, base=base) for label, change in (("rotation", {}), ("rotation, late starts", LATE))}
 
 
