@@ -176,6 +176,7 @@ def turning():
         "quadratic, late starts": flow | LATE | {"velocity": "quadratic"},
         "rotation, late starts, agreement": flow | LATE | ROTATING | {"agreement": 1.0},
         "rotation, all three": COMPOSING | ROTATING | {"adam_beta2": 0.95},
+        "rotation, all three, agreement": COMPOSING | ROTATING | {"adam_beta2": 0.95, "agreement": 1.0},
         "linear motion, late starts": EQUAL_TIME["linear motion"] | {"starts": "late"},
     }
     return {label: method(**change) for label, change in changes.items()}
