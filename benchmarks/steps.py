@@ -3,6 +3,7 @@
     OMP_NUM_THREADS=1 python benchmarks/steps.py             # of EQUAL_TIME, into benchmarks/steps.json
     OMP_NUM_THREADS=1 python benchmarks/steps.py logistic    # with this likelihood, those of `bits`, into benchmarks/steps-logistic.json
     OMP_NUM_THREADS=1 python benchmarks/steps.py sharp       # with refined networks and Muon, into benchmarks/steps-sharp.json
+    OMP_NUM_THREADS=1 python benchmarks/steps.py turning     # of the experiment `turning`, beside the flow without noise, into benchmarks/steps-turning.json
     OMP_NUM_THREADS=1 python benchmarks/steps.py shapes      # the two presets for rooms, into benchmarks/steps-shapes.json; or studio
 
 The median of fifteen rounds (of three in steps.json), in each of which every method makes 60 steps after 5 that are not counted.
@@ -18,6 +19,7 @@ from preset import seconds_of_a_step
 from flowlib.config import preset
 from flowlib.data import load_sequences
 from flowlib.experiments.settings import EQUAL_TIME, IN_BITS, SHARP, SHARP_STEPS, method
+from flowlib.experiments.variants import turning
 
 ROUNDS, COUNTED = 15, 60
 
@@ -35,7 +37,9 @@ LABELS = {"": EQUAL_TIME, "logistic": IN_BITS, "sharp": SHARP_STEPS}
 
 
 def main(variant=""):
-    if variant in SCENES:
+    if variant == "turning":
+        configs = {"flow without noise": method(**EQUAL_TIME["flow without noise"])} | turning()
+    elif variant in SCENES:
         configs = {name: preset(name) for name in (f"tutorial-{variant}", f"tutorial-sharp-{variant}")}
     else:
         configs = {label: method(**EQUAL_TIME[label] | VARIANTS[variant]) for label in LABELS[variant]}
@@ -46,5 +50,5 @@ def main(variant=""):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("variant", nargs="?", default="", choices=(*VARIANTS, *SCENES))
+    parser.add_argument("variant", nargs="?", default="", choices=(*VARIANTS, "turning", *SCENES))
     main(parser.parse_args().variant)
