@@ -17,7 +17,7 @@ from flowlib.config import DEFAULT, for_model, preset
 from flowlib.data import load_sequences
 from flowlib.evaluation import equivariance_error
 from flowlib.experiments import measures, runner, tables
-from flowlib.experiments.catalogue import Experiment
+from flowlib.experiments.experiment import Experiment
 from flowlib.models import MODELS
 from flowlib.training import Trainer, new_model
 

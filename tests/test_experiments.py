@@ -18,7 +18,7 @@ import flowlib.data
 from flowlib.errors import FlowlibError
 from flowlib.experiments import catalogue, measures, results, runner, tables
 from flowlib.experiments.behaviour import Behaviours
-from flowlib.experiments.catalogue import Experiment
+from flowlib.experiments.experiment import Experiment
 from flowlib.experiments.measures.registry import Measure, register
 from flowlib.training import Trainer
 
@@ -227,7 +227,7 @@ sys.path.insert(0, {tests!r})
 from tiny import OPTIONS
 from flowlib.config import Config
 from flowlib.experiments.behaviour import Behaviours
-from flowlib.experiments.catalogue import Experiment
+from flowlib.experiments.experiment import Experiment
 from flowlib.experiments.runner import run_experiment
 
 if __name__ == "__main__":

@@ -57,9 +57,25 @@ def verdicts(read=tables.read_results) -> list[str]:
         "control",
         "turning",
     )
-    comparison, operators, longer, ablations, apart, programs, short, equal, full, sharp, search, bits, searched, longest, sharpest, control, turned = (
-        tables.by_method(read(name)) for name in names
-    )
+    (
+        comparison,
+        operators,
+        longer,
+        ablations,
+        apart,
+        programs,
+        short,
+        equal,
+        full,
+        sharp,
+        search,
+        bits,
+        searched,
+        longest,
+        sharpest,
+        control,
+        turned,
+    ) = (tables.by_method(read(name)) for name in names)
     made = [
         _error(comparison, longer), _operator(comparison, operators), _turn(comparison, search), equal_time_error(equal, full, sharp), equal_time_bits(bits, full, sharp, searched),
         _sequence(comparison, short), _frame(short), _poflow(comparison, longer),

@@ -23,7 +23,7 @@ from flowlib.data.scenes.small_studio import SHA256 as STUDIO
 from flowlib.data.scenes.store import SHA256 as ROOMS
 from flowlib.errors import FlowlibError
 from flowlib.experiments.behaviour import Behaviours, method_name
-from flowlib.experiments.catalogue import Experiment
+from flowlib.experiments.experiment import Experiment
 from flowlib.experiments.provenance import provenance
 from flowlib.experiments.results import make_row, results_path, write_results
 
