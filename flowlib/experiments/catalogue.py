@@ -109,8 +109,8 @@ EXPERIMENTS = {
         ("equivariance", "ladder", "swap", "tight_likelihood"),
     ),
     "tight-patient": Experiment(
-        "SlowVAE, the flow and TVAE of `tight`, annealed with 500 temperatures instead of 40",
-        {label: method(base=SHORT_BASE, **CHOSEN[label]) for label in ("SlowVAE", "flow, k given", "TVAE")}, ("patient_likelihood",),
+        "SlowVAE, the flow, also with k inferred, and TVAE of `tight`, annealed with 500 temperatures instead of 40",
+        {label: method(base=SHORT_BASE, **CHOSEN[label]) for label in ("SlowVAE", "flow, k given", "TVAE", "flow, k inferred")}, ("patient_likelihood",),
     ),
     "equal-time-search": Experiment(
         "rate and memory of Adam, equal processor time for every method", equal_time_search(), ("validation",), (0,)
