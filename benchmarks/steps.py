@@ -3,7 +3,7 @@
     OMP_NUM_THREADS=1 python benchmarks/steps.py             # of EQUAL_TIME, into benchmarks/steps.json
     OMP_NUM_THREADS=1 python benchmarks/steps.py logistic    # with this likelihood, those of `bits`, into benchmarks/steps-logistic.json
     OMP_NUM_THREADS=1 python benchmarks/steps.py sharp       # with refined networks and Muon, into benchmarks/steps-sharp.json
-    OMP_NUM_THREADS=1 python benchmarks/steps.py turning     # of the experiment `turning`, beside the flow without noise, into benchmarks/steps-turning.json
+    OMP_NUM_THREADS=1 python benchmarks/steps.py turning     # the flow without noise, and with a rotation, into benchmarks/steps-turning.json
     OMP_NUM_THREADS=1 python benchmarks/steps.py shapes      # the two presets for rooms, into benchmarks/steps-shapes.json; or studio
 
 The median of fifteen rounds (of three in steps.json), in each of which every method makes 60 steps after 5 that are not counted.
@@ -38,7 +38,7 @@ LABELS = {"": EQUAL_TIME, "logistic": IN_BITS, "sharp": SHARP_STEPS}
 
 def main(variant=""):
     if variant == "turning":
-        configs = {"flow without noise": method(**EQUAL_TIME["flow without noise"])} | turning()
+        configs = {"flow without noise": method(**EQUAL_TIME["flow without noise"]), "rotation": turning()["rotation"]}
     elif variant in SCENES:
         configs = {name: preset(name) for name in (f"tutorial-{variant}", f"tutorial-sharp-{variant}")}
     else:

@@ -11,7 +11,18 @@ from flowlib.errors import FlowlibError
 from flowlib.experiments.catalogue import EXPERIMENTS, experiment
 from flowlib.experiments.measures.equivariance import mean_error
 from flowlib.experiments.runner import differences, unfinished
-from flowlib.experiments.settings import BASE, CHOSEN, FULL_BASE, IN_BITS, MILLISECONDS, SCENE_STEPS, SHARP_BASE, SHARP_STEPS, candidates
+from flowlib.experiments.settings import (
+    BASE,
+    CHOSEN,
+    FULL_BASE,
+    IN_BITS,
+    MILLISECONDS,
+    SCENE_STEPS,
+    SHARP_BASE,
+    SHARP_STEPS,
+    TURNING_STEPS,
+    candidates,
+)
 from flowlib.experiments.tables import best_candidates, read_results
 from flowlib.models import build_model
 
@@ -69,6 +80,7 @@ def test_sharper_networks_get_no_more_time():
         assert steps == json.loads((BENCHMARKS / f"steps-{scene}.json").read_text())
         plain, sharper = (preset(name) for name in steps)
         assert plain.steps == sharper.steps and 0.9 < steps[f"tutorial-sharp-{scene}"] / steps[f"tutorial-{scene}"] < 1.1
+    assert json.loads((BENCHMARKS / "steps-turning.json").read_text()) == TURNING_STEPS
     times = [base.steps * step["flow without noise"] for base, step in ((SHARP_BASE, SHARP_STEPS), (FULL_BASE, MILLISECONDS))]
     assert times[0] == pytest.approx(times[1], rel=0.01)
 

@@ -9,21 +9,28 @@ from run_numbers import searched as each_searched
 from flowlib.experiments import tables
 from flowlib.experiments.differences import difference
 from flowlib.experiments.measures.operators import RUNGS
+from flowlib.experiments.settings import TURNING_STEPS
 from flowlib.models import bits_per_dimension
 
 NOISELESS = "flow without noise"
 VALUES = 9 * 3 * 28**2  # of a sequence of digits
 CLOSED = 3  # nats between the two sides of a sandwich
+ROTATING = "rotation"  # as the experiments call it
 rotation = of_factor("rotation")
 
 
-def equal_time_error(equal, full, sharp):
-    """The errors, as (sentence, {condition: holds})."""
+def equal_time_error(equal, full, sharp, turned, turned_full):
+    """The errors, as (sentence, {condition: holds}).
+
+    turned, turned_full : experiments that have the flow with a rotation beside its gradient, in as many steps as `equal` and as `full`
+    """
     short, long, drawn = ({label: tables.average(rows, pixels) for label, rows in runs.items()} for runs in (equal, full, sharp))
     found, later, last = (_against(runs, per_image) for runs in (equal, full, sharp))
     linear = min((LINEAR, TURN), key=short.get)
     worth = _tenth_more(equal, full, drawn[PRIOR_FREE])
     turning, still, level = (difference(runs[NOISELESS], runs[LINEAR], rotation) for runs in (equal, full, sharp))
+    turn = difference(turned[ROTATING], equal[NOISELESS], per_image)
+    turn_full = difference(turned_full[ROTATING], full[NOISELESS], per_image)
     text = (
         "**At equal processor time: ahead of PoFlow at once, of a linear motion with time.** Without noise, and with Adam's β₂ (its memory of squared gradients) searched for all (briefly: one seed, about 800 steps of the flow), the flow errs "
         f"{short[NOISELESS]:.0f} pixels after {steps(equal)} steps; in the same time PoFlow errs {short[PRIOR_FREE]:.0f}, a linear motion {short[linear]:.0f} ({found[linear].chance}; less on rotation) and "
@@ -31,7 +38,9 @@ def equal_time_error(equal, full, sharp):
         f"{long[NOISELESS]:.0f}; PoFlow {long[PRIOR_FREE]:.0f} ({later[PRIOR_FREE].chance}), a linear motion {long[LINEAR]:.0f} ({later[LINEAR].chance}; on rotation {still.chance}), "
         f"SlowVAE {long[SLOW]:.0f}, or {_moved_best(full[SLOW]):.0f}. In the same time with sharper networks (`make train`) it errs {drawn[NOISELESS]:.0f}: PoFlow "
         f"{drawn[PRIOR_FREE]:.0f} ({last[PRIOR_FREE].chance}), a linear motion {drawn[LINEAR]:.0f} ({last[LINEAR].chance}; level on rotation), SlowVAE {drawn[SLOW]:.0f}, or {_moved_best(sharp[SLOW]):.0f}. (Steps were dealt out by the time of a step, measured "
-        f"beforehand: a tenth more of them would be worth some {worth:.0f} of these last {-last[PRIOR_FREE].mean:.0f} pixels to PoFlow.)"
+        f"beforehand: a tenth more of them would be worth some {worth:.0f} of these last {-last[PRIOR_FREE].mean:.0f} pixels to PoFlow.) "
+        f"A rotation beside the gradient, in as many steps, each {TURNING_STEPS[ROTATING] / TURNING_STEPS[NOISELESS] - 1:.0%} longer, is no clear gain: {tables.average(turned[ROTATING], pixels):.0f} after {steps(equal)} "
+        f"({turn.chance}; on every factor less than the flow, PoFlow and the linear motion), {tables.average(turned_full[ROTATING], pixels):.0f} after {steps(full)} ({turn_full.chance}); what it is good for comes beyond the trained steps."
     )
     return text, {
         "below PoFlow on every factor": below_on_every_factor(equal[NOISELESS], equal[PRIOR_FREE]),
@@ -45,6 +54,8 @@ def equal_time_error(equal, full, sharp):
         "below the others on every factor where sharper": all(below_on_every_factor(sharp[NOISELESS], sharp[label]) for label in last if label != LINEAR),
         "level on rotation": not level.clear,
         "time is not all of it": 0 < worth < -last[PRIOR_FREE].mean,
+        "with a rotation less on every factor": all(below_on_every_factor(turned[ROTATING], equal[label]) for label in (NOISELESS, LINEAR, PRIOR_FREE)),
+        "not clear with a rotation": turn.mean < 0 and not turn.clear and not turn_full.clear,
         "clear where sharper": all(one.clear and one.mean < 0 for one in last.values()),
     }  # fmt: skip
 

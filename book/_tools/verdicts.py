@@ -3,6 +3,7 @@
 A sentence may stand only while its condition holds for the results, and its numbers are taken from them.
 """
 
+from functools import cache
 from statistics import fmean as mean
 
 from equal_time import NOISELESS, equal_time_bits, equal_time_error
@@ -38,49 +39,15 @@ TOGETHER = (*FLOWS, LINEAR, TURN, OWN_MATRIX)  # their motion is learned togethe
 
 def verdicts(read=tables.read_results) -> list[str]:
     """All of them, in the order of the chapter."""
-    names = (
-        "comparison",
-        "operators",
-        "longer",
-        "ablations",
-        "apart",
-        "composed-apart",
-        "tight",
-        "equal-time",
-        "equal-time-full",
-        "sharp",
-        "search",
-        "bits",
-        "bits-searched",
-        "composed-full",
-        "composed-sharp",
-        "control",
-        "turning",
-    )
-    (
-        comparison,
-        operators,
-        longer,
-        ablations,
-        apart,
-        programs,
-        short,
-        equal,
-        full,
-        sharp,
-        search,
-        bits,
-        searched,
-        longest,
-        sharpest,
-        control,
-        turned,
-    ) = (tables.by_method(read(name)) for name in names)
+    of = cache(lambda name: tables.by_method(read(name)))
+    comparison, tight_runs, equal, full, sharp = map(of, ("comparison", "tight", "equal-time", "equal-time-full", "sharp"))
     made = [
-        _error(comparison, longer), _operator(comparison, operators), _turn(comparison, search), equal_time_error(equal, full, sharp), equal_time_bits(bits, full, sharp, searched),
-        _sequence(comparison, short), _frame(short), _poflow(comparison, longer),
-        _labels(comparison), _composition(comparison), _extrapolation(comparison, turned), _parts(ablations),
-        _noise(ablations, apart), _programs(comparison, (programs, equal), (longest, full), (sharpest, sharp), control),
+        _error(comparison, of("longer")), _operator(comparison, of("operators")), _turn(comparison, of("search")),
+        equal_time_error(equal, full, sharp, of("turning"), of("turning-full")), equal_time_bits(of("bits"), full, sharp, of("bits-searched")),
+        _sequence(comparison, tight_runs), _frame(tight_runs), _poflow(comparison, of("longer")),
+        _labels(comparison), _composition(comparison), _extrapolation(comparison, of("turning")), _parts(of("ablations")),
+        _noise(of("ablations"), of("apart")),
+        _programs(comparison, (of("composed-apart"), equal), (of("composed-full"), full), (of("composed-sharp"), sharp), of("control")),
     ]  # fmt: skip
     return [_sentence(*one) for one in made]
 

@@ -85,6 +85,8 @@ IN_BITS = {"flow without noise": 27.0, "PoFlow": 49.7, "linear motion": 24.5, "l
 # The same with networks that draw more sharply in the same time (benchmarks/steps-sharp.json).
 SHARP = {"network": "refined", "optimizer": "muon"}
 SHARP_STEPS = {"flow without noise": 45.9, "PoFlow": 68.0, "linear motion": 43.6, "SlowVAE": 45.0}
+# The flow without noise, and with a rotation beside its gradient (benchmarks/steps-turning.json); `turning` gives both as many steps.
+TURNING_STEPS = {"flow without noise": 29.9, "rotation": 31.1}
 # The presets for scenes, which take the same number of steps (benchmarks/steps-shapes.json and -studio.json).
 SCENE_STEPS = {
     "shapes": {"tutorial-shapes": 77.7, "tutorial-sharp-shapes": 80.7}, "studio": {"tutorial-studio": 83.7, "tutorial-sharp-studio": 77.4},
