@@ -4,6 +4,10 @@
     print(flowlib.format_report(flowlib.evaluate(model)))
     path = model.transport(model.encode(images).mean, factor=0, steps=8)      # (B, 9, d);  model.decode(path): logits of the frames
 
+Where what is: the objectives, `FlowVAE.objective` (path and marginal); the equivariance error, `evaluation.equivariance`; importance-weighted
+bounds (IWAE), `evaluation.likelihood`, and tight ones, `evaluation.tight`; how a checkpoint is written, `training.checkpoint`; what a data set
+owes, `data.Source`, and a model, `models.protocol`.
+
 Importing the package loads nothing else; each name below loads its part when it is first used.
 """
 

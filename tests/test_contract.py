@@ -24,13 +24,23 @@ from flowlib.models import (
     weighs_sequences,
 )
 from flowlib.models.contract import check_idle, check_terms
+from flowlib.models.protocol import Posterior
 from flowlib.training import Trainer, new_model
 
 
 class TestTransport:
-    @pytest.mark.parametrize("base", [FlowVAE, InferredFlowVAE, MODELS["poflow"]])
-    def test_overriding_transport_alone_is_refused(self, base):
-        with pytest.raises(FlowlibError, match="Motion overrides transport, .*override flow"):
+    @pytest.mark.parametrize(
+        "base, instead",
+        [
+            (FlowVAE, "flow"),
+            (InferredFlowVAE, "flow"),
+            (MODELS["poflow"], "flow"),
+            (MODELS["sparse"], "move or velocities"),
+            (MODELS["tvae"], "roll or topographic"),
+        ],
+    )
+    def test_overriding_transport_alone_is_refused(self, base, instead):
+        with pytest.raises(FlowlibError, match=f"Motion overrides transport, .*override {instead}, by which"):
             type("Motion", (base,), {"transport": lambda self, z, factor, steps, first=1: None})
 
     def test_also_when_it_comes_from_a_mixin(self):
@@ -42,8 +52,14 @@ class TestTransport:
             type("Motion", (Mixin, FlowVAE), {})
 
     def test_with_its_own_flow_or_objective_it_is_not(self):
-        for name in ("flow", "objective"):
-            type("Motion", (FlowVAE,), {"transport": FlowVAE.transport, name: getattr(FlowVAE, name)})
+        for base, name in (
+            (FlowVAE, "flow"),
+            (FlowVAE, "objective"),
+            (MODELS["sparse"], "velocities"),
+            (MODELS["tvae"], "roll"),
+            (VAE, "transport"),
+        ):
+            type("Motion", (base,), {"transport": base.transport, name: getattr(base, name)})
 
     def test_an_overridden_flow_moves_codes_everywhere(self):
         class Slower(FlowVAE):
@@ -74,6 +90,27 @@ class TestTransport:
         model = Wrong(CONFIG)
         with pytest.raises(FlowlibError, match=r"Wrong.transport returned .* for 3 steps: give \(5, 4, 2\), z first"):
             model.transport(torch.zeros(5, 2), 0, 3)
+
+    @pytest.mark.parametrize(
+        "wrong, said", [(None, "a NoneType"), ("mean", "a mean of shape \\(5, 3\\)"), ("tensor", "\\(5, 2\\) of torch.float32")]
+    )
+    def test_what_an_encoder_owes_is_asked_at_the_first_call(self, wrong, said):
+        class Wrong(VAE):
+            def encode(self, images):
+                wide = images.new_zeros(5, 3)
+                return {"mean": Posterior(wide, wide), "tensor": wide[:, :2]}.get(wrong)
+
+        with pytest.raises(FlowlibError, match=rf"Wrong.encode returned {said}: give .*Posterior of mean and log σ, \(5, 2\) each"):
+            Wrong(CONFIG).encode(torch.zeros(5, CONFIG.channels, CONFIG.size, CONFIG.size))
+
+    @pytest.mark.parametrize("wrong", [lambda z: None, lambda z: z, lambda z: z.new_zeros(len(z), CONFIG.channels, CONFIG.size, CONFIG.size)])
+    def test_what_a_decoder_owes_is_asked_at_the_first_call(self, wrong):
+        class Wrong(VAE):
+            def decode(self, z):
+                return wrong(z)
+
+        with pytest.raises(FlowlibError, match=rf"Wrong.decode returned .* for codes \(4, 5, 2\): give \(4, 5, {CONFIG.channels}, "):
+            Wrong(CONFIG).decode(torch.zeros(4, 5, 2))
 
     @pytest.mark.parametrize("name", ["flow", "flow-inferred", "vae", "linear-motion", "sparse"])
     @pytest.mark.parametrize("factor", [-1, torch.tensor([0, -1]), "twist"])

@@ -81,7 +81,7 @@ class RecordedSequences(Source):
 
 
 class DatasetSequences(RecordedSequences):
-    """Sequences in a torch Dataset whose items are (frames (T+1, C, H, W), factor), or frames alone; they are read when they are needed.
+    """Sequences in a torch Dataset with a length, whose items are (frames (T+1, C, H, W), factor), or frames alone; read when they are needed.
 
     An item is to be the same whenever it is read: one that draws random numbers makes runs that cannot be repeated.
 

@@ -7,7 +7,8 @@ from flowlib.config import Config
 from flowlib.data import Batch, Source, over_chunks
 from flowlib.devices import is_out_of_memory
 from flowlib.errors import FlowlibError, first_line
-from flowlib.models.contract import checked_transport, described, raise_unlike
+from flowlib.models.calls import checked_decode, checked_encode, checked_transport, described, raise_unlike
+from flowlib.models.contract import check_override
 from flowlib.models.joint import Joint, single_frames
 from flowlib.models.likelihood import build_likelihood
 from flowlib.models.networks import Network, build_networks
@@ -25,6 +26,8 @@ class LatentModel(nn.Module):
     needs_labels : whether training or `calibrate` reads which factor moves a sequence; where not, sequences without labels are enough
     reads_labels : whether the objective does, so that sequences in which several factors move at once are no use in training
     any_steps : whether `transport` knows negative steps and parts of steps; where not, it is asked for whole ones forward only
+    moved_by : the methods by which the objective moves codes, where these are not `transport` itself: a subclass that overrides `transport`
+        and none of them, nor the objective, is refused, for its motion would not be learned
     capturable : whether the objective looks at no values and counts no calls, so that a GPU's steps can be one graph (`training.captured`);
         a subclass says so anew
     version : raised when training changes in a way that its first steps do not show, so that older results are measured again
@@ -34,13 +37,16 @@ class LatentModel(nn.Module):
     reads_programs = False
     needs_labels = reads_labels = True
     any_steps = False
+    moved_by = ()
     capturable = False
     version = 1
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
-        if "transport" in vars(cls):
-            cls.transport = checked_transport(cls.transport)
+        check_override(cls)
+        for name, checked in (("transport", checked_transport), ("encode", checked_encode), ("decode", checked_decode)):
+            if name in vars(cls):
+                setattr(cls, name, checked(getattr(cls, name)))
 
     def __init__(self, config: Config, encoder=None, decoder=None):
         super().__init__()

@@ -39,6 +39,7 @@ class SparseFlowVAE(LatentModel):
     any_steps = True
     needs_labels = False
     has_joint = False  # strengths that are zero with a probability have no density
+    moved_by = ("move", "velocities")
 
     def __init__(
         self, config: Config, gradients: int = 4, rotations: int = 4, activity=0.2, beta=3.0, warm_up=0.5,

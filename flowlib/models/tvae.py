@@ -39,6 +39,7 @@ class TVAE(LatentModel):
     """
 
     any_steps = capturable = True
+    moved_by = ("roll", "topographic")
 
     def __init__(self, config: Config, mu=-30.0, window: int = 3, **networks):
         super().__init__(config, **networks)
