@@ -166,26 +166,25 @@ LATE = {"time_free": True, "starts": "late"}
 ROTATING = {"velocity": "rotating"}
 
 
-def turning():
-    """A gradient without noise, and with a rotation beside it; from plain starts, from late ones without a time label, and with programs, too."""
-    flow = EQUAL_TIME["flow without noise"]
-    changes = {
-        "rotation": flow | ROTATING,
-        "late starts": flow | LATE,
-        "rotation, late starts": flow | LATE | ROTATING,
-        "quadratic, late starts": flow | LATE | {"velocity": "quadratic"},
-        "rotation, late starts, agreement": flow | LATE | ROTATING | {"agreement": 1.0},
-        "rotation, all three": COMPOSING | ROTATING | {"adam_beta2": 0.95},
-        "rotation, all three, agreement": COMPOSING | ROTATING | {"adam_beta2": 0.95, "agreement": 1.0},
-        "linear motion, late starts": EQUAL_TIME["linear motion"] | {"starts": "late"},
-    }
-    return {label: method(**change) for label, change in changes.items()}
-
-
 def turning_full(base):
     """The flow without noise with a rotation beside its gradient, from plain starts and from late ones without a time label."""
     flow = EQUAL_TIME["flow without noise"] | ROTATING
     return {label: method(**flow | change, base=base) for label, change in (("rotation", {}), ("rotation, late starts", LATE))}
+
+
+def turning():
+    """The same in fewer steps; and what belongs beside it: a gradient alone, a symmetric matrix, a matrix alone, drawn codes, and programs."""
+    late = EQUAL_TIME["flow without noise"] | LATE
+    composed = COMPOSING | ROTATING | {"adam_beta2": 0.95}
+    changes = {
+        "late starts": late,
+        "quadratic, late starts": late | {"velocity": "quadratic"},
+        "rotation, late starts, agreement": late | ROTATING | {"agreement": 1.0},
+        "rotation, all three": composed,
+        "rotation, all three, agreement": composed | {"agreement": 1.0},
+        "linear motion, late starts": EQUAL_TIME["linear motion"] | {"starts": "late"},
+    }
+    return turning_full(BASE) | {label: method(**change) for label, change in changes.items()}
 
 
 def collapse():

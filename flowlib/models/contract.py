@@ -106,10 +106,11 @@ UNUSED = (
 
 def check_override(model):
     """Raise FlowlibError for a class of models that says with `transport` how codes move, where its objective moves them by other methods."""
-    place = {
-        name: next((i for i, one in enumerate(model.__mro__) if name in vars(one)), len(model.__mro__)) for name in METHODS + model.moved_by
-    }
-    if model.moved_by and place["transport"] < min(place[name] for name in (*model.moved_by, "objective")):
+
+    def place(name):
+        return next((i for i, one in enumerate(model.__mro__) if name in vars(one)), len(model.__mro__))
+
+    if model.moved_by and place("transport") < min(map(place, (*model.moved_by, "objective"))):
         raise FlowlibError(
             f"{model.__name__} overrides transport, which the objective never calls, so its motion would not be learned: override "
             f"{' or '.join(model.moved_by)}, by which it moves codes (or objective too)"
